@@ -1,0 +1,33 @@
+"""Tokens and the things they stand for: corpora of sentences, built once and opened instantly.
+
+`import corpora` imports nothing heavy; the names below are fetched when they are first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from corpora.codec import Codec
+    from corpora.corpus import Batch, Corpus, Rows
+    from corpora.errors import InputError
+    from corpora.row import Row
+
+_HOMES = {
+    "Batch": "corpora.corpus",
+    "Codec": "corpora.codec",
+    "Corpus": "corpora.corpus",
+    "InputError": "corpora.errors",
+    "Row": "corpora.row",
+    "Rows": "corpora.corpus",
+}
+
+__all__ = ["Batch", "Codec", "Corpus", "InputError", "Row", "Rows"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for."""
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'corpora' has no attribute {name!r}")

@@ -1,0 +1,237 @@
+"""The command `corpora`: list the sources and their settings, build a corpus, show one."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from corpora.commands import Parser, run, split_words
+
+if TYPE_CHECKING:
+    import argparse
+
+    from corpora.corpus import Corpus
+
+_BUILD = """\
+Build a corpus: read rows, clean them, split them, train a codec, tokenise.
+
+  corpora build poems.txt --out poems
+  corpora build reviews.csv column=body label_column=stars --out reviews vocab=4000 lower=true
+  corpora build train.txt --valid valid.txt --test test.txt --out ptb codec=words keep_duplicates=true
+  corpora build hf:ag_news --out news limit=50000
+  zcat lines.gz | corpora build - --out lines
+
+`corpora list` prints every setting. A folder stands for the .txt and .txt.gz files in it."""
+
+
+def parser() -> Parser:
+    """The command line. Importing or printing it loads nothing heavy."""
+    top = Parser(prog="corpora", description="Corpora: sentences as tokens, built once, opened instantly.")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    listing = commands.add_parser(
+        "list",
+        help="the sources, their settings, and the codecs",
+        description="Print the sources, their settings, and the codecs.",
+    )
+    listing.add_argument("--json", action="store_true", help="as JSON")
+
+    building = commands.add_parser("build", help="build a corpus from files", description=_BUILD)
+    building.add_argument(
+        "words",
+        nargs="+",
+        metavar="IN|KEY=VALUE",
+        help="files, folders, hf:NAME, toy, or - for standard input; and settings",
+    )
+    building.add_argument("--out", required=True, metavar="DIR", help="the folder to make")
+    building.add_argument("--source", metavar="NAME", help="text, table, hub or toy; by default from the inputs' names")
+    building.add_argument("--valid", metavar="FILE", help="rows for validation; by default some are split off")
+    building.add_argument("--test", metavar="FILE", help="rows for the test; by default some are split off")
+    building.add_argument("--errors", choices=("strict", "replace", "skip"), help="bytes that are not UTF-8")
+    building.add_argument("--replace", action="store_true", help="replace DIR if it exists")
+    building.add_argument("--json", action="store_true", help="print the outcome as JSON")
+
+    showing = commands.add_parser("show", help="what is in a corpus", description="Print what is in a corpus.")
+    showing.add_argument("folder", metavar="DIR")
+    showing.add_argument("--json", action="store_true", help="as JSON")
+    showing.add_argument("--verify", action="store_true", help="read every byte and compare the hashes")
+    showing.add_argument("-n", type=int, default=5, metavar="N", help="examples of each split (default 5)")
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point. Returns the exit code."""
+    return run(_main, argv)
+
+
+def _main(argv: Sequence[str] | None) -> int:
+    chosen = parser().parse_args(argv)
+    commands: dict[str, Callable[[argparse.Namespace], int]] = {"list": _list, "build": _build, "show": _show}
+    return commands[chosen.command](chosen)
+
+
+def _list(chosen: argparse.Namespace) -> int:
+    from corpora import build, codec, settings
+
+    sources = {name: settings.find("corpora.sources", name) for name in settings.names("corpora.sources")}
+    configs = {f"source {name}": module.Config for name, module in sources.items()}
+    configs |= {"every build": build.Config, "codec": codec.Config}
+    if chosen.json:
+        print(
+            json.dumps(
+                {
+                    title: {name: {"default": default, "doc": doc} for name, default, doc in settings.describe(config)}
+                    for title, config in configs.items()
+                }
+                | {"codecs": codec.names()},
+                indent=1,
+            )
+        )
+        return 0
+    for title, config in configs.items():
+        about = str((sources[title.split()[1]] if title.startswith("source ") else config).__doc__).splitlines()[0]
+        print(f"{title}: {about}")
+        for name, default, doc in settings.describe(config):
+            print(f"  {f'{name}={default}':<28} {doc}")
+        print()
+    print(f"codecs: {', '.join(codec.names())}")
+    return 0
+
+
+def _build(chosen: argparse.Namespace) -> int:
+    from corpora.build import build
+
+    inputs, words = split_words(chosen.words)
+    if chosen.errors is not None:
+        words["errors"] = chosen.errors
+    # A polite kill ends like Ctrl-C: what is unfinished is removed on the way out.
+    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    try:
+        with _progress(quiet=chosen.json) as tell:
+            corpus = build(
+                inputs,
+                chosen.out,
+                source=chosen.source,
+                valid=chosen.valid,
+                test=chosen.test,
+                words=words,
+                replace=chosen.replace,
+                progress=tell,
+            )
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    if chosen.json:
+        print(json.dumps({"folder": chosen.out, "fingerprint": corpus.fingerprint} | _summary(corpus), indent=1))
+        return 0
+    print(f"built {chosen.out}: {_rows(corpus)}")
+    _print_losses(corpus)
+    return 0
+
+
+@contextlib.contextmanager
+def _progress(*, quiet: bool) -> Iterator[Callable[[str, int], None]]:
+    """What is being done and how many rows are, on stderr: a moving line on a terminal, nothing elsewhere."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda what, count: None
+        return
+    try:
+        from rich.console import Console
+    except ImportError:
+        yield lambda what, count: print(f"\r{what} {count:,} rows".ljust(60), end="", file=sys.stderr, flush=True)
+        print(file=sys.stderr)
+        return
+    with Console(stderr=True).status("starting") as status:
+        yield lambda what, count: status.update(f"{what}: {count:,} rows" if count else what)
+
+
+def _show(chosen: argparse.Namespace) -> int:
+    from corpora.corpus import Corpus
+
+    corpus = Corpus.open(chosen.folder, verify=chosen.verify)
+    summary = {"fingerprint": corpus.fingerprint} | _summary(corpus) | {"splits": _shape(corpus)}
+    examples = {
+        name: [
+            {"text": rows.text(i), **({} if rows.labels is None else {"label": rows.label(i)})}
+            for i in _spread(len(rows), chosen.n)
+        ]
+        for name, rows in corpus.splits.items()
+    }
+    if chosen.json:
+        print(json.dumps(summary | {"verified": chosen.verify, "examples": examples}, indent=1, ensure_ascii=False))
+        return 0
+    codec, source = corpus.codec, corpus.manifest["source"]
+    print(f"{chosen.folder}  {corpus.fingerprint}{'  every byte verified' if chosen.verify else ''}")
+    print(f"from      {source['name']}: " + (", ".join(i["name"] for s in source["inputs"].values() for i in s) or "-"))
+    print(f"codec     {codec.name}, {codec.vocab_size:,} tokens{', lower case' if codec.lower else ''}")
+    _print_losses(corpus)
+    print(
+        f"\n{'split':<7}{'rows':>12}{'tokens':>14}{'bytes':>14}{'words':>13}   "
+        f"{'length: median':<15}{'95 %':>6}{'longest':>9}  not in vocabulary"
+    )
+    for name, facts in summary["splits"].items():
+        print(
+            f"{name:<7}{facts['rows']:>12,}{facts['tokens']:>14,}{facts['bytes']:>14,}{facts['words']:>13,}   "
+            f"{facts['length_median']:>15,}{facts['length_95']:>6,}{facts['longest']:>9,}  {facts['fallback']:.2%}"
+        )
+    for name, some in examples.items():
+        print(f"\n{name}")
+        for row in some:
+            print(f"  {row['text']}" + (f"   [{row['label']}]" if row.get("label") is not None else ""))
+    return 0
+
+
+def _rows(corpus: Corpus) -> str:
+    parts = ", ".join(f"{len(rows):,} {name}" for name, rows in corpus.splits.items())
+    return f"{parts}; {corpus.codec.name} codec with {corpus.codec.vocab_size:,} tokens"
+
+
+def _summary(corpus: Corpus) -> dict[str, Any]:
+    kept = ("splits", "read", "dropped", "held_out_duplicates_removed", "label_names", "notes", "codec", "source")
+    return {key: corpus.manifest[key] for key in kept}
+
+
+def _print_losses(corpus: Corpus) -> None:
+    manifest = corpus.manifest
+    dropped = ", ".join(f"{count:,} {reason}" for reason, count in sorted(manifest["dropped"].items()))
+    print(f"read      {manifest['read']:,} rows; dropped: {dropped or 'none'}")
+    removed = {name: count for name, count in manifest["held_out_duplicates_removed"].items() if count}
+    if removed:
+        print("removed   " + ", ".join(f"{n:,} of {name} that stand in another split" for name, n in removed.items()))
+    names = manifest["label_names"]
+    if names:
+        print(f"labels    {len(names):,}: {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}")
+    for note in manifest["notes"]:
+        print(f"note      {note}")
+
+
+def _shape(corpus: Corpus) -> dict[str, dict[str, Any]]:
+    """The manifest's facts of each split, its lengths, and the share of tokens not in the vocabulary."""
+    import numpy as np
+
+    outside = np.zeros(corpus.codec.vocab_size, bool)
+    outside[corpus.codec.fallback_tokens()] = True
+    shape = {}
+    for name, rows in corpus.splits.items():
+        lengths = rows.lengths
+        step = 1 << 22
+        count = sum(int(outside[rows.tokens[i : i + step]].sum()) for i in range(0, len(rows.tokens), step))
+        shape[name] = corpus.manifest["splits"][name] | {
+            "length_median": int(np.median(lengths)),
+            "length_95": int(np.percentile(lengths, 95)),
+            "fallback": count / max(1, len(rows.tokens)),
+        }
+    return shape
+
+
+def _spread(count: int, wanted: int) -> list[int]:
+    """A few row numbers, evenly spread."""
+    wanted = max(0, min(count, wanted))
+    return [i * count // wanted for i in range(wanted)]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

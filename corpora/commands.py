@@ -1,0 +1,94 @@
+"""What every command line here shares: errors of one line, sub-commands that offer the nearest, settings as words."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from corpora.errors import InputError, choose, quoted
+from corpora.settings import pairs
+
+_SETTING = re.compile(r"[A-Za-z_]\w*=", re.ASCII)
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line on stderr and exit code 2, and whose options are not abbreviated.
+
+    Words and options may be mixed: `build a.txt --out c vocab=500`. Its sub-commands are parsers of this class too.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        options.setdefault("allow_abbrev", False)
+        options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(*arguments, **options)
+        self._mixing = False
+
+    def error(self, message: str) -> NoReturn:
+        """Print `message` as one line after the name of the command, and exit with 2."""
+        self.exit(2, f"{self.prog}: {one_line(message)}\n")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As in the standard library, but options may stand between words, and one that is unknown ends it here."""
+        if self._subparsers is not None or self._mixing:
+            return super().parse_known_args(args, namespace)
+        self._mixing = True  # since the mixed kind is made of calls of this method
+        try:
+            namespace, left = self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._mixing = False
+        if left:
+            options = [option for option in self._option_string_actions if option.startswith("--")]
+            near = difflib.get_close_matches(left[0].partition("=")[0], options, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]}? " if near else ""
+            kind = "option" if left[0].startswith("-") else "word"
+            self.error(f"unknown {kind} {quoted(left[0])}: {hint}see {self.prog} --help")
+        return namespace, left
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Offer the nearest of the choices."""
+        if action.choices is None or value in action.choices:
+            return
+        what = "command" if isinstance(action, argparse._SubParsersAction) else str(action.metavar or action.dest)
+        try:
+            choose(what, str(value), map(str, action.choices))
+        except InputError as error:
+            raise argparse.ArgumentError(None, str(error)) from error
+
+
+def run(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None = None) -> int:
+    """Call a command line's `main` and return the exit code: 2 and one line on stderr after an InputError, 130 after
+    Ctrl-C, 0 when the reader of our output went away."""
+    try:
+        code = main(argv)
+        sys.stdout.flush()
+    except InputError as error:
+        print(f"error: {one_line(str(error))}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # Python flushes stdout once more at exit; give it somewhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code
+
+
+def split_words(words: Iterable[str]) -> tuple[list[str], dict[str, str]]:
+    """Part inputs from settings. A word is a setting if it reads KEY=VALUE and no file has that name."""
+    inputs: list[str] = []
+    chosen: list[str] = []
+    for word in words:
+        (chosen if _SETTING.match(word) and not Path(word).exists() else inputs).append(word)
+    return inputs, pairs(chosen)
+
+
+def one_line(text: str) -> str:
+    """A message without line breaks."""
+    return " ".join(text.split())

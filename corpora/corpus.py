@@ -1,0 +1,254 @@
+"""A corpus: splits of tokenised rows with their codec, and batches that are functions of (seed, step).
+
+Nothing here keeps state between batches. The rows of step n follow from the seed and n alone, so a run resumes
+anywhere, and any number of processes see the same batches.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+from corpora import codec as codecs
+from corpora import files, store
+from corpora.codec import Codec
+from corpora.errors import InputError, choose
+
+_POOL = 100  # batches whose rows are sorted by length together
+
+
+class Batch(NamedTuple):
+    """Rows of one step, for one process."""
+
+    tokens: np.ndarray  # (B, L) int64: tokens, stop, pads; L is that of the whole batch
+    rows: np.ndarray  # (B,) int64: which rows of the split they are
+    total: int  # rows in the batch over all processes
+
+
+class Rows:
+    """The rows of one split. `len(rows)`; `rows[i]` is a view of the tokens of row i, without stop."""
+
+    def __init__(self, arrays: store.Arrays, codec: Codec, label_names: Sequence[str] = ()) -> None:
+        self.tokens = arrays.tokens  # (T,) all rows end to end
+        self.offsets = arrays.offsets  # (rows + 1,)
+        self.labels = arrays.labels  # (rows,) int32 into label_names, -1 for none; None if the corpus has no labels
+        self.label_names = list(label_names)
+        self._codec = codec
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, row: int) -> np.ndarray:
+        row = self._checked(row)
+        return self.tokens[self.offsets[row] : self.offsets[row + 1]]
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (self[row] for row in range(len(self)))
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Tokens of each row, its stop counted: (rows,) int64."""
+        return np.diff(self.offsets) + 1
+
+    def text(self, row: int) -> str:
+        """The text of a row."""
+        return self._codec.decode(self[row].tolist())
+
+    def label(self, row: int) -> str | None:
+        """The label of a row, or None."""
+        if self.labels is None:
+            return None
+        number = int(self.labels[self._checked(row)])
+        return self.label_names[number] if number >= 0 else None
+
+    def pad(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Rows as one array: tokens, stop, pads: (B, L) int64, L the longest with its stop."""
+        rows = np.asarray(rows, np.int64)
+        return self._pad(rows, int((self.offsets[rows + 1] - self.offsets[rows]).max(initial=0)) + 1)
+
+    def _pad(self, rows: np.ndarray, length: int) -> np.ndarray:
+        starts = self.offsets[rows]
+        sizes = self.offsets[rows + 1] - starts
+        ends = np.cumsum(sizes)
+        out = np.full((len(rows), length), self._codec.pad, np.int64)
+        # Where each token stands in the flat array, rows one after another, as the mask takes them.
+        where = np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - ends + sizes, sizes)
+        out[np.arange(length) < sizes[:, None]] = self.tokens[where]
+        out[np.arange(len(rows)), sizes] = self._codec.stop
+        return out
+
+    def in_order(self, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Every row once, sorted by length (then by number), as (rows (B,), tokens (B, L)) of at most `size` rows."""
+        if size < 1:
+            raise InputError(f"a batch of {size} rows: expected at least 1")
+        order = np.argsort(self.lengths, kind="stable")
+        for start in range(0, len(order), size):
+            rows = order[start : start + size]
+            yield rows, self.pad(rows)
+
+    def _checked(self, row: int) -> int:
+        if not -len(self) <= row < len(self):
+            raise IndexError(f"row {row} of {len(self)}")
+        return int(row) % len(self)
+
+
+class Corpus:
+    """Splits of rows, with the codec that made them. Open one with `Corpus.open`, or make one with `from_texts`."""
+
+    def __init__(self, codec: Codec, splits: dict[str, Rows], manifest: dict[str, Any]) -> None:
+        self.codec = codec
+        self.splits = splits
+        self.manifest = manifest
+        self._pool: tuple[Any, list[np.ndarray]] = (None, [])
+
+    @classmethod
+    def open(cls, folder: Path | str, *, verify: bool = False) -> Self:
+        """Map a corpus that `build` made. File sizes are checked always, every byte with `verify`.
+
+        Raises InputError if the folder is not a corpus, or not whole.
+        """
+        folder = Path(folder)
+        manifest = files.read_manifest(folder, what="corpus", format_version=store.FORMAT, hashes=verify)
+        codec = codecs.read(folder)
+        names, splits = manifest.get("label_names"), manifest.get("splits")
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise InputError(f"{files.quoted_path(folder)}: the manifest's label names are not a list of words")
+        if not isinstance(splits, dict) or not set(splits) <= {"train", "valid", "test"} or "train" not in splits:
+            raise InputError(f"{files.quoted_path(folder)}: the manifest's splits should be train, valid and test")
+        kinds = {"read": int, "dropped": dict, "held_out_duplicates_removed": dict, "notes": list, "source": dict}
+        wrong = [key for key, kind in kinds.items() if not isinstance(manifest.get(key), kind)]
+        if wrong:
+            raise InputError(f"{files.quoted_path(folder)}: the manifest's {wrong[0]!r} is missing or malformed")
+        rows = {}
+        for name in ("train", "valid", "test"):
+            if name in splits:
+                arrays = store.read(folder, name, splits[name], codec.vocab_size, labels=bool(names))
+                if verify:
+                    store.check(arrays, codec.vocab_size, len(names), f"{files.quoted_path(folder)}: {name}")
+                rows[name] = Rows(arrays, codec, names)
+        return cls(codec, rows, manifest)
+
+    @classmethod
+    def from_texts(
+        cls,
+        texts: Iterable[str],
+        codec: Codec | str | None = None,
+        *,
+        labels: Iterable[str | None] | None = None,
+        valid: Iterable[str] | None = None,
+        test: Iterable[str] | None = None,
+        **settings: Any,
+    ) -> Self:
+        """A corpus in memory, through the same steps as `build`; `settings` are those of the build and the codec.
+
+        `codec` is one at hand, or the name of a kind to train.
+        """
+        from corpora.build import build_rows
+        from corpora.row import Row
+
+        if isinstance(codec, str):
+            settings["codec"], codec = codec, None
+        rows = {"train": map(Row, texts) if labels is None else map(Row, texts, labels)}
+        rows |= {name: map(Row, given) for name, given in (("valid", valid), ("test", test)) if given is not None}
+        with tempfile.TemporaryDirectory(prefix="corpora-") as folder:
+            out = Path(folder) / "corpus"
+            build_rows(rows, out, codec=codec, words=settings)
+            corpus = cls.open(out)
+            for split in corpus.splits.values():
+                split.tokens, split.offsets = split.tokens.copy(), split.offsets.copy()
+                split.labels = None if split.labels is None else split.labels.copy()
+        return corpus
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits that name these rows and this codec, wherever and whenever they were built."""
+        facts = {name: entry.get("sha256") for name, entry in self.manifest["files"].items()}
+        return hashlib.sha256(files.to_json([facts, self.manifest["label_names"]])).hexdigest()[:16]
+
+    def rows(self, split: str) -> Rows:
+        """The rows of a split. Raises InputError, naming those there are, if it has none of that name."""
+        return self.splits[choose("split", split, self.splits)]
+
+    def epoch_steps(self, size: int, split: str = "train") -> int:
+        """Steps in which batches of `size` rows visit every row once."""
+        if size < 1:
+            raise InputError(f"a batch of {size} rows: expected at least 1")
+        return max(1, -(-len(self.rows(split)) // size))
+
+    def batch(self, step: int, seed: int, size: int, split: str = "train", rank: int = 0, world: int = 1) -> Batch:
+        """The rows of a step, a function of (seed, step): rows of like length, in an order drawn for each epoch.
+
+        An epoch is `epoch_steps(size)` steps and visits every row once; its last batch may be smaller. Process
+        `rank` of `world` gets every `world`-th row of the same batch, padded to the length of the whole batch.
+        """
+        if step < 0 or not 0 <= rank < world:
+            raise InputError(f"step {step}, rank {rank} of {world}: expected 0 <= step and 0 <= rank < world")
+        rows, steps = self.rows(split), self.epoch_steps(size, split)
+        epoch, step = divmod(step, steps)
+        pools = max(1, round(steps / _POOL))
+        pool = step * pools // steps
+        first, last = (-(-p * steps // pools) for p in (pool, pool + 1))
+        key = (split, seed, size, epoch, pool)
+        known, batches = self._pool  # one tuple, so that threads never see halves of two pools
+        if known != key:
+            places = np.arange(first * size, min(last * size, len(rows)), dtype=np.uint64)
+            batches = _pool(rows, permute(places, len(rows), f"{seed}/{epoch}/rows"), size, f"{seed}/{epoch}/{pool}")
+            self._pool = (key, batches)
+        chosen = batches[step - first]
+        length = int((rows.offsets[chosen + 1] - rows.offsets[chosen]).max(initial=0)) + 1
+        mine = chosen[rank::world]
+        return Batch(rows._pad(mine, length), mine, len(chosen))
+
+
+def _pool(rows: Rows, numbers: np.ndarray, size: int, key: str) -> list[np.ndarray]:
+    """Cut the rows of a pool into batches of like length, in random order, a smaller one last."""
+    lengths = rows.offsets[numbers + 1] - rows.offsets[numbers]
+    ordered = numbers[np.lexsort((_mix(numbers.astype(np.uint64), _key(f"{key}/ties")), lengths))]
+    count = -(-len(numbers) // size)
+    draw = _mix(np.arange(count, dtype=np.uint64), _key(f"{key}/batches"))
+    order = np.argsort(draw, kind="stable")  # of the batches; the last in it is the smaller one, of any length
+    sizes = np.full(count, size)
+    sizes[order[-1]] = len(numbers) - size * (count - 1)
+    batches = np.split(ordered, np.cumsum(sizes)[:-1])
+    return [batches[number] for number in order]
+
+
+def permute(places: np.ndarray, count: int, key: str) -> np.ndarray:
+    """Where a random permutation of `count` numbers, drawn by `key`, sends `places` (uint64); as int64.
+
+    A Feistel network over the next power of four, walked until it lands inside: memory for `places` alone.
+    """
+    half = np.uint64(max(1, (max(count - 1, 1).bit_length() + 1) // 2))
+    mask = (np.uint64(1) << half) - np.uint64(1)
+    keys = [_key(f"{key}/{turn}") for turn in range(6)]
+
+    def walk(values: np.ndarray) -> np.ndarray:
+        left, right = values >> half, values & mask
+        for turn in keys:
+            left, right = right, left ^ (_mix(right, turn) & mask)
+        return (left << half) | right
+
+    found = walk(places)
+    outside = np.flatnonzero(found >= count)
+    while len(outside):
+        found[outside] = walk(found[outside])
+        outside = outside[found[outside] >= count]
+    return found.astype(np.int64)
+
+
+def _key(text: str) -> np.uint64:
+    return np.uint64(int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little"))
+
+
+def _mix(values: np.ndarray, key: np.uint64) -> np.ndarray:
+    """Scramble uint64 values: the finaliser of SplitMix64, keyed. Arithmetic wraps around."""
+    values = values ^ key
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))

@@ -1,0 +1,58 @@
+"""One row of a corpus as a source reads it: how its text is cleaned, and when two rows count as the same."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from typing import NamedTuple
+
+_CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]+")  # those that are not white space
+_SURROGATES = re.compile("[\ud800-\udfff]")
+_NOT_WORDS = re.compile(r"[\W_]+")
+_DIGIT = re.compile(r"\d")
+_ASCII_KEY = {code: chr(code).lower() if chr(code).isalpha() else None for code in range(128)} | dict.fromkeys(
+    range(ord("0"), ord("9") + 1), "0"
+)
+
+
+class Row(NamedTuple):
+    """A sentence (or whatever the rows of a source are), with its class if it has one.
+
+    `dropped` names the reason when the source itself could not use the row; its text is then empty.
+    """
+
+    text: str
+    label: str | None = None
+    dropped: str | None = None
+
+
+def whole(text: str) -> str:
+    """The text with halves of surrogate pairs, which no file can hold, replaced by U+FFFD."""
+    return text if text.isascii() else _SURROGATES.sub("\ufffd", text)
+
+
+def clean(text: str) -> str:
+    """Unicode NFC on one line: control characters removed, every run of white space one space, none at the ends."""
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", _CONTROLS.sub("", whole(text)))
+    elif not text.isprintable():
+        text = _CONTROLS.sub("", text)
+    return " ".join(text.split())
+
+
+def near_key(text: str) -> str:
+    """What near-duplicates share: letters and digits alone, compatibility forms and case folded, each digit a 0.
+
+    A text without any letter or digit is its own key.
+    """
+    if text.isascii():
+        return text.translate(_ASCII_KEY) or text
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    return _DIGIT.sub("0", _NOT_WORDS.sub("", folded)) or folded
+
+
+def key_hash(text: str, seed: int) -> int:
+    """64 bits of the near-duplicate key, drawn anew for each seed."""
+    data = near_key(text).encode("utf-8", "replace")
+    return int.from_bytes(hashlib.blake2b(data, digest_size=8, salt=seed.to_bytes(8, "little")).digest(), "little")

@@ -1,0 +1,99 @@
+"""Datasets of the Hugging Face Hub by name (`hf:ag_news`, `hf:NAME#validation`) or a local one (`hf:/path/to/folder`).
+
+Streamed by default: nothing is stored but the corpus. Code of a dataset is never run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from corpora.errors import InputError, quoted
+from corpora.row import Row
+from corpora.settings import setting
+from corpora.sources.table import rows_of
+
+
+@dataclass(frozen=True)
+class Config:
+    """Settings of the Hub."""
+
+    column: str | None = setting(None, "the column with the text; by default `text`, or the only one that holds text")
+    label_column: str | None = setting(None, "the column with the labels; classes are named as the dataset names them")
+    subset: str | None = setting(None, "the subset (configuration) of the dataset")
+    split: str = setting("train", "the split to read; hf:NAME#SPLIT says it for one input")
+    streaming: bool = setting(True, "read as it comes, in place of downloading all first")
+    revision: str | None = setting(None, "a branch, tag or commit of the dataset")
+
+
+def accepts(given: str) -> bool:
+    """Whether this source is meant when none is named."""
+    return given.startswith("hf:")
+
+
+def read(inputs: Sequence[str], config: Config) -> Iterator[Row]:
+    """The rows of the datasets in order. Raises InputError for one that is not found or not reachable."""
+    for given in inputs:
+        name, _, split = given.removeprefix("hf:").partition("#")
+        if not name:
+            raise InputError(f"{quoted(given)}: name a dataset, as in hf:ag_news")
+        yield from rows_of(_records(name, split or config.split, config), given, config.column, config.label_column)
+
+
+def _records(name: str, split: str, config: Config) -> Iterator[Mapping[str, Any]]:
+    import datasets
+
+    if name.startswith((".", "/", "~")) and not Path(name).expanduser().is_dir():
+        raise InputError(f"hf:{name}: no such folder")
+    if Path(name).expanduser().is_dir():
+        name = str(Path(name).expanduser())
+    datasets.disable_progress_bars()
+    # The libraries underneath raise errors of many kinds; each of them means that the dataset cannot be had.
+    try:
+        loaded = datasets.load_dataset(
+            name, config.subset, split=split, streaming=config.streaming, revision=config.revision
+        )
+        classes = {
+            column: feature.names
+            for column, feature in (loaded.features or {}).items()
+            if isinstance(feature, datasets.ClassLabel)
+        }
+        stream = iter(loaded)
+    except Exception as error:
+        raise _explained(name, split, error) from error
+    while True:
+        try:
+            record = next(stream, None)
+        except Exception as error:
+            raise _explained(name, split, error) from error
+        if record is None:
+            return
+        for column, names in classes.items():
+            number = record.get(column)
+            if isinstance(number, int):
+                record[column] = names[number] if 0 <= number < len(names) else None
+        yield record
+
+
+def _explained(name: str, split: str, error: Exception) -> InputError:
+    """One line for whatever went wrong."""
+    text = " ".join(str(error).split())
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    if isinstance(error, ConnectionError) or kinds & {
+        "ConnectError",
+        "OfflineModeIsEnabled",
+        "ConnectTimeout",
+        "ReadTimeout",
+    }:
+        reason = "the Hub cannot be reached: check the network, or give a local folder as hf:/path"
+    elif "DatasetNotFoundError" in kinds or "RepositoryNotFoundError" in kinds:
+        reason = "not found, or not public: check the name on huggingface.co/datasets"
+    elif "Unknown split" in text or "Bad split" in text:
+        reason = f"no split {split!r}: {text}"
+    elif "Config name is missing" in text or "BuilderConfig" in text:
+        reason = f"say subset=NAME: {text}"
+    else:
+        reason = f"{type(error).__name__}: {text}"
+    return InputError(f"hf:{name}: {reason[:300]}")

@@ -1,0 +1,98 @@
+"""Backbone: logits for the next token of a row, given the tokens before it and an optional context.
+
+Shapes in this package: `B` rows of a batch, `L` tokens of a row, `V` vocabulary, `D` width, `Z` latent.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+State = dict[str, Any]  # what a backbone remembers of the tokens so far; every tensor has rows first
+
+
+class Shared(NamedTuple):
+    """A tensor in a state that all rows share, so that `select` leaves it alone."""
+
+    tensor: Tensor
+
+
+class Vocabulary(NamedTuple):
+    """What a model must know of a codec: how many tokens there are, and which are special (None: there is none)."""
+
+    size: int
+    pad: int | None = None
+    stop: int | None = None
+    blank: int | None = None
+
+    def mask(self, tokens: Tensor) -> Tensor:
+        """True where a token is real, False where it only fills up the row. (B, L) -> (B, L)"""
+        return torch.ones_like(tokens, dtype=torch.bool) if self.pad is None else tokens != self.pad
+
+
+class Backbone(nn.Module):
+    """p(x_i | x_<i, context) for every i at once.
+
+    `logits[:, i]` predicts `tokens[:, i]`: the shift by one and the start symbol live in here, so that no loss
+    has an off-by-one. A new backbone gives `features` and `head`; `start` and `step` have a slow default that is
+    right for anything causal, to be replaced where there is something worth remembering.
+    """
+
+    head: nn.Module  # (..., D) -> (..., V)
+
+    def features(self, tokens: Tensor, context: Tensor | None = None) -> Tensor:
+        """(B, L) tokens and a context of (B, C) -> (B, L, D); position i depends on tokens[:, :i] alone."""
+        raise NotImplementedError(f"{type(self).__name__} must define features")
+
+    def forward(self, tokens: Tensor, context: Tensor | None = None) -> Tensor:
+        """Logits (B, L, V) for every position of `tokens` (B, L)."""
+        return self.head(self.features(tokens, context))
+
+    def nll(self, tokens: Tensor, mask: Tensor, context: Tensor | None = None, inputs: Tensor | None = None) -> Tensor:
+        """-log p(tokens | context), nats per row (B,), over the positions where `mask` (B, L) is True.
+
+        `inputs`: tokens to read instead of `tokens` (word dropout); the targets stay `tokens`. The output layer,
+        most of the arithmetic when the vocabulary is large, only sees real positions.
+        """
+        features = self.features(tokens if inputs is None else inputs, context)
+        kept = mask.reshape(-1).nonzero().squeeze(1)  # (N,) positions of real tokens
+        rows = features.reshape(-1, features.shape[-1]).index_select(0, kept)  # (N, D)
+        targets = tokens.reshape(-1).index_select(0, kept)  # (N,)
+        if torch.is_grad_enabled():
+            losses = F.cross_entropy(self.head(rows).float(), targets, reduction="none")
+        else:  # bound the memory: K=500 importance samples are many rows
+            losses = torch.cat(
+                [
+                    F.cross_entropy(self.head(some).float(), wanted, reduction="none")
+                    for some, wanted in zip(rows.split(8192), targets.split(8192), strict=True)
+                ]
+                or [rows.new_zeros(0)]
+            )
+        return losses.new_zeros(len(tokens)).index_add(0, kept // tokens.shape[1], losses)
+
+    def start(self, rows: int, length: int, context: Tensor | None = None) -> tuple[Tensor, State]:
+        """Begin `rows` rows of at most `length` tokens: logits (rows, V) for the first, and the state."""
+        device = next(self.parameters()).device
+        state: State = {"tokens": torch.zeros(rows, 0, dtype=torch.long, device=device), "context": context}
+        return self._next(state), state
+
+    def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
+        """Append one token to each row (B,): logits (B, V) for the token after it, and the new state.
+
+        The old state is used up: a backbone may write the new one over it.
+        """
+        state = {**state, "tokens": torch.cat([state["tokens"], tokens[:, None]], 1)}
+        return self._next(state), state
+
+    def _next(self, state: State) -> Tensor:
+        tokens = state["tokens"]
+        longer = torch.cat([tokens, tokens.new_zeros(len(tokens), 1)], 1)  # the last one is never looked at
+        return self.head(self.features(longer, state["context"])[:, -1])
+
+
+def select(state: State, rows: Tensor) -> State:
+    """The state of some rows, in another order or repeated (beam search moves beams about)."""
+    return {key: value.index_select(0, rows) if isinstance(value, Tensor) else value for key, value in state.items()}

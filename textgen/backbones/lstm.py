@@ -1,0 +1,127 @@
+"""LSTM (Hochreiter and Schmidhuber 1997), with the context at the start, at every step and at the output.
+
+As in Bowman et al. (2016, "Generating Sentences from a Continuous Space") the code sets the first state; it is also
+an input of every step (Yang et al. 2017) and skips to the output (Dieng et al. 2019), which keep it from being
+forgotten. Input and output embeddings are tied (Press and Wolf 2017).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from corpora.settings import require, setting
+from textgen.backbone import Backbone, Shared, State, Vocabulary
+
+
+@dataclass(frozen=True)
+class Config:
+    width: int = setting(512, "cells of each layer")
+    layers: int = setting(1, "layers")
+    embedding: int = setting(256, "size of a token's embedding")
+    dropout: float = setting(0.2, "dropped share of embeddings and of what the layers give")
+    tied: bool = setting(True, "one matrix for input and output embedding")
+
+    def check(self) -> None:
+        require(1 <= self.width <= 16384, "width", self.width, "1 to 16384")
+        require(1 <= self.layers <= 64, "layers", self.layers, "1 to 64")
+        require(1 <= self.embedding <= 16384, "embedding", self.embedding, "1 to 16384")
+        require(0 <= self.dropout < 1, "dropout", self.dropout, "0 up to, not including, 1")
+
+
+class Head(nn.Module):
+    """(..., H + C) -> (..., V): down to the embedding's size, then the vocabulary."""
+
+    def __init__(self, inputs: int, embedding: nn.Embedding, vocab: int, tied: bool) -> None:
+        super().__init__()
+        self.down = nn.Linear(inputs, embedding.embedding_dim)
+        # `embedding` has one row more, the start symbol, which is never predicted
+        self.weight = embedding.weight if tied else nn.Parameter(torch.randn(vocab, embedding.embedding_dim) * 0.05)
+        self.bias = nn.Parameter(torch.zeros(vocab))
+
+    def forward(self, features: Tensor) -> Tensor:
+        return F.linear(self.down(features), self.weight[: len(self.bias)], self.bias)
+
+
+class LSTM(Backbone):
+    """`features` are the top layer's outputs beside the context, (B, L, H + C)."""
+
+    def __init__(self, config: Config, vocab: Vocabulary, context: int = 0) -> None:
+        super().__init__()
+        self.vocab, self.context = vocab.size, context
+        self.embedding = nn.Embedding(vocab.size + 1, config.embedding)  # the last row is the start symbol
+        nn.init.normal_(self.embedding.weight, std=config.embedding**-0.5)
+        self.lstm = nn.LSTM(config.embedding + context, config.width, config.layers, batch_first=True)
+        for name, weight in self.lstm.named_parameters():
+            if name.startswith("bias_ih"):  # remember by default (Jozefowicz et al. 2015)
+                nn.init.zeros_(weight)
+                weight.data[config.width : 2 * config.width] = 1.0
+            elif name.startswith("bias_hh"):
+                nn.init.zeros_(weight)
+        self.first = nn.Linear(context, 2 * config.layers * config.width) if context else None
+        self.dropout = nn.Dropout(config.dropout)
+        self.head = Head(config.width + context, self.embedding, vocab.size, config.tied)
+
+    def _first(self, rows: int, context: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The first hidden and cell state, (layers, B, H) each."""
+        layers, width = self.lstm.num_layers, self.lstm.hidden_size
+        if self.first is None or context is None:
+            zeros = self.embedding.weight.new_zeros(layers, rows, width)
+            return zeros, zeros
+        cell = self.first(context).view(rows, 2, layers, width).permute(1, 2, 0, 3)
+        return torch.tanh(cell[0]).contiguous(), cell[1].contiguous()
+
+    def features(self, tokens: Tensor, context: Tensor | None = None) -> Tensor:
+        start = torch.full_like(tokens[:, :1], self.vocab)
+        inputs = self.dropout(self.embedding(torch.cat([start, tokens[:, :-1]], 1)))  # (B, L, E)
+        hidden, cell = self._first(len(tokens), context)
+        if context is None:
+            return self.dropout(self.lstm(inputs, (hidden, cell))[0])
+        everywhere = context[:, None].expand(-1, tokens.shape[1], -1)  # (B, L, C)
+        inputs = torch.cat([inputs, everywhere.to(inputs.dtype)], 2)
+        outputs = self.lstm(inputs, (hidden.to(inputs.dtype), cell.to(inputs.dtype)))[0]  # (B, L, H)
+        return torch.cat([self.dropout(outputs), everywhere.to(outputs.dtype)], 2)
+
+    def start(self, rows: int, length: int, context: Tensor | None = None) -> tuple[Tensor, State]:
+        hidden, cell = self._first(rows, context)
+        state: State = {"hidden": hidden.transpose(0, 1), "cell": cell.transpose(0, 1), "context": context}
+        weight, size = self._weight("weight_ih", 0), self.embedding.embedding_dim
+        bias = self._weight("bias_ih", 0) + self._weight("bias_hh", 0)
+        # what the context adds to the first layer's gates is the same at every step
+        state["gates"] = (bias if context is None else F.linear(context, weight[:, size:], bias)).expand(rows, -1)
+        if rows * length > 2 * self.vocab:  # many draws from few tokens (pixels): x W is a row of a table
+            state["table"] = Shared(F.linear(self.embedding.weight, weight[:, :size]))
+        return self.step(torch.full((rows,), self.vocab, device=weight.device), state)
+
+    def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
+        table, context = state.get("table"), state["context"]
+        if table is None:
+            gates = F.linear(self.embedding(tokens), self._weight("weight_ih", 0)[:, : self.embedding.embedding_dim])
+        else:
+            gates = table.tensor.index_select(0, tokens)
+        gates = gates + state["gates"]  # (B, 4 H)
+        hiddens, cells = [], []
+        output = gates  # of the layer below, from the second layer on
+        for layer in range(self.lstm.num_layers):
+            hidden, cell = state["hidden"][:, layer], state["cell"][:, layer]
+            if layer > 0:
+                bias = self._weight("bias_ih", layer) + self._weight("bias_hh", layer)
+                gates = F.linear(output, self._weight("weight_ih", layer), bias)
+            gates = torch.addmm(gates, hidden, self._weight("weight_hh", layer).t())
+            keep, forget, new, show = gates.chunk(4, 1)
+            cell = torch.sigmoid(forget) * cell + torch.sigmoid(keep) * torch.tanh(new)
+            output = torch.sigmoid(show) * torch.tanh(cell)
+            hiddens.append(output)
+            cells.append(cell)
+        state = {**state, "hidden": torch.stack(hiddens, 1), "cell": torch.stack(cells, 1)}
+        return self.head(output if context is None else torch.cat([output, context], 1)), state
+
+    def _weight(self, name: str, layer: int) -> Tensor:
+        return getattr(self.lstm, f"{name}_l{layer}")
+
+
+def build(config: Config, vocab: Vocabulary, context: int) -> LSTM:
+    return LSTM(config, vocab, context)

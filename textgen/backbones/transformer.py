@@ -1,0 +1,183 @@
+"""Transformer decoder (Vaswani et al. 2017) of today.
+
+Rotary positions (Su et al. 2021), RMSNorm (Zhang and Sennrich 2019), SwiGLU (Shazeer 2020).
+The context is a memory, a few positions before the row that every token can attend to, and is also added to each
+embedding (Li et al. 2020, "Optimus", which found the two together best).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from corpora.settings import require, setting
+from textgen.backbone import Backbone, Shared, State, Vocabulary
+
+
+@dataclass(frozen=True)
+class Config:
+    width: int = setting(256, "width of every layer")
+    layers: int = setting(4, "layers")
+    heads: int = setting(4, "attention heads of each layer")
+    dropout: float = setting(0.1, "dropped share after embedding, attention and feed-forward")
+    memory: int = setting(4, "positions that hold the context, where there is one")
+
+    def check(self) -> None:
+        require(1 <= self.width <= 16384, "width", self.width, "1 to 16384")
+        require(1 <= self.layers <= 128, "layers", self.layers, "1 to 128")
+        require(1 <= self.memory <= 64, "memory", self.memory, "1 to 64")
+        require(0 <= self.dropout < 1, "dropout", self.dropout, "0 up to, not including, 1")
+        ok = 1 <= self.heads <= self.width and self.width % (2 * self.heads) == 0
+        require(ok, "heads", self.heads, f"a number such that width={self.width} is a multiple of 2 x heads")
+
+
+def rotary(length: int, size: int, device: torch.device) -> Tensor:
+    """cos and sin of RoPE, (2, length, size / 2)."""
+    frequencies = 10000.0 ** -(torch.arange(0, size, 2, device=device) / size)
+    angles = torch.arange(length, device=device)[:, None] * frequencies
+    return torch.stack([angles.cos(), angles.sin()])
+
+
+def rotate(heads: Tensor, turns: Tensor) -> Tensor:
+    """Turn (B, heads, L, size) by `turns` (2, L, size / 2)."""
+    left, right = heads.float().chunk(2, -1)
+    cos, sin = turns[0], turns[1]
+    return torch.cat([left * cos - right * sin, left * sin + right * cos], -1).to(heads.dtype)
+
+
+class Layer(nn.Module):
+    """Pre-norm attention and SwiGLU, each added to what came in. `causal=False` is an encoder's."""
+
+    def __init__(self, width: int, heads: int, dropout: float, causal: bool = True) -> None:
+        super().__init__()
+        self.heads, self.causal = heads, causal
+        self.attention_norm = nn.RMSNorm(width, eps=1e-6)
+        self.qkv = nn.Linear(width, 3 * width, bias=False)
+        self.out = nn.Linear(width, width, bias=False)
+        self.feed_norm = nn.RMSNorm(width, eps=1e-6)
+        hidden = -(-8 * width // 3 // 32) * 32  # SwiGLU's two thirds of 4 x width, up to a multiple of 32
+        self.up = nn.Linear(width, 2 * hidden, bias=False)
+        self.down = nn.Linear(hidden, width, bias=False)
+        self.dropout = nn.Dropout(dropout)
+
+    def _heads(self, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        rows, length, width = inputs.shape
+        parts = self.qkv(self.attention_norm(inputs)).view(rows, length, 3, self.heads, width // self.heads)
+        query, key, value = parts.permute(2, 0, 3, 1, 4)  # (B, heads, L, size) each
+        return query, key, value
+
+    def _add(self, inputs: Tensor, attended: Tensor) -> Tensor:
+        rows, length, width = inputs.shape
+        inputs = inputs + self.dropout(self.out(attended.transpose(1, 2).reshape(rows, length, width)))
+        gate, value = self.up(self.feed_norm(inputs)).chunk(2, -1)
+        return inputs + self.dropout(self.down(F.silu(gate) * value))
+
+    def forward(self, inputs: Tensor, turns: Tensor, mask: Tensor | None = None) -> Tensor:
+        """(B, L, D) -> (B, L, D); `mask` (B, L) hides padding from an encoder."""
+        query, key, value = self._heads(inputs)
+        query, key = rotate(query, turns), rotate(key, turns)
+        seen = None if mask is None else mask[:, None, None]
+        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=seen, is_causal=self.causal)
+        return self._add(inputs, attended)
+
+    def append(self, inputs: Tensor, turns: Tensor, cache: Tensor, position: int) -> Tensor:
+        """The same for new positions (B, N, D) after `position` old ones, whose keys and values `cache` holds.
+
+        `cache` (B, 2, heads, length, size) is filled in place.
+        """
+        query, key, value = self._heads(inputs)
+        end = position + inputs.shape[1]
+        cache[:, 0, :, position:end] = rotate(key, turns)
+        cache[:, 1, :, position:end] = value
+        attended = F.scaled_dot_product_attention(
+            rotate(query, turns), cache[:, 0, :, :end], cache[:, 1, :, :end], is_causal=inputs.shape[1] > 1
+        )
+        return self._add(inputs, attended)
+
+
+class Transformer(Backbone):
+    """`features` are the last layer's normed outputs, (B, L, D)."""
+
+    def __init__(self, config: Config, vocab: Vocabulary, context: int = 0) -> None:
+        super().__init__()
+        self.vocab, self.width, self.heads = vocab.size, config.width, config.heads
+        self.embedding = nn.Embedding(vocab.size + 1, config.width)  # the last row is the start symbol
+        self.memory = config.memory if context else 0
+        self.remember = nn.Linear(context, config.memory * config.width) if context else None
+        self.everywhere = nn.Linear(context, config.width, bias=False) if context else None
+        layers = [Layer(config.width, config.heads, config.dropout) for _ in range(config.layers)]
+        self.layers = nn.ModuleList(layers)
+        self.norm = nn.RMSNorm(config.width, eps=1e-6)
+        self.dropout = nn.Dropout(config.dropout)
+        nn.init.normal_(self.embedding.weight, std=0.02)
+        for layer in layers:
+            for part in (layer.qkv, layer.up):
+                nn.init.normal_(part.weight, std=0.02)
+            for part in (layer.out, layer.down):  # residual branches start small (GPT-2)
+                nn.init.normal_(part.weight, std=0.02 / (2 * config.layers) ** 0.5)
+        self.head = Tied(self.embedding, vocab.size)
+
+    def _embed(self, tokens: Tensor, context: Tensor | None) -> Tensor:
+        inputs = self.embedding(tokens)  # (B, N, D)
+        if self.everywhere is not None and context is not None:
+            inputs = inputs + self.everywhere(context)[:, None]
+        return self.dropout(inputs)
+
+    def _remembered(self, context: Tensor | None) -> Tensor | None:
+        if self.remember is None or context is None:
+            return None
+        return self.remember(context).view(len(context), self.memory, self.width)  # (B, memory, D)
+
+    def features(self, tokens: Tensor, context: Tensor | None = None) -> Tensor:
+        start = torch.full_like(tokens[:, :1], self.vocab)
+        inputs = self._embed(torch.cat([start, tokens[:, :-1]], 1), context)
+        memory = self._remembered(context)
+        if memory is not None:
+            inputs = torch.cat([memory.to(inputs.dtype), inputs], 1)
+        turns = rotary(inputs.shape[1], self.width // self.heads, inputs.device)
+        for layer in self.layers:
+            inputs = layer(inputs, turns)
+        return self.norm(inputs[:, inputs.shape[1] - tokens.shape[1] :])
+
+    def start(self, rows: int, length: int, context: Tensor | None = None) -> tuple[Tensor, State]:
+        weight = self.embedding.weight
+        inputs = self._embed(torch.full((rows, 1), self.vocab, device=weight.device), context)
+        memory = self._remembered(context)
+        if memory is not None:
+            inputs = torch.cat([memory, inputs], 1)
+        size = self.width // self.heads
+        room = length + 1 + self.memory
+        cache = weight.new_zeros(rows, len(self.layers), 2, self.heads, room, size)
+        turns = Shared(rotary(room, size, weight.device))
+        state: State = {"cache": cache, "position": 0, "context": context, "turns": turns}
+        return self._append(inputs, state)
+
+    def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
+        return self._append(self._embed(tokens[:, None], state["context"]), state)
+
+    def _append(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
+        position, end = state["position"], state["position"] + inputs.shape[1]
+        turns = state["turns"].tensor[:, position:end]
+        for number, layer in enumerate(self.layers):
+            assert isinstance(layer, Layer)
+            inputs = layer.append(inputs, turns, state["cache"][:, number], position)
+        return self.head(self.norm(inputs[:, -1])), {**state, "position": end}
+
+
+class Tied(nn.Module):
+    """(..., D) -> (..., V) by the embedding's own rows, all but the start symbol's."""
+
+    def __init__(self, embedding: nn.Embedding, vocab: int) -> None:
+        super().__init__()
+        self.weight = embedding.weight
+        self.vocab = vocab
+
+    def forward(self, features: Tensor) -> Tensor:
+        return F.linear(features, self.weight[: self.vocab])
+
+
+def build(config: Config, vocab: Vocabulary, context: int) -> Transformer:
+    return Transformer(config, vocab, context)

@@ -1,0 +1,64 @@
+"""The model card of an exported model: what it is, its data, its figures, how to load it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from textgen.run import Opened
+
+
+def card(name: str, facts: Mapping[str, Any], opened: Opened, about: str | None) -> str:
+    """Markdown with the hub's YAML head. Every figure carries its unit, split and estimator."""
+    recipe, run = opened.recipe, facts.get("run", {})
+    weights = sum(weight.numel() for weight in opened.model.parameters())
+    lines = [
+        "---",
+        "library_name: stroll",
+        "pipeline_tag: text-generation",
+        f"tags: [{recipe.model}, text, latent-variable]",
+        "---",
+    ]
+    lines += ["", f"# {name}", ""]
+    lines += [about.strip() if about else "No words on the data were given with this model.", ""]
+    lines += [
+        "## Use",
+        "",
+        "```python",
+        "from textgen import SentenceVAE",
+        "",
+        f'vae = SentenceVAE.from_pretrained("{name}")  # or this folder',
+    ]
+    lines += ['print(vae.interpolate("a first sentence", "a second one", steps=8))', "```", ""]
+    lines += ["## Model", ""]
+    lines += [f"- {recipe.model}: {weights / 1e6:.2f} M weights, rows of at most {opened.length - 1} tokens"]
+    lines += [f"- codec: {opened.codec.name}, vocabulary {opened.codec.vocab_size:,}"]
+    lines += [f"- settings: {', '.join(f'`{key}={value}`' for key, value in sorted(recipe.settings().items()))}"]
+    if run:
+        versions = ", ".join(f"{key} {value}" for key, value in sorted(run.get("versions", {}).items()))
+        lines += [
+            f"- trained for {run.get('step', 0):,} of {run.get('steps', 0):,} steps of {run.get('batch')} rows, seed {run.get('seed')}"
+        ]
+        lines += [
+            f"- optimiser: {', '.join(f'`{key}={value}`' for key, value in sorted(run.get('training', {}).items()))}"
+        ]
+        lines += [
+            f"- corpus fingerprint {run.get('fingerprint')}; {versions}; {run.get('device')}, {run.get('threads')} threads"
+        ]
+    figures = facts.get("figures")
+    if figures:
+        lines += [
+            "",
+            "## Figures",
+            "",
+            f"On {figures['data']}: {figures['rows']:,} sentences, seed {figures['seed']}.",
+            "",
+        ]
+        lines += ["| figure | value | unit | estimator |", "|---|---|---|---|"]
+        for figure in figures["figures"]:
+            error = "" if figure.get("error") is None else f" ± {figure['error']:.2f}"
+            lines += [
+                f"| {figure['name']} | {figure['value']:.2f}{error} | {figure['unit']} | {str(figure['estimator']).replace('|', chr(92) + '|')} |"
+            ]
+    return "\n".join([*lines, ""])

@@ -1,0 +1,513 @@
+"""The command `textgen`. Nothing heavy is imported until a verb needs it, so that --help answers at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from corpora.commands import Parser, run, split_words
+from corpora.errors import InputError, quoted
+
+if TYPE_CHECKING:
+    import argparse
+
+    from textgen.sampler import Choice
+
+_TRAIN = """\
+Train a model on text and keep it in a run folder.
+
+  textgen train poems.txt
+  textgen train reviews.csv column=body --model vae rate=12 width=256 --steps 5000 --out runs/reviews
+  textgen train corpus-folder --model lm backbone=transformer layers=6
+  textgen train --resume runs/reviews
+  torchrun --nproc-per-node 2 -m textgen.cli train corpus-folder --out runs/two
+
+IN: files, folders, hf:NAME, toy or - as for `corpora build`, or a folder that it built.
+KEY=VALUE: settings of the corpus, the model, its parts and the training; `textgen models` lists them."""
+
+_INTERPOLATE = """\
+Walk from one sentence to another, through sentences.
+
+  textgen interpolate "i went to the store to buy some groceries" "don't worry about it, she said"
+  textgen interpolate A B --steps auto --model runs/poems
+
+Both are encoded; the points of the path between their codes are decoded by beam search and re-ranked by their
+likelihood and by whether they encode back near their point. The ends are shown as given and as decoded."""
+
+
+def parser() -> Parser:
+    """The command line. Importing or printing it loads nothing heavy."""
+    top = Parser(prog="textgen", description="Sentences you can steer: train, walk between, sample, measure.")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    def verb(name: str, help: str, description: str | None = None, model: bool = True) -> Parser:
+        made = commands.add_parser(name, help=help, description=description or f"{help[0].upper()}{help[1:]}.")
+        if model:
+            made.add_argument(
+                "--model",
+                metavar="NAME|FOLDER|HUB_ID",
+                help="a shipped model, a run or model folder, or owner/name on the hub",
+            )
+            made.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default auto)")
+            made.add_argument("--threads", type=int, metavar="N", help="processor threads (default: all)")
+            made.add_argument("--seed", type=int, default=0, metavar="N", help="seed of everything drawn (default 0)")
+            made.add_argument("--json", action="store_true", help="print the result as JSON")
+        return made
+
+    training = verb("train", "train a model on text", _TRAIN, model=False)
+    training.add_argument("words", nargs="*", metavar="IN|KEY=VALUE", help="text to train on, and settings")
+    training.add_argument("--model", metavar="KIND", help="vae (default), lm or autoencoder")
+    training.add_argument("--out", metavar="DIR", help="the run folder (default: runs/ and the first free number)")
+    training.add_argument("--resume", metavar="RUN", help="go on with a run where it stopped, bit for bit")
+    training.add_argument("--steps", type=int, metavar="N", help="updates (default: ten passes, 500 to 20,000)")
+    training.add_argument("--batch", type=int, metavar="N", help="rows in each batch (default 64)")
+    training.add_argument("--every", type=int, metavar="N", help="steps between checkpoints, each with an evaluation")
+    training.add_argument("--keep", type=int, metavar="N", help="newest checkpoints kept, beside the best (default 2)")
+    training.add_argument("--seed", type=int, metavar="N", help="seed of everything drawn (default 0)")
+    training.add_argument("--device", help="auto, cpu, cuda, cuda:N or mps (default auto)")
+    training.add_argument(
+        "--threads", type=int, metavar="N", help="processor threads; part of what makes a run repeatable"
+    )
+    training.add_argument("--source", metavar="NAME", help="text, table, hub or toy; by default from the inputs' names")
+    training.add_argument("--valid", metavar="FILE", help="rows for validation; by default some are split off")
+    training.add_argument("--test", metavar="FILE", help="rows for the test; by default some are split off")
+    training.add_argument("--errors", choices=("strict", "replace", "skip"), help="bytes that are not UTF-8")
+    training.add_argument("--quiet", action="store_true", help="say warnings alone")
+    training.add_argument("--json", action="store_true", help="print the outcome as JSON")
+
+    walking = verb("interpolate", "walk from one sentence to another", _INTERPOLATE)
+    walking.add_argument("sentences", nargs=2, metavar="SENTENCE")
+    walking.add_argument(
+        "--steps", default="8", metavar="N|auto", help="points, the ends among them (default 8); auto bisects"
+    )
+    walking.add_argument(
+        "--path", default="line", metavar="line|arc", help="a straight line (default), or an arc that keeps the norm"
+    )
+    walking.add_argument(
+        "--beams", type=int, default=10, metavar="N", help="candidates for each point (default 10; 1 is greedy)"
+    )
+    walking.add_argument(
+        "--no-rerank", action="store_true", help="take the likeliest candidate, without the cycle check"
+    )
+
+    sampling = verb("sample", "draw new sentences")
+    sampling.add_argument("-n", type=int, default=8, metavar="N", help="how many (default 8)")
+    sampling.add_argument("--prompt", default="", metavar="TEXT", help="how each begins")
+    sampling.add_argument(
+        "--beams", type=int, default=0, metavar="N", help="write each code's likeliest sentence by beam search"
+    )
+    for name, kind, what in (
+        ("temperature", float, "0 takes the likeliest token each time (default 1)"),
+        ("top-k", int, "draw from the k likeliest tokens"),
+        ("top-p", float, "draw from the likeliest tokens that together hold this probability"),
+        ("min-p", float, "draw from tokens with at least this share of the greatest probability"),
+        ("no-repeat", int, "never write an n-gram of this many tokens twice"),
+    ):
+        sampling.add_argument(f"--{name}", type=kind, metavar="X", help=what)
+
+    again = verb("reconstruct", "encode sentences and decode them again")
+    again.add_argument("sentences", nargs="+", metavar="SENTENCE|-", help="sentences, or - for lines of standard input")
+    again.add_argument("--beams", type=int, default=5, metavar="N", help="candidates (default 5; 1 is greedy)")
+
+    encoding = verb("encode", "write the codes of sentences to a .npz file")
+    encoding.add_argument(
+        "sentences", nargs="+", metavar="SENTENCE|-", help="sentences, or - for lines of standard input"
+    )
+    encoding.add_argument("--out", required=True, metavar="FILE.npz", help="where the array `codes` (N, Z) goes")
+    encoding.add_argument("--draw", action="store_true", help="draw from the posterior instead of taking its mean")
+
+    decoding = verb("decode", "write a sentence for each code in a .npz file")
+    decoding.add_argument("codes", metavar="FILE.npz", help="an array `codes` (N, Z), as `encode` writes it")
+    decoding.add_argument("--beams", type=int, default=5, metavar="N", help="candidates (default 5; 1 is greedy)")
+
+    judging = verb("evaluate", "likelihood, rate, mutual information and reconstruction, with units")
+    judging.add_argument("data", metavar="CORPUS|FILE", help="a folder that `corpora build` made, or a text file")
+    judging.add_argument("--split", default="test", help="of a corpus: train, valid or test (default)")
+    judging.add_argument(
+        "--rows", type=int, default=1000, metavar="N", help="rows drawn from the split (default 1000; 0: all)"
+    )
+    judging.add_argument(
+        "--samples", type=int, default=500, metavar="K", help="importance samples for each row (default 500)"
+    )
+    judging.add_argument("--beams", type=int, default=1, metavar="N", help="of the reconstructions (default 1: greedy)")
+
+    listing = verb("models", "what ships, and the settings of each kind of model", model=False)
+    listing.add_argument("--json", action="store_true", help="as JSON")
+
+    sharing = verb("export", "write one shareable model folder with a model card", model=False)
+    sharing.add_argument("source", metavar="RUN|FOLDER", help="a run (its best checkpoint) or a model folder")
+    sharing.add_argument("--out", required=True, metavar="DIR", help="the folder to make")
+    sharing.add_argument("--full", action="store_true", help="store weights in float32 instead of float16")
+    sharing.add_argument("--figures", metavar="FILE.json", help="what `evaluate --json` printed, for the card")
+    sharing.add_argument("--about", metavar="FILE.md", help="words on data and licence, for the card")
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point. Returns the exit code: 0, 2 for bad input, 130 or 143 after Ctrl-C or SIGTERM."""
+    return run(_main, argv)
+
+
+def _main(argv: Sequence[str] | None) -> int:
+    chosen = parser().parse_args(argv)
+    verbs: dict[str, Callable[[argparse.Namespace], int]] = {
+        "train": _train,
+        "interpolate": _interpolate,
+        "sample": _sample,
+        "reconstruct": _reconstruct,
+        "encode": _encode,
+        "decode": _decode,
+        "evaluate": _evaluate,
+        "models": _models,
+        "export": _export,
+    }
+    if getattr(chosen, "threads", None) is not None and not 1 <= chosen.threads <= 1024:
+        raise InputError(f"--threads {chosen.threads}: expected 1 to 1024")
+    if getattr(chosen, "seed", None) is not None and not 0 <= chosen.seed < 2**32:
+        raise InputError(f"--seed {chosen.seed}: expected 0 to {2**32 - 1}")
+    return verbs[chosen.command](chosen)
+
+
+# ------------------------------------------------------------------------------------------------------- train
+
+
+def _train(chosen: argparse.Namespace) -> int:
+    inputs, words = split_words(chosen.words)
+    if chosen.errors is not None:
+        words["errors"] = chosen.errors
+    if chosen.resume is not None:
+        return _resume(chosen, inputs, words)
+    if not inputs:
+        raise InputError("nothing to train on: give a text file, a folder, hf:NAME, or `toy` for made-up sentences")
+    for name, least in (("steps", 1), ("batch", 1), ("every", 1), ("keep", 2)):
+        if getattr(chosen, name) is not None:
+            _at_least(f"--{name}", getattr(chosen, name), least, 1_000_000_000)
+    from textgen import run as runs
+    from textgen import trainer
+    from textgen.screen import Screen
+
+    trainer.pick_device(chosen.device or "auto")
+    if chosen.threads:
+        import torch
+
+        torch.set_num_threads(chosen.threads)
+    folder = Path(chosen.out) if chosen.out else _free()
+    screen = Screen(quiet=chosen.quiet or int(os.environ.get("RANK", "0")) > 0)
+    corpus_folder, corpus, rest = _corpus(chosen, inputs, words, folder, screen)
+    given = {key: value for key in ("batch", "seed", "keep", "device") if (value := getattr(chosen, key)) is not None}
+    made = runs.plan(
+        corpus,
+        folder,
+        corpus_folder,
+        model=chosen.model or "vae",
+        settings=rest,
+        steps=chosen.steps,
+        every=chosen.every,
+        threads=chosen.threads,
+        **given,
+    )
+    return _finish(chosen, folder, lambda: runs.start(folder, made, screen))
+
+
+def _corpus(
+    chosen: argparse.Namespace, inputs: list[str], words: dict[str, str], folder: Path, screen: Any
+) -> tuple[Path, Any, dict[str, str]]:
+    """The corpus to train on, built into the run's folder if it is not one yet; and the settings left for the model."""
+    from corpora import build, codec, settings
+    from corpora.corpus import Corpus
+    from textgen import config, trainer
+
+    first = Path(inputs[0])
+    if len(inputs) == 1 and (first / "manifest.json").is_file():
+        corpus = Corpus.open(first)
+        config.recipe(chosen.model or "vae", words, trainer.Config())
+        return first, corpus, words
+    source = chosen.source or build.source_of(inputs)
+    of_corpus = [settings.find("corpora.sources", source).Config(), build.Config(), codec.Config()]
+    names = set(settings.known(of_corpus))
+    rest = {key: value for key, value in words.items() if key not in names}
+    config.recipe(chosen.model or "vae", words, trainer.Config(), *of_corpus)  # all settings are judged before any work
+    target = folder / "corpus"
+    if (folder / "recipe.json").exists():
+        raise InputError(f"{folder} holds a run already: --resume {folder} goes on with it, or choose another --out")
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise InputError(
+            "several processes need a corpus that is built: run `corpora build` first and train on its folder"
+        )
+    screen.say(f"building the corpus {target}")
+    taken = {key: value for key, value in words.items() if key in names}
+    corpus = build.build(
+        inputs, target, source=source, valid=chosen.valid, test=chosen.test, words=taken, replace=target.exists()
+    )
+    for note in corpus.manifest.get("notes", []):
+        screen.say(f"note: {note}")
+    return target, corpus, rest
+
+
+def _resume(chosen: argparse.Namespace, inputs: list[str], words: dict[str, str]) -> int:
+    extra = [*inputs, *words]
+    extra += [
+        f"--{key}"
+        for key in ("model", "out", "batch", "every", "keep", "seed", "device", "threads", "source", "valid", "test")
+        if getattr(chosen, key) is not None
+    ]
+    if extra:
+        raise InputError(f"--resume goes on with a run as it was begun: leave out {', '.join(extra)}")
+    if chosen.steps is not None and chosen.steps < 1:
+        raise InputError(f"--steps {chosen.steps}: expected 1 or more")
+    from textgen import run as runs
+    from textgen.screen import Screen
+
+    folder = Path(chosen.resume)
+    screen = Screen(quiet=chosen.quiet)
+    return _finish(chosen, folder, lambda: runs.resume(folder, screen, steps=chosen.steps))
+
+
+def _finish(chosen: argparse.Namespace, folder: Path, work: Callable[[], Path]) -> int:
+    from textgen.run import Stopped
+
+    try:
+        best = work()
+    except Stopped as stopped:
+        print(f"{stopped}; go on with: textgen train --resume {folder}", file=sys.stderr)
+        return 128 + stopped.number
+    if int(os.environ.get("RANK", "0")) == 0:
+        print(
+            json.dumps({"run": str(folder), "best": str(best)})
+            if chosen.json
+            else f"{folder}: best checkpoint {best.name}; try: textgen sample --model {folder}"
+        )
+    return 0
+
+
+def _free() -> Path:
+    """runs/1, runs/2, ...: the first that is not there."""
+    number = 1
+    while Path("runs", str(number)).exists():
+        number += 1
+    return Path("runs", str(number))
+
+
+# ----------------------------------------------------------------------------------------------- sentences
+
+
+def _open(chosen: argparse.Namespace) -> Any:
+    import torch
+
+    from textgen import run as runs
+    from textgen import trainer
+
+    if chosen.threads:
+        torch.set_num_threads(chosen.threads)
+    torch.set_flush_denormal(True)
+    device = "cpu" if chosen.device == "auto" and not torch.cuda.is_available() else trainer.pick_device(chosen.device)
+    return runs.open_model(chosen.model or runs.DEFAULT_MODEL, device)
+
+
+def _sentences(chosen: argparse.Namespace) -> list[str]:
+    if chosen.sentences == ["-"]:
+        found = [line.strip() for line in sys.stdin.buffer.read().decode("utf-8", "replace").splitlines()]
+        found = [line for line in found if line]
+        if not found:
+            raise InputError("standard input holds no sentence")
+        return found
+    return list(chosen.sentences)
+
+
+def _show(chosen: argparse.Namespace, value: Any, text: str) -> int:
+    print(json.dumps(value, ensure_ascii=False, indent=1) if chosen.json else text)
+    return 0
+
+
+def _interpolate(chosen: argparse.Namespace) -> int:
+    steps = None
+    if chosen.steps != "auto":
+        if not chosen.steps.lstrip("-").isdecimal():
+            raise InputError(f"--steps {quoted(chosen.steps)}: expected a whole number from 2 to 1000, or auto")
+        steps = int(chosen.steps)
+        if not 2 <= steps <= 1000:
+            raise InputError(f"--steps {steps}: expected 2 to 1000, or auto")
+    _at_least("--beams", chosen.beams, 1, 100)
+    from textgen.sentences import SentenceVAE
+
+    vae = SentenceVAE(_open(chosen))
+    walk = vae.interpolate(
+        *chosen.sentences, steps=steps, path=chosen.path, beams=chosen.beams, rerank=not chosen.no_rerank
+    )
+    return _show(chosen, walk.to_dict(), str(walk))
+
+
+def _choice(chosen: argparse.Namespace) -> Choice:
+    from corpora.settings import override
+    from textgen.sampler import Choice
+
+    given = {key: getattr(chosen, key) for key in Choice.__dataclass_fields__ if getattr(chosen, key) is not None}
+    try:
+        return override([Choice()], given)[0]
+    except InputError as error:
+        key, equals, rest = str(error).partition("=")
+        raise InputError(f"--{key.replace('_', '-')} {rest}" if equals else str(error)) from error
+
+
+def _sample(chosen: argparse.Namespace) -> int:
+    how = _choice(chosen)
+    _at_least("-n", chosen.n, 1, 1_000_000)
+    _at_least("--beams", chosen.beams, 0, 100)
+    from textgen.model import Latent
+    from textgen.sentences import SentenceVAE, draw
+
+    opened = _open(chosen)
+    if isinstance(opened.model, Latent):
+        texts = SentenceVAE(opened).sample(
+            chosen.n, seed=chosen.seed, how=how, beams=chosen.beams, prompt=chosen.prompt
+        )
+    else:
+        if chosen.beams:
+            raise InputError("--beams needs a model with codes: every beam of a language model is the same sentence")
+        texts = draw(opened, chosen.n, seed=chosen.seed, how=how, prompt=chosen.prompt)
+    return _show(chosen, {"seed": chosen.seed, "sentences": texts}, "\n".join(texts))
+
+
+def _reconstruct(chosen: argparse.Namespace) -> int:
+    _at_least("--beams", chosen.beams, 1, 100)
+    from textgen.sentences import SentenceVAE
+
+    vae = SentenceVAE(_open(chosen))
+    given = _sentences(chosen)
+    found = vae.reconstruct(given, beams=chosen.beams)
+    same = [vae.codec.normalise(one) == other for one, other in zip(given, found, strict=True)]
+    text = "\n".join(f"given    {one}\ndecoded  {other}" for one, other in zip(given, found, strict=True))
+    pairs = [
+        {"given": one, "decoded": other, "exact": equal} for one, other, equal in zip(given, found, same, strict=True)
+    ]
+    return _show(chosen, pairs, f"{text}\n{sum(same)} of {len(same)} exactly")
+
+
+def _encode(chosen: argparse.Namespace) -> int:
+    import io
+
+    import numpy as np
+
+    from corpora import files
+    from textgen.sentences import SentenceVAE
+
+    vae = SentenceVAE(_open(chosen))
+    given = _sentences(chosen)
+    codes = vae.encode(given, seed=chosen.seed if chosen.draw else None).cpu().numpy()
+    data = io.BytesIO()
+    np.savez(data, codes=codes, sentences=np.array(given))
+    out = Path(chosen.out)
+    with files.explained(out):
+        files.replace_file(out, data.getvalue())
+    return _show(
+        chosen,
+        {"out": str(out), "shape": list(codes.shape)},
+        f"{out}: {codes.shape[0]} codes of {codes.shape[1]} numbers",
+    )
+
+
+def _decode(chosen: argparse.Namespace) -> int:
+    import zipfile
+
+    import numpy as np
+    import torch
+
+    from corpora import files
+    from textgen.sentences import SentenceVAE
+
+    _at_least("--beams", chosen.beams, 1, 100)
+    path = Path(chosen.codes)
+    try:
+        with files.explained(path), np.load(path, allow_pickle=False) as arrays:
+            codes = torch.from_numpy(np.asarray(arrays["codes"], np.float32))
+    except InputError:
+        raise
+    except (KeyError, ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+        raise InputError(
+            f"{path}: no .npz file with an array `codes` of numbers; `textgen encode` writes such files"
+        ) from error
+    found = SentenceVAE(_open(chosen)).decode(codes, beams=chosen.beams)
+    return _show(chosen, found, "\n".join(found))
+
+
+def _at_least(name: str, value: int, least: int, most: int) -> None:
+    if not least <= value <= most:
+        raise InputError(f"{name} {value}: expected {least} to {most:,}")
+
+
+# ------------------------------------------------------------------------------------- evaluate, models, export
+
+
+def _evaluate(chosen: argparse.Namespace) -> int:
+    _at_least("--rows", chosen.rows, 0, 100_000_000)
+    _at_least("--samples", chosen.samples, 1, 1_000_000)
+    _at_least("--beams", chosen.beams, 1, 100)
+    from textgen import report
+
+    opened = _open(chosen)
+    texts, where = report.texts(opened, Path(chosen.data), chosen.split)
+    found = report.measure(
+        opened,
+        texts,
+        where=where,
+        rows=chosen.rows,
+        samples=chosen.samples,
+        seed=chosen.seed,
+        beams=chosen.beams,
+        progress=not chosen.json,
+    )
+    return _show(chosen, found.to_dict(), str(found))
+
+
+def _models(chosen: argparse.Namespace) -> int:
+    from corpora import settings
+    from textgen import run as runs
+    from textgen import trainer
+    from textgen.config import PACKAGES
+
+    groups: dict[str, Any] = {}
+    for title, package in (("model", "textgen.models"), *PACKAGES.items()):
+        for name in settings.names(package):
+            groups[f"{title} {name}"] = settings.find(package, name)
+    configs = {title: module.Config for title, module in groups.items()} | {"training": trainer.Config}
+    if chosen.json:
+        known = {
+            title: {n: {"default": d, "doc": doc} for n, d, doc in settings.describe(c)} for title, c in configs.items()
+        }
+        print(json.dumps({"shipped": runs.shipped(), "default": runs.DEFAULT_MODEL, "settings": known}, indent=1))
+        return 0
+    print("shipped:")
+    for name in runs.shipped():
+        size = sum(path.stat().st_size for path in (runs.PRETRAINED / name).iterdir()) / 1e6
+        print(f"  {name:<28} {size:.1f} MB{'  (the default)' if name == runs.DEFAULT_MODEL else ''}")
+    for title, made in configs.items():
+        about = (groups[title].__doc__ if title in groups else made.__doc__).strip().splitlines()[0]
+        print(f"\n{title}: {about}")
+        for name, default, doc in settings.describe(made):
+            print(f"  {f'{name}={default}':<28} {doc}")
+    return 0
+
+
+def _export(chosen: argparse.Namespace) -> int:
+    from corpora import files
+    from textgen import run as runs
+
+    figures = None
+    if chosen.figures:
+        path = Path(chosen.figures)
+        figures = files.from_json(files.read_bytes(path, 1 << 20), path)
+    about = None
+    if chosen.about:
+        about = files.read_bytes(Path(chosen.about), 1 << 20).decode("utf-8", "replace")
+    out = runs.export(chosen.source, Path(chosen.out), half=not chosen.full, figures=figures, about=about)
+    size = sum(path.stat().st_size for path in out.iterdir()) / 1e6
+    print(f"{out}: {size:.1f} MB; try: textgen sample --model {out}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,84 @@
+"""Names to modules: a recipe (which parts, which settings) made into a model.
+
+Nothing to register: a backbone, an encoder or a model is a file, and its name is the file's name.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from corpora.errors import InputError, quoted
+from corpora.settings import find, override
+
+if TYPE_CHECKING:
+    from textgen.backbone import Backbone, Vocabulary
+    from textgen.encoder import Encoder
+    from textgen.model import Model
+
+PACKAGES = {"backbone": "textgen.backbones", "encoder": "textgen.encoders"}  # a model's Config says which it needs
+
+
+class Recipe(NamedTuple):
+    """A model's name and the Config of it and of each part it names, settings and defaults alike."""
+
+    model: str
+    package: str
+    configs: dict[str, Any]  # {"model": vae.Config(...), "backbone": lstm.Config(...), ...}
+
+    def settings(self) -> dict[str, Any]:
+        """Every setting by name, as JSON-able values."""
+        return {key: value for config in self.configs.values() for key, value in dataclasses.asdict(config).items()}
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"model": self.model, "package": self.package, "settings": self.settings()}
+
+
+class Parts:
+    """Makes the parts that a recipe names, each time anew."""
+
+    def __init__(self, recipe: Recipe, vocab: Vocabulary) -> None:
+        self._recipe, self._vocab = recipe, vocab
+
+    def backbone(self, context: int = 0) -> Backbone:
+        """A backbone with a context of `context` numbers (0: none)."""
+        return self._module("backbone").build(self._recipe.configs["backbone"], self._vocab, context)
+
+    def encoder(self) -> Encoder:
+        return self._module("encoder").build(self._recipe.configs["encoder"], self._vocab)
+
+    def _module(self, kind: str) -> Any:
+        return find(PACKAGES[kind], getattr(self._recipe.configs["model"], kind))
+
+
+def recipe(
+    model: str, values: Mapping[str, Any], *others: Any, package: str = "textgen.models"
+) -> tuple[Recipe, list[Any]]:
+    """The recipe of `model` with `values` laid over the defaults of it, of its parts, and of the Configs `others`.
+
+    Returns the recipe and `others` with their values. Raises InputError for an unknown model, part or setting
+    (offering the nearest) and for a value that makes no sense.
+    """
+    config = find(package, model).Config()
+    chosen = {key: str(values[key]) for key in PACKAGES if key in values and hasattr(config, key)}
+    config = dataclasses.replace(config, **chosen)
+    configs = {"model": config}
+    for kind, folder in PACKAGES.items():
+        if hasattr(config, kind):
+            configs[kind] = find(folder, getattr(config, kind)).Config()
+    changed = override([*configs.values(), *others], values)
+    return Recipe(model, package, dict(zip(configs, changed, strict=False))), changed[len(configs) :]
+
+
+def from_dict(saved: Mapping[str, Any], allowed: tuple[str, ...] = ("textgen.models", "imagegen.models")) -> Recipe:
+    """A recipe from JSON that a stranger may have written. Raises InputError if it is not one of ours."""
+    package, model, settings = saved.get("package"), saved.get("model"), saved.get("settings")
+    if package not in allowed or not isinstance(model, str) or not isinstance(settings, Mapping):
+        raise InputError(f"the recipe names no model of ours: package {quoted(package)}, model {quoted(model)}")
+    return recipe(model, settings, package=package)[0]
+
+
+def build(made: Recipe, vocab: Vocabulary) -> Model:
+    """The model of a recipe for a vocabulary, freshly initialised from torch's generator."""
+    return find(made.package, made.model).build(made.configs["model"], vocab, Parts(made, vocab))

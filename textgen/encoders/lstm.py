@@ -1,0 +1,59 @@
+"""Bidirectional LSTM encoder (Schuster and Paliwal 1997), pooled by maximum and mean (Long et al. 2019).
+
+The backward direction is a second LSTM over each row reversed within its own length, so that padding stays at
+the end of both and cannot reach anything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from corpora.settings import require, setting
+from textgen.backbone import Vocabulary
+from textgen.encoder import Encoder, pool
+
+
+@dataclass(frozen=True)
+class Config:
+    encoder_width: int = setting(256, "encoder: cells of each direction")
+    encoder_layers: int = setting(1, "encoder: layers")
+    encoder_embedding: int = setting(256, "encoder: size of a token's embedding")
+    encoder_dropout: float = setting(0.0, "encoder: dropped share of embeddings")
+
+    def check(self) -> None:
+        for key in ("encoder_width", "encoder_embedding"):
+            require(1 <= getattr(self, key) <= 16384, key, getattr(self, key), "1 to 16384")
+        require(1 <= self.encoder_layers <= 64, "encoder_layers", self.encoder_layers, "1 to 64")
+        require(0 <= self.encoder_dropout < 1, "encoder_dropout", self.encoder_dropout, "0 up to, not including, 1")
+
+
+class BidirectionalLSTM(Encoder):
+    def __init__(self, config: Config, vocab: Vocabulary) -> None:
+        super().__init__()
+        self.size = 4 * config.encoder_width
+        self.embedding = nn.Embedding(vocab.size, config.encoder_embedding)
+        nn.init.normal_(self.embedding.weight, std=config.encoder_embedding**-0.5)
+        sizes = [config.encoder_embedding] + [2 * config.encoder_width] * (config.encoder_layers - 1)
+        self.forwards = nn.ModuleList(nn.LSTM(size, config.encoder_width, batch_first=True) for size in sizes)
+        self.backwards = nn.ModuleList(nn.LSTM(size, config.encoder_width, batch_first=True) for size in sizes)
+        self.dropout = nn.Dropout(config.encoder_dropout)
+
+    def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
+        inputs = self.dropout(self.embedding(tokens))  # (B, L, E)
+        places = torch.arange(tokens.shape[1], device=tokens.device)
+        lengths = mask.sum(1, keepdim=True)
+        mirror = torch.where(mask, lengths - 1 - places, places)[..., None]  # (B, L, 1), its own inverse
+        for ahead, back in zip(self.forwards, self.backwards, strict=True):
+            seen = ahead(inputs)[0]
+            reversed_inputs = inputs.gather(1, mirror.expand(-1, -1, inputs.shape[2]))
+            coming = back(reversed_inputs)[0]
+            coming = coming.gather(1, mirror.expand(-1, -1, coming.shape[2]))
+            inputs = torch.cat([seen, coming], 2)  # (B, L, 2 H)
+        return pool(inputs, mask)
+
+
+def build(config: Config, vocab: Vocabulary) -> BidirectionalLSTM:
+    return BidirectionalLSTM(config, vocab)

@@ -1,0 +1,36 @@
+"""Sentence VAE (Bowman et al. 2016): a code for each row, N(0, I) before and q(z | x) after reading it.
+
+The rate is held at `rate` nats by a Lagrange multiplier unless rate=none; then `beta`, `kl_warmup` and free bits
+act as in the literature, and rate=none with nothing else is the plain VAE, which collapses.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from corpora.settings import require, setting
+from textgen import rate
+from textgen.backbone import Vocabulary
+from textgen.config import Parts
+from textgen.model import Latent, TokenNoise
+
+
+@dataclass(frozen=True)
+class Config(TokenNoise, rate.Config):
+    backbone: str = setting("lstm", "the decoder")
+    encoder: str = setting("lstm", "what reads the row for the posterior")
+    latent: int = setting(32, "size of the code")
+    noise: bool = setting(True, "draw c = m + exp(sigma) e; off: c = m and no rate, the plain autoencoder")
+
+    def check(self) -> None:
+        TokenNoise.check(self)
+        rate.Config.check(self)
+        require(1 <= self.latent <= 4096, "latent", self.latent, "1 to 4096")
+
+
+def build(config: Config, vocab: Vocabulary, parts: Parts) -> Latent:
+    tokens = TokenNoise(config.word_dropout, config.delete, config.blank)
+    held = rate.Rate(config)
+    return Latent(
+        parts.encoder(), lambda: parts.backbone(config.latent), config.latent, vocab, held, tokens, config.noise
+    )

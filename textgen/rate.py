@@ -1,0 +1,90 @@
+"""How the rate, KL(posterior || prior) in nats per row, is held: a target, a warm-up, free bits.
+
+The target is held by a Lagrange multiplier. We minimise the distortion D subject to the rate KL = R through
+D + beta (KL - R), raising log beta while KL > R and lowering it while KL < R. At the saddle point this is the
+minimum desired rate of Pelsmaeker and Aziz (2020, "Effective Estimation of Deep Generative Language Models",
+eq. 7) with their multiplier u = 1 - beta; unlike theirs it also holds a model back whose rate would be larger.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from corpora.settings import require, setting
+
+
+@dataclass(frozen=True)
+class Config:
+    rate: float | None = setting(16.0, "target rate in nats per row, held by a Lagrange multiplier; none: use beta")
+    beta: float = setting(1.0, "weight of the rate where rate=none; 1 is the ELBO, 0 switches the rate off")
+    kl_warmup: float = setting(0.0, "share of the steps over which the weight of the rate rises from 0")
+    warm_start: float = setting(0.0, "share of the steps trained as an autoencoder first (Li et al. 2019)")
+    reset_decoder: bool = setting(True, "after warm_start: begin the decoder afresh, keep the encoder")
+    free_bits_dim: float = setting(0.0, "bits that each latent dimension has free of charge, on average over a batch")
+    free_bits_row: float = setting(0.0, "bits that each row has free of charge (Kingma et al. 2016)")
+
+    def check(self) -> None:
+        if self.rate is not None:
+            require(self.rate > 0, "rate", self.rate, "a number of nats above 0, or none")
+        for key in ("beta", "free_bits_dim", "free_bits_row"):
+            require(getattr(self, key) >= 0, key, getattr(self, key), "0 or more")
+        for key in ("kl_warmup", "warm_start"):
+            require(0 <= getattr(self, key) <= 1, key, getattr(self, key), "a share of the steps, 0 to 1")
+
+
+class Rate(nn.Module):
+    """Weighs the rate in the loss. `log_beta`, the multiplier, is a buffer and so part of every checkpoint."""
+
+    log_beta: Tensor
+    average: Tensor
+    restarted: Tensor  # whether the decoder has been begun afresh after the warm start
+
+    SPEED = 0.02  # d log beta per step, for an error as large as the target itself
+    LOWEST, HIGHEST = math.log(1e-4), math.log(8.0)
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        self.register_buffer("log_beta", torch.tensor(math.log(0.01), dtype=torch.float64))
+        self.register_buffer("average", torch.tensor(math.nan, dtype=torch.float64))  # running mean of the rate
+        self.register_buffer("restarted", torch.tensor(False))
+        self.share = 1.0  # of the weight, while it warms up
+
+    def prepare(self, progress: float) -> None:
+        """Set the schedule for a step; `progress` is the share of all steps done."""
+        start, ramp = self.config.warm_start, self.config.kl_warmup
+        if progress < start:
+            self.share = 0.0
+        else:
+            self.share = 1.0 if ramp == 0 else min(1.0, (progress - start) / ramp)
+
+    @property
+    def beta(self) -> float:
+        """The weight of the rate in the loss now."""
+        full = self.config.beta if self.config.rate is None else math.exp(float(self.log_beta))
+        return full * self.share
+
+    def charge(self, kl: Tensor) -> Tensor:
+        """The rate's part of the loss, nats per row (B,), from the exact KL per row and dimension (B, Z)."""
+        bits = math.log(2)
+        if self.config.free_bits_dim:
+            mean = kl.mean(0)  # the floor is under the average over the batch, or it would bite on every row
+            floor = torch.clamp(mean, min=self.config.free_bits_dim * bits)
+            kl = kl - mean + floor
+        rate = kl.sum(1)
+        if self.config.free_bits_row:
+            rate = torch.clamp(rate, min=self.config.free_bits_row * bits)
+        return self.beta * rate
+
+    def observe(self, rate: float) -> None:
+        """Move the multiplier after a step whose mean rate, over all processes, was `rate` nats per row."""
+        if self.config.rate is None or self.share == 0.0:
+            return
+        smooth = rate if math.isnan(float(self.average)) else 0.9 * float(self.average) + 0.1 * rate
+        self.average.fill_(smooth)
+        error = max(-1.0, min(1.0, (smooth - self.config.rate) / self.config.rate))
+        self.log_beta.fill_(max(self.LOWEST, min(self.HIGHEST, float(self.log_beta) + self.SPEED * error)))

@@ -1,0 +1,558 @@
+"""A run: corpus + model -> trained, saved, resumed, reopened. The only module that knows both corpora and models.
+
+A run is a folder: `recipe.json` (what was asked for, written once), `checkpoints/`, `metrics.jsonl`,
+`samples.txt`, `tensorboard/`, and `corpus/` if the text was built into one here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import fcntl
+import json
+import math
+import os
+import platform
+import re
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import FrameType
+from typing import Any, NamedTuple
+
+import torch
+
+import textgen
+from corpora import codec as codecs
+from corpora import files
+from corpora.codec import Codec
+from corpora.corpus import Corpus
+from corpora.errors import InputError, quoted
+from corpora.settings import require
+from textgen import checkpoint, config, evaluate, sampler, trainer
+from textgen.backbone import Vocabulary
+from textgen.draw import Draw, manual_seed
+from textgen.model import Latent, Model
+from textgen.screen import Screen
+
+PRETRAINED = Path(__file__).parent / "pretrained"
+DEFAULT_MODEL = "english-fiction"
+_HUB = re.compile(r"[\w-][\w.-]{0,95}/[\w-][\w.-]{0,95}")
+
+
+class Opened(NamedTuple):
+    """A model with the codec that it was trained with, ready to use (evaluation mode)."""
+
+    model: Model
+    codec: Codec
+    recipe: config.Recipe
+    length: int  # the longest row it was trained on, in tokens, the stop counted
+    facts: dict[str, Any]  # how it was trained, and its figures
+    folder: Path
+
+
+class Stopped(Exception):
+    """Training was asked to end early, by a signal; the last step is saved."""
+
+    def __init__(self, number: int, step: int) -> None:
+        super().__init__(f"stopped by {signal.Signals(number).name} at step {step}; saved")
+        self.number = number
+
+
+# ---------------------------------------------------------------------------------------------------- opening
+
+
+def shipped() -> list[str]:
+    """Names of the models that come with the package."""
+    return sorted(path.parent.name for path in PRETRAINED.glob("*/config.json"))
+
+
+def locate(name: str | Path) -> Path:
+    """The model folder of a shipped name, a run, a checkpoint, a model folder, or a Hugging Face id (downloaded).
+
+    Raises InputError naming the nearest shipped model if it is none of these.
+    """
+    if isinstance(name, str) and name in shipped():
+        return PRETRAINED / name
+    path = Path(name)
+    if (path / "recipe.json").is_file():
+        return best(path)
+    if path.is_dir():
+        return path
+    if path.exists():
+        raise InputError(f"{files.quoted_path(path)} is a file; a model is a folder, a run or a name")
+    text = str(name)
+    if _HUB.fullmatch(text) and ".." not in text:
+        return _download(text)
+    import difflib
+
+    near = difflib.get_close_matches(text, shipped(), n=1, cutoff=0.4)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise InputError(
+        f"no model {quoted(text)}: {hint}give a folder, a run, owner/name on the Hugging Face hub, or one of {', '.join(shipped()) or 'none shipped'}"
+    )
+
+
+def _download(hub_id: str) -> Path:
+    import huggingface_hub
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    wanted = ["config.json", "codec.json", "manifest.json", "README.md", checkpoint.MODEL]
+    try:
+        return Path(huggingface_hub.snapshot_download(hub_id, allow_patterns=wanted))
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"no folder {hub_id!r} here, and the Hugging Face hub did not give it: {quoted(reason, 160)}"
+        ) from error
+
+
+def open_model(name: str | Path = DEFAULT_MODEL, device: str = "cpu") -> Opened:
+    """Open a model by shipped name, folder, run or Hugging Face id. Raises InputError if it is not whole."""
+    folder = locate(name)
+    stored = checkpoint.read_model(folder)
+    try:
+        codec = codecs.from_dict(stored.codec)
+        recipe = config.from_dict(stored.config.get("recipe") or {})
+        length = int(stored.config["length"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{files.quoted_path(folder)}: config.json or codec.json is not usable: {error}") from error
+    sizes = sum(tensor.numel() for tensor in stored.tensors.values())
+    with torch.device("meta"):  # shapes first: a config that asks for a giant costs nothing
+        shape = config.build(recipe, vocabulary(codec))
+    if sum(weight.numel() for weight in shape.parameters()) > 2 * sizes + 1:
+        raise InputError(
+            f"{files.quoted_path(folder)}: config.json asks for a larger model than the weights that came with it"
+        )
+    model = config.build(recipe, vocabulary(codec))
+    checkpoint.fill(model, stored.tensors, folder / checkpoint.MODEL)
+    return Opened(model.to(device).eval(), codec, recipe, length, stored.config, folder)
+
+
+def vocabulary(codec: Any) -> Vocabulary:
+    """What a model must know of a codec."""
+    return Vocabulary(codec.vocab_size, codec.pad, codec.stop, codec.blank)
+
+
+def best(run: Path) -> Path:
+    """The best checkpoint of a run that is there and whole; the newest whole one if none was judged."""
+    newest, state, _ = newest_whole(run)
+    judged = state.get("best_step")
+    chosen = run / "checkpoints" / f"step-{judged:09d}" if isinstance(judged, int) else newest
+    return chosen if (chosen / files.MANIFEST).is_file() else newest
+
+
+def newest_whole(run: Path) -> tuple[Path, dict[str, Any], list[str]]:
+    """The newest checkpoint that is whole, its state, and a line on each newer one that is not. InputError if none is."""
+    skipped: list[str] = []
+    for folder in checkpoint.listed(run / "checkpoints"):
+        try:
+            files.read_manifest(folder, what=checkpoint.WHAT, format_version=checkpoint.FORMAT)
+            state = files.from_json(files.read_bytes(folder / checkpoint.STATE, 64 << 20), folder / checkpoint.STATE)
+            return folder, state, skipped
+        except InputError as error:
+            skipped.append(str(error))
+    if skipped:
+        raise InputError(f"no checkpoint of {files.quoted_path(run)} is whole; the newest: {skipped[0]}")
+    raise InputError(f"{files.quoted_path(run)} has no checkpoint yet: it was stopped before the first; train it again")
+
+
+# --------------------------------------------------------------------------------------------------- training
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What `recipe.json` holds: everything that a run is, but for the data."""
+
+    recipe: config.Recipe
+    training: trainer.Config
+    steps: int
+    batch: int
+    seed: int
+    every: int  # steps between evaluations, each with a checkpoint
+    keep: int  # newest checkpoints kept, beside the best
+    device: str
+    threads: int
+    corpus: str  # folder, relative to the run where it lies inside
+    fingerprint: str
+    length: int
+
+    def to_dict(self) -> dict[str, Any]:
+        facts = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        facts |= {"recipe": self.recipe.to_dict(), "training": dataclasses.asdict(self.training)}
+        return {**facts, "format": checkpoint.FORMAT, "versions": versions()}
+
+    @staticmethod
+    def from_dict(saved: Mapping[str, Any]) -> Plan:
+        values = dict(saved)
+        values["recipe"] = config.from_dict(values["recipe"])
+        values["training"] = trainer.Config(**values["training"])
+        return Plan(**{field.name: values[field.name] for field in dataclasses.fields(Plan)})
+
+
+def versions() -> dict[str, str]:
+    return {"stroll": textgen.__version__, "torch": torch.__version__, "python": platform.python_version()}
+
+
+def plan(
+    corpus: Corpus,
+    folder: Path,
+    corpus_folder: Path,
+    *,
+    model: str = "vae",
+    settings: Mapping[str, Any] | None = None,
+    steps: int | None = None,
+    batch: int = 64,
+    seed: int = 0,
+    every: int | None = None,
+    keep: int = 2,
+    device: str = "auto",
+    threads: int | None = None,
+) -> Plan:
+    """Settle everything about a run before it begins. Raises InputError for what makes no sense."""
+    recipe, (training,) = config.recipe(model, settings or {}, trainer.Config())
+    rows = len(corpus.splits["train"])
+    if steps is None:  # ten passes, within what one sitting bears
+        steps = max(500, min(20_000, 10 * corpus.epoch_steps(batch)))
+    for name, value, least in (("steps", steps, 1), ("batch", batch, 1), ("every", every or 1, 1), ("keep", keep, 2)):
+        require(value >= least, name, value, f"{least} or more")
+    require(0 <= seed < 2**32, "seed", seed, f"0 to {2**32 - 1}")
+    device = trainer.pick_device(device)
+    lengths = [int(split.lengths.max()) for split in corpus.splits.values() if len(split)]
+    if not rows:
+        raise InputError("the train split is empty")
+    inside = corpus_folder.resolve().is_relative_to(folder.resolve())
+    return Plan(
+        recipe=recipe,
+        training=training,
+        steps=steps,
+        batch=batch,
+        seed=seed,
+        every=every or max(25, min(500, steps // 20)),
+        keep=keep,
+        device=device,
+        threads=threads or torch.get_num_threads(),
+        corpus=str(corpus_folder.resolve().relative_to(folder.resolve())) if inside else str(corpus_folder.resolve()),
+        fingerprint=corpus.fingerprint,
+        length=max(lengths),
+    )
+
+
+def start(folder: Path, made: Plan, screen: Screen | None = None) -> Path:
+    """Begin a run in `folder` and train it to its end. Returns the best checkpoint.
+
+    Raises InputError if the folder holds a run already or is in use, Stopped after SIGINT or SIGTERM.
+    """
+    with files.explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    with held(folder):
+        if (folder / "recipe.json").exists():
+            raise InputError(
+                f"{files.quoted_path(folder)} holds a run already: --resume {folder} goes on with it, or choose another --out"
+            )
+        if trainer.Processes.join(made.device).rank == 0:
+            files.replace_file(folder / "recipe.json", files.to_json(made.to_dict()))
+        return _train(folder, made, screen or Screen(), resuming=False)
+
+
+def resume(folder: Path, screen: Screen | None = None, *, steps: int | None = None) -> Path:
+    """Go on with a run from its newest whole checkpoint, bit for bit as if it had never stopped.
+
+    `steps` trains it longer (or shorter) than was planned; the schedule then follows the new number.
+    """
+    made = read_plan(folder)
+    if steps is not None:
+        made = dataclasses.replace(made, steps=steps)
+    with held(folder):
+        return _train(folder, made, screen or Screen(), resuming=True)
+
+
+def read_plan(folder: Path) -> Plan:
+    """The plan of a run. Raises InputError if the folder holds none."""
+    path = folder / "recipe.json"
+    if not path.is_file():
+        raise InputError(f"{files.quoted_path(folder)} is not a run: it has no recipe.json")
+    saved = files.from_json(files.read_bytes(path, 1 << 20), path)
+    if saved.get("format") != checkpoint.FORMAT:
+        raise InputError(
+            f"{files.quoted_path(path)} has format {quoted(saved.get('format'))}; this version reads {checkpoint.FORMAT}"
+        )
+    try:
+        return Plan.from_dict(saved)
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{files.quoted_path(path)} is not a recipe of ours: {error}") from error
+
+
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Hold a run folder alone. Raises InputError, saying who has it, if another process does."""
+    if int(os.environ.get("RANK", "0")) > 0:  # the first process of a group holds it for all
+        yield
+        return
+    with files.explained(folder):
+        handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            owner = os.read(handle, 200).decode(errors="replace").strip() or "another process"
+            raise InputError(
+                f"{files.quoted_path(folder)} is in use by {owner}: wait for it, stop it, or choose another folder"
+            ) from error
+        os.ftruncate(handle, 0)
+        os.write(
+            handle, f"process {os.getpid()} on {platform.node()} since {time.strftime('%Y-%m-%d %H:%M:%S')}".encode()
+        )
+        yield
+    finally:
+        os.close(handle)
+
+
+class _Signals:
+    """SIGINT and SIGTERM ask for an end after the step at hand; a second one ends at once."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = number
+
+    def __enter__(self) -> _Signals:
+        self.before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+
+
+def _train(folder: Path, made: Plan, screen: Screen, *, resuming: bool) -> Path:
+    torch.set_num_threads(made.threads)
+    torch.set_flush_denormal(True)
+    among = trainer.Processes.join(made.device)
+    lead = among.rank == 0
+    checkpoints = folder / "checkpoints"
+    corpus = Corpus.open(folder / made.corpus)
+    if corpus.fingerprint != made.fingerprint:
+        raise InputError(f"{files.quoted_path(folder / made.corpus)} is not the corpus that this run was begun with")
+    manual_seed(made.seed, 2**32 - 1)  # initial weights: no step has this number
+    model = config.build(made.recipe, vocabulary(corpus.codec))
+    training = trainer.Training(model, made.training, steps=made.steps, seed=made.seed, device=made.device, among=among)
+    judged: dict[str, Any] = {"best_step": None, "best_score": None}
+    if lead:
+        with files.explained(folder):
+            checkpoints.mkdir(exist_ok=True)
+            checkpoint.sweep(checkpoints)
+    among.wait()
+    if resuming and checkpoint.listed(checkpoints):
+        source, state, skipped = newest_whole(folder)
+        for line in skipped:
+            screen.say(f"skipped a damaged checkpoint: {line}")
+        stored = checkpoint.read_model(source)
+        checkpoint.fill(model, stored.tensors, source)
+        training.restore(*checkpoint.read_state(source))
+        judged = {key: state[key] for key in judged}
+        screen.say(f"resuming from step {training.step:,} of {made.steps:,} (verified)")
+    log = _Log(folder, training.step) if lead else None
+    weights = sum(weight.numel() for weight in model.parameters())
+    screen.begin(folder, made, corpus, weights, training.step)
+
+    def batch(number: int) -> trainer.Rows:
+        rows = corpus.batch(number, made.seed, made.batch, rank=among.rank, world=among.world)
+        return trainer.Rows(torch.from_numpy(rows.tokens).to(made.device), rows.total)
+
+    def save() -> None:
+        if not lead:
+            return
+        target = checkpoints / f"step-{training.step:09d}"
+        with files.new_folder(target, replace=True) as temporary:
+            facts = {
+                "recipe": made.recipe.to_dict(),
+                "length": made.length,
+                "run": {"step": training.step, **_facts(made)},
+            }
+            with training.averaged() as averaged:
+                checkpoint.write_model(temporary, facts, corpus.codec.to_dict(), checkpoint.weights(averaged))
+            tensors, values = training.state()
+            files.write_file(temporary / checkpoint.TENSORS, checkpoint.pack(tensors))
+            files.write_file(temporary / checkpoint.STATE, files.to_json({**values, **judged}))
+            files.write_manifest(temporary, {"format": checkpoint.FORMAT})
+        checkpoint.prune(checkpoints, made.keep, judged["best_step"])
+
+    def judge() -> None:
+        with training.averaged() as averaged:
+            report = validate(averaged, corpus, made)
+            score = averaged.score(report)
+            written = draw_samples(averaged, corpus, made) if lead else []
+        better = math.isfinite(score) and (judged["best_score"] is None or score < judged["best_score"])
+        if better:
+            judged.update(best_step=training.step, best_score=score)
+        training.evaluated(better)
+        save()
+        if log is not None:
+            log.write({f"valid {name}": value for name, value in report.items()}, training.step)
+            log.samples(written, training.step)
+        screen.evaluated(training.step, report, written, better)
+        if isinstance(averaged, Latent) and averaged.noise:
+            screen.warn_of_collapse(training.step / made.steps, report, averaged)
+
+    began = last = training.step
+    clock = time.monotonic()
+    tokens = 0
+    with _Signals() as signals, screen:
+        for report in trainer.train(training, batch):
+            tokens += report.tokens
+            speed = tokens / max(1e-9, time.monotonic() - clock)
+            screen.step(report, speed, made.steps)
+            if log is not None and (report.step % 10 == 0 or report.step == began + 1):
+                log.write({**report.means, "tokens per second": round(speed)}, report.step)
+            asked = _any(among, signals.asked)
+            if asked or report.step % made.every == 0 or report.step == made.steps:
+                judge()
+                last = report.step
+            if asked and report.step < made.steps:
+                raise Stopped(asked, report.step)
+        if last != training.step or not checkpoint.listed(checkpoints):
+            judge()
+    among.wait()
+    return best(folder)
+
+
+def _any(among: trainer.Processes, number: int) -> int:
+    """A signal that any process got, so that all stop at the same step."""
+    if among.world == 1:
+        return number
+    import torch.distributed as dist
+
+    flag = torch.tensor([number])
+    dist.all_reduce(flag, dist.ReduceOp.MAX)
+    return int(flag)
+
+
+def _facts(made: Plan) -> dict[str, Any]:
+    """What a shared model may tell of its run: no paths, no names of people or machines."""
+    facts = made.to_dict()
+    return {
+        key: facts[key]
+        for key in ("training", "steps", "batch", "seed", "fingerprint", "device", "threads", "versions")
+    }
+
+
+@torch.inference_mode()
+def validate(model: Model, corpus: Corpus, made: Plan, most: int = 2000) -> dict[str, float]:
+    """Mean loss terms over (the first `most` rows of) the valid split, nats per row, and the active units.
+
+    One code from the posterior per row, from a fixed seed, so that two evaluations differ by the weights alone.
+    """
+    rows = corpus.splits.get("valid")
+    if rows is None or not len(rows):
+        rows = corpus.splits["train"]
+    count = min(most, len(rows))
+    lengths = rows.lengths[:count]
+    order = lengths.argsort(kind="stable")
+    totals: dict[str, float] = {}
+    means = []
+    for number in range(0, count, 128):
+        tokens = torch.from_numpy(rows.pad(order[number : number + 128])).to(made.device)
+        draw = Draw(0, number, total=len(tokens), device=made.device)
+        with trainer.autocast(made.training.precision, made.device):
+            terms = model.players()[0].loss(tokens, draw)
+        for name, values in {"loss": terms.loss, **terms.report}.items():
+            totals[name] = totals.get(name, 0.0) + float(values.double().sum())
+        if isinstance(model, Latent):
+            means.append(model.posterior(tokens).mean)
+    report = {name: value / count for name, value in totals.items()}
+    if means:
+        report["active units"] = evaluate.active_units(torch.cat(means))
+    return report
+
+
+@torch.inference_mode()
+def draw_samples(model: Model, corpus: Corpus, made: Plan) -> list[tuple[str, str]]:
+    """A few lines to see how training goes, (what, text): reconstructions of valid rows, and samples."""
+    greedy = sampler.Choice(temperature=0)
+    shown = []
+    rows = corpus.splits.get("valid") or corpus.splits["train"]
+    if isinstance(model, Latent):
+        for row in range(min(2, len(rows))):
+            tokens = torch.from_numpy(rows.pad([row])).to(made.device)
+            context = model.posterior(tokens).mean
+            found = sampler.sample(model.backbone, model.vocab, rows=1, length=made.length, context=context, how=greedy)
+            shown += [("given", rows.text(row)), ("decoded", corpus.codec.decode(found[0].tolist()))]
+    found = sampler.sample(
+        model.backbone, model.vocab, rows=2, length=made.length, context=model.context(made.seed, 0, 2), seed=made.seed
+    )
+    return shown + [("sample", corpus.codec.decode(row)) for row in found.tolist()]
+
+
+class _Log:
+    """`metrics.jsonl`, `samples.txt` and TensorBoard events of a run; lines after the resumed step are dropped."""
+
+    def __init__(self, folder: Path, step: int) -> None:
+        self.metrics, self.written = folder / "metrics.jsonl", folder / "samples.txt"
+        for path in (self.metrics, self.written):
+            if path.exists():
+                _cut(path, step)
+        self.board: Any = None
+        with contextlib.suppress(ImportError):  # the one optional thing here: training must run with torch alone
+            from torch.utils.tensorboard import SummaryWriter
+
+            self.board = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
+
+    def write(self, values: Mapping[str, float], step: int) -> None:
+        line = {"step": step, **{name: value for name, value in values.items() if math.isfinite(value)}}
+        with self.metrics.open("a") as file:
+            file.write(json.dumps(line) + "\n")
+        if self.board is not None:
+            for name, value in values.items():
+                self.board.add_scalar(name.replace("valid ", "valid/"), value, step)
+
+    def samples(self, written: list[tuple[str, str]], step: int) -> None:
+        with self.written.open("a") as file:
+            file.writelines(f"{step}\t{what}\t{text}\n" for what, text in written)
+        if self.board is not None:
+            self.board.add_text("samples", "\n\n".join(f"{what}: {text}" for what, text in written), step)
+            self.board.flush()
+
+
+def _cut(path: Path, step: int) -> None:
+    """Keep the lines up to a step: those after it will be written again."""
+    kept = []
+    for line in path.read_text(errors="replace").splitlines(keepends=True):
+        match = re.match(r'\{"step": (\d+)|(\d+)\t', line)
+        if match and line.endswith("\n") and int(match[1] or match[2]) <= step:
+            kept.append(line)
+    files.replace_file(path, "".join(kept).encode())
+
+
+def export(
+    source: str | Path,
+    folder: Path,
+    *,
+    half: bool = True,
+    figures: Mapping[str, Any] | None = None,
+    about: str | None = None,
+) -> Path:
+    """Write one shareable model folder: weights (float16, or float32 without `half`), config, codec and a model card.
+
+    `figures`: what `evaluate --json` printed; `about`: words on the data and its licence; both go into the card.
+    Raises InputError if the source is no model or the folder exists.
+    """
+    from textgen.card import card
+
+    opened = open_model(source)
+    facts = {key: value for key, value in opened.facts.items() if key != "format"}
+    if figures is not None:
+        facts["figures"] = dict(figures)
+    tensors = checkpoint.weights(opened.model)
+    if half:
+        tensors = {name: value.half() if value.dtype == torch.float32 else value for name, value in tensors.items()}
+    with files.new_folder(folder) as temporary:
+        checkpoint.write_model(
+            temporary, facts, opened.codec.to_dict(), tensors, card(folder.name, facts, opened, about)
+        )
+        files.write_manifest(temporary, {"format": checkpoint.FORMAT})
+    return folder

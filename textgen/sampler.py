@@ -1,0 +1,188 @@
+"""Drawing rows from any backbone: tokens in, tokens out. Nothing here knows of text or of pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from corpora.settings import require, setting
+from textgen.backbone import Backbone, Vocabulary, select
+from textgen.draw import uniforms
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How the next token is chosen from its distribution."""
+
+    temperature: float = setting(1.0, "0 takes the most probable token each time")
+    top_k: int = setting(0, "only the k most probable tokens; 0: all")
+    top_p: float = setting(1.0, "only the most probable tokens that together hold this probability (Holtzman 2020)")
+    min_p: float = setting(0.0, "only tokens with at least this share of the greatest probability (Nguyen 2024)")
+    no_repeat: int = setting(0, "never write the same n-gram of this many tokens twice in a row; 0: allow")
+
+    def check(self) -> None:
+        require(0 <= self.temperature <= 100, "temperature", self.temperature, "a number from 0 to 100")
+        require(self.top_k >= 0, "top_k", self.top_k, "0 or more")
+        require(0 < self.top_p <= 1, "top_p", self.top_p, "a probability above 0, up to 1")
+        require(0 <= self.min_p < 1, "min_p", self.min_p, "a share, 0 up to, not including, 1")
+        require(self.no_repeat >= 0, "no_repeat", self.no_repeat, "0 or more")
+
+
+def choose(logits: Tensor, numbers: Tensor, how: Choice) -> Tensor:
+    """One token per row: (B, V) logits and uniform numbers (B,) -> (B,).
+
+    The number is looked up in the cumulative distribution, so a row's token hangs on that row's number alone; and
+    it is much faster than `torch.multinomial` where V is large.
+    """
+    if how.temperature == 0:
+        return logits.argmax(-1)
+    if how.temperature != 1:
+        logits = logits / how.temperature
+    if 0 < how.top_k < logits.shape[-1]:
+        least = logits.topk(how.top_k, -1).values[:, -1:]
+        logits = logits.masked_fill(logits < least, -torch.inf)
+    probabilities = logits.softmax(-1)
+    if how.min_p > 0:
+        few = probabilities < how.min_p * probabilities.amax(-1, keepdim=True)
+        probabilities = probabilities.masked_fill(few, 0)
+    if how.top_p < 1:
+        ordered, places = probabilities.sort(-1, descending=True)
+        before = ordered.cumsum(-1) - ordered  # a token stays while those above it hold less than top_p
+        ordered = ordered.masked_fill(before >= how.top_p * ordered.sum(-1, keepdim=True), 0)
+        probabilities = torch.zeros_like(probabilities).scatter(-1, places, ordered)
+    heights = probabilities.cumsum(-1)
+    # a token of probability 0 has an empty step, which side="right" never returns
+    target = numbers.to(heights)[:, None] * heights[:, -1:]
+    found = torch.searchsorted(heights, target, right=True).squeeze(1)
+    if bool((found == logits.shape[-1]).any()):  # rounding put the target on the very top: the last possible token
+        possible = torch.arange(logits.shape[-1], device=logits.device) * (probabilities > 0)
+        found = torch.minimum(found, possible.amax(-1))
+    return found
+
+
+def repeated(tokens: Tensor, size: int) -> Tensor:
+    """Which next token would repeat an n-gram of `size`: (B, T) tokens so far -> (B, T - size + 1) tokens, -1 for none."""
+    windows = tokens.unfold(1, size, 1)  # (B, T - size + 1, size): every n-gram so far
+    recent = tokens[:, tokens.shape[1] - size + 1 :]  # (B, size - 1): what the next token would complete
+    same = (windows[:, :, :-1] == recent[:, None]).all(-1)
+    return torch.where(same, windows[:, :, -1], -1)
+
+
+def forbid_repeats(logits: Tensor, tokens: Tensor, size: int) -> Tensor:
+    """`logits` (B, V) with the tokens that would repeat an n-gram of `size` made impossible."""
+    if size <= 0 or tokens.shape[1] < size:
+        return logits
+    banned = repeated(tokens, size)
+    wall = torch.zeros(logits.shape[0], logits.shape[1] + 1, dtype=torch.bool, device=logits.device)
+    wall.scatter_(1, torch.where(banned < 0, logits.shape[1], banned), True)  # the extra column takes the "none"s
+    return logits.masked_fill(wall[:, :-1], -torch.inf)
+
+
+def impossible(logits: Tensor, vocab: Vocabulary) -> Tensor:
+    """Padding and blanks are never written. (B, V) -> (B, V), in place."""
+    for token in (vocab.pad, vocab.blank):
+        if token is not None:
+            logits[:, token] = -torch.inf
+    return logits
+
+
+def stream(
+    backbone: Backbone,
+    vocab: Vocabulary,
+    *,
+    rows: int,
+    length: int,
+    context: Tensor | None = None,
+    prompt: Tensor | None = None,
+    how: Choice | None = None,
+    seed: int = 0,
+    first: int = 0,
+) -> Iterator[Tensor]:
+    """Yield the tokens of `rows` rows position by position, (B,) each, `length` of them at most.
+
+    `prompt` (B, P) is written first as it stands. A row that has stopped goes on with padding; when all have, the
+    stream ends. Row i draws from the stream of random numbers (seed, first + i), whatever else is in the batch.
+    """
+    how = how or Choice()
+    numbers = uniforms(seed, first, rows, length)
+    device = next(backbone.parameters()).device
+    numbers = numbers.to(device)
+    logits, state = backbone.start(rows, length, context)
+    stopped = torch.zeros(rows, dtype=torch.bool, device=device)
+    written: list[Tensor] = []
+    for position in range(length):
+        if prompt is not None and position < prompt.shape[1]:
+            tokens = prompt[:, position].to(device)
+        else:
+            logits = impossible(logits, vocab)
+            if how.no_repeat and written:
+                logits = forbid_repeats(logits, torch.stack(written, 1), how.no_repeat)
+            tokens = choose(logits, numbers[:, position], how)
+        if vocab.stop is not None and vocab.pad is not None:
+            tokens = tokens.masked_fill(stopped, vocab.pad)
+            stopped = stopped | (tokens == vocab.stop)
+        written.append(tokens)
+        yield tokens
+        if position + 1 == length or (vocab.stop is not None and bool(stopped.all())):
+            return
+        logits, state = backbone.step(tokens, state)
+
+
+def sample(backbone: Backbone, vocab: Vocabulary, **options: object) -> Tensor:
+    """All the tokens of `stream` at once, (B, L); same options."""
+    with torch.inference_mode():
+        return torch.stack(list(stream(backbone, vocab, **options)), 1)  # type: ignore[arg-type]
+
+
+class Beams(NamedTuple):
+    tokens: Tensor  # (B, K, L), best first, padded after the stop
+    scores: Tensor  # (B, K), log p(tokens | context) in nats, the stop included
+
+
+@torch.inference_mode()
+def beam(
+    backbone: Backbone,
+    vocab: Vocabulary,
+    *,
+    rows: int,
+    length: int,
+    beams: int = 5,
+    context: Tensor | None = None,
+    no_repeat: int = 0,
+) -> Beams:
+    """The `beams` most probable rows found by beam search, for all rows of `context` (B, C) at once.
+
+    A beam that reached the stop stays among the best with its score; the search ends when all beams have, or at
+    `length` tokens. Needs a vocabulary with a stop and a pad.
+    """
+    if vocab.stop is None or vocab.pad is None:
+        raise ValueError("beam search needs a stop and a pad token")
+    repeat = None if context is None else context.repeat_interleave(beams, 0)
+    logits, state = backbone.start(rows * beams, length, repeat)
+    device, size = logits.device, logits.shape[-1]
+    scores = torch.full((rows, beams), -torch.inf, device=device)
+    scores[:, 0] = 0  # all beams of a row are the same at first: count one of them
+    tokens = torch.zeros(rows, beams, 0, dtype=torch.long, device=device)
+    stopped = torch.zeros(rows, beams, dtype=torch.bool, device=device)
+    offset = (torch.arange(rows, device=device) * beams)[:, None]
+    only_pad = torch.full((size,), -torch.inf, device=device)
+    only_pad[vocab.pad] = 0
+    for position in range(length):
+        logits = impossible(logits, vocab)
+        if no_repeat:
+            logits = forbid_repeats(logits, tokens.view(rows * beams, -1), no_repeat)
+        steps = logits.float().log_softmax(-1).view(rows, beams, size)
+        steps = torch.where(stopped[..., None], only_pad, steps)
+        scores, places = (scores[..., None] + steps).view(rows, -1).topk(beams, -1)
+        parent, token = places // size, places % size
+        tokens = torch.cat([tokens.gather(1, parent[..., None].expand(-1, -1, position)), token[..., None]], 2)
+        stopped = stopped.gather(1, parent) | (token == vocab.stop)
+        if bool(stopped.all()) or position + 1 == length:
+            break
+        state = select(state, (parent + offset).view(-1))
+        logits, state = backbone.step(token.view(-1), state)
+    return Beams(tokens, scores)

@@ -1,0 +1,109 @@
+"""What a person sees while a run trains: a live line on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from corpora.corpus import Corpus
+    from textgen.model import Latent
+    from textgen.run import Plan
+    from textgen.trainer import Report
+
+
+class Screen:
+    """Prints to standard error, so that standard output stays free for results. `quiet` says warnings alone."""
+
+    def __init__(self, quiet: bool = False, live: bool | None = None) -> None:
+        self.quiet = quiet
+        self.live = sys.stderr.isatty() if live is None else live
+        self.status: Any = None
+        self.warned = False
+
+    def say(self, text: str) -> None:
+        if not self.quiet:
+            self._print(text)
+
+    def _print(self, text: str) -> None:
+        if self.status is not None:
+            self.status.console.print(text, markup=False, highlight=False)
+        else:
+            print(text, file=sys.stderr, flush=True)
+
+    def begin(self, folder: Path, made: Plan, corpus: Corpus, weights: int, step: int) -> None:
+        rows = {name: f"{len(split):,}" for name, split in corpus.splits.items()}
+        words = ", ".join(f"{name} {count}" for name, count in rows.items())
+        self.say(f"corpus   rows: {words}; {corpus.codec.name}, vocabulary {corpus.codec.vocab_size:,}")
+        self.say(
+            f"model    {made.recipe.model}, {weights / 1e6:.2f} M weights, on {made.device}, {made.threads} threads"
+        )
+        self.say(f"run      {folder}: steps {step:,} to {made.steps:,}, {made.batch} rows each, seed {made.seed}")
+        self.first, self.began = step, time.monotonic()
+
+    def __enter__(self) -> Screen:
+        if self.live and not self.quiet:
+            try:
+                from rich.console import Console
+                from rich.status import Status
+            except ImportError:  # training must run where there is torch and little else
+                return self
+            self.status = Status("training", console=Console(stderr=True), spinner="dots")
+            self.status.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.status is not None:
+            self.status.stop()
+            self.status = None
+
+    def step(self, report: Report, speed: float, steps: int) -> None:
+        if self.status is None:
+            return
+        left = (steps - report.step) * (time.monotonic() - self.began) / max(1, report.step - self.first)
+        self.status.update(
+            f"step {report.step:,}/{steps:,}  {_terms(report.means)}  {speed:,.0f} tokens/s  {_time(left)} left"
+        )
+
+    def evaluated(self, step: int, report: Mapping[str, float], samples: list[tuple[str, str]], better: bool) -> None:
+        passed = _time(time.monotonic() - self.began)
+        self.say(
+            f"step {step:>7,}  valid {_terms(report)} (nats per sentence)  {passed}{'  best so far' if better else ''}"
+        )
+        for what, text in samples:
+            self.say(f"    {what:>8}  {text}")
+
+    def warn_of_collapse(self, progress: float, report: Mapping[str, float], model: Latent) -> None:
+        """One line, once, when the code is being ignored: what is seen, and what would help."""
+        if self.warned or progress < 0.1 or model.rate.share < 1 or model.rate.beta < 0.05:
+            return
+        rate, active = report["rate"], report["active units"]
+        if rate < 0.5 or active < 1:
+            self.warned = True
+            held = model.rate.config.rate is not None
+            remedy = (
+                "warm_start=0.2 or word_dropout=0.3"
+                if held
+                else "rate=8 (hold the rate at 8 nats), free_bits_dim=0.3 or warm_start=0.2"
+            )
+            self._print(
+                f"warning: the posterior is collapsing: rate {rate:.2f} nats per row, {active:.0f} of {model.latent} units active; "
+                f"codes will not matter. What helps: {remedy}"
+            )
+
+
+def _terms(report: Mapping[str, float]) -> str:
+    names = [name for name in ("loss", "nll", "distortion", "rate") if name in report]
+    words = [f"{name} {report[name]:.2f}" for name in names]
+    if "active units" in report:
+        words.append(f"active units {report['active units']:.0f}")
+    return "  ".join(words)
+
+
+def _time(seconds: float) -> str:
+    minutes, seconds = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"

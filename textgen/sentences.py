@@ -1,0 +1,340 @@
+"""What a person does with sentences and codes: encode, decode, walk between two, reconstruct, sample.
+
+from textgen import SentenceVAE
+vae = SentenceVAE.from_pretrained()
+for point in vae.interpolate("i went to the store to buy some groceries", "don't worry about it, she said", steps=8):
+    print(point.text)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from corpora.errors import InputError, quoted
+from textgen import run, sampler
+from textgen.model import Latent
+
+MOST_POINTS = 64  # of a path whose number of points is found by bisection
+
+
+@dataclass(frozen=True)
+class Point:
+    """One decoded sentence of a path."""
+
+    position: float  # 0 at the first sentence, 1 at the second
+    text: str
+    distortion: float  # -log p(text | z), nats: how sure the decoder was
+    drift: float  # distance from z to where the sentence encodes back, in standard deviations of its posterior
+    repeats: bool = False  # the same sentence as the point before
+
+
+@dataclass(frozen=True)
+class Walk:
+    """A walk from one sentence to another: the two as given, and the points decoded between them, ends included."""
+
+    start: str
+    end: str
+    kind: str
+    points: list[Point] = field(default_factory=list)
+
+    def __iter__(self) -> Iterator[Point]:
+        return iter(self.points)
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def __getitem__(self, number: int) -> Point:
+        return self.points[number]
+
+    @property
+    def distinct(self) -> int:
+        """How many different sentences the path has."""
+        return len({point.text for point in self.points})
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "start": self.start,
+            "end": self.end,
+            "path": self.kind,
+            "distinct": self.distinct,
+            "points": [asdict(p) for p in self],
+        }
+
+    def __str__(self) -> str:
+        lines = [f"given  {self.start}"]
+        for point in self.points:
+            lines.append(f"{point.position:5.2f}  {point.text if not point.repeats else '(the same sentence again)'}")
+        return "\n".join([*lines, f"given  {self.end}"])
+
+
+def line(first: Tensor, last: Tensor, position: float) -> Tensor:
+    """The point at `position` in [0, 1] of the straight line between two codes (Z,)."""
+    return first + position * (last - first)
+
+
+def arc(first: Tensor, last: Tensor, position: float) -> Tensor:
+    """The same on an arc that keeps the norm between those of the ends (Shoemake 1985); a line if they nearly align.
+
+    Half way along a line two independent codes of many dimensions come closer to the origin than a code ever is.
+    """
+    norms = first.norm(), last.norm()
+    if float(norms[0]) == 0 or float(norms[1]) == 0:
+        return line(first, last, position)
+    one, other = first / norms[0], last / norms[1]
+    angle = torch.arccos((one @ other).clamp(-1, 1))
+    if float(angle.sin()) < 0.05:
+        return line(first, last, position)
+    direction = ((1 - position) * angle).sin() * one + (position * angle).sin() * other
+    return direction / angle.sin() * (norms[0] + position * (norms[1] - norms[0]))
+
+
+PATHS = {"line": line, "arc": arc}
+
+
+class SentenceVAE:
+    """A trained sentence VAE (or plain autoencoder) with its codec. Codes are tensors (N, Z)."""
+
+    def __init__(self, opened: run.Opened) -> None:
+        if not isinstance(opened.model, Latent):
+            raise InputError(
+                f"{opened.folder.name}: a {opened.recipe.model} has no codes; interpolate, reconstruct, encode and decode need a vae or an autoencoder"
+            )
+        self.opened, self.model, self.codec, self.length = opened, opened.model, opened.codec, opened.length
+        self.device = next(self.model.parameters()).device
+        self.latent: int = opened.model.latent or 0
+
+    @classmethod
+    def from_pretrained(cls, name: str | Path = run.DEFAULT_MODEL, device: str = "cpu") -> SentenceVAE:
+        """A model by the name of a shipped one, a run, a model folder or a Hugging Face id.
+
+        Raises InputError if there is none, or it is damaged, or it is no model with codes.
+        """
+        return cls(run.open_model(name, device))
+
+    def save_pretrained(self, folder: str | Path, *, half: bool = False) -> Path:
+        """Write a model folder that `from_pretrained` opens; `half` stores float16. Raises InputError if it exists."""
+        return run.export(self.opened.folder, Path(folder), half=half)
+
+    def push_to_hub(self, repo_id: str, *, private: bool = False) -> str:
+        """Upload to the Hugging Face hub as `owner/name` (log in first with `hf auth login`). Returns its address."""
+        import tempfile
+
+        import huggingface_hub
+
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = self.save_pretrained(Path(scratch) / "model")
+            api = huggingface_hub.HfApi()
+            api.create_repo(repo_id, private=private, exist_ok=True)
+            return str(api.upload_folder(repo_id=repo_id, folder_path=str(folder)))
+
+    # ------------------------------------------------------------------------------------------------- codes
+
+    def tokens(self, sentences: Sequence[str]) -> Tensor:
+        """Sentences as padded tokens with their stops, (N, L). Raises InputError for one that is empty or too long."""
+        rows = self.codec.encode_many(sentences)
+        for sentence, row in zip(sentences, rows, strict=True):
+            if not row:
+                raise InputError(f"the sentence {quoted(sentence)} is empty: give at least one word")
+            if len(row) + 1 > self.length:
+                raise InputError(
+                    f"the sentence {quoted(sentence)} has {len(row)} tokens; this model takes at most {self.length - 1}: shorten it"
+                )
+        longest = max((len(row) for row in rows), default=0) + 1
+        padded = [[*row, self.codec.stop] + [self.codec.pad] * (longest - 1 - len(row)) for row in rows]
+        return torch.tensor(padded, dtype=torch.long, device=self.device).view(len(rows), longest)
+
+    @torch.inference_mode()
+    def encode(self, sentences: Sequence[str], *, seed: int | None = None, at_once: int = 256) -> Tensor:
+        """Codes of sentences, (N, Z): the posterior means, or with `seed` draws c = m + exp(sigma) e.
+
+        Raises InputError for a sentence that is empty or longer than the model takes.
+        """
+        from textgen.draw import normals
+
+        found = []
+        for start in range(0, len(sentences), at_once):
+            posterior = self.model.posterior(self.tokens(sentences[start : start + at_once]))
+            codes = posterior.mean
+            if seed is not None:
+                codes = codes + posterior.stddev * normals(seed, start, len(codes), self.latent).to(codes)
+            found.append(codes)
+        return torch.cat(found) if found else torch.zeros(0, self.latent)
+
+    def decode(self, codes: Tensor, *, beams: int = 5, rerank: bool = True, at_once: int = 64) -> list[str]:
+        """A sentence for each code (N, Z): `beams` candidates by beam search (1: greedy), re-ranked as in `candidates`."""
+        return [points[0].text for points in self._candidates(codes, beams, rerank, at_once)]
+
+    def candidates(self, code: Tensor, *, beams: int = 10) -> list[Point]:
+        """The best sentences for one code (Z,), best first, by log p(x | z) and the cycle check together.
+
+        The cycle check asks whether a sentence encodes back near its point: minus half the squared distance from z
+        to the posterior mean of the sentence, in its standard deviations, is log q(z | x) but for a constant.
+        """
+        return self._candidates(code[None], beams, True, 1)[0]
+
+    @torch.inference_mode()
+    def _candidates(self, codes: Tensor, beams: int, rerank: bool, at_once: int) -> list[list[Point]]:
+        if codes.dim() != 2 or codes.shape[1] != self.latent:
+            raise InputError(
+                f"codes of shape {tuple(codes.shape)}: expected (N, {self.latent}), as `encode` gives them"
+            )
+        if not bool(torch.isfinite(codes).all()):
+            raise InputError("the codes hold NaN or infinity")
+        found = []
+        for start in range(0, len(codes), at_once):
+            found += self._some(codes[start : start + at_once].to(self.device, torch.float32), beams, rerank)
+        return found
+
+    def _some(self, codes: Tensor, beams: int, rerank: bool) -> list[list[Point]]:
+        rows = len(codes)
+        found = sampler.beam(
+            self.model.backbone, self.model.vocab, rows=rows, length=self.length, beams=beams, context=codes
+        )
+        texts = [self.codec.decode(row) for row in found.tokens.view(rows * beams, -1).tolist()]
+        scores = found.scores.view(-1)
+        if self.model.noise:
+            drifts = self._drift(found.tokens.view(rows * beams, -1), codes.repeat_interleave(beams, 0))
+        else:
+            drifts = torch.zeros_like(scores)
+        ranks = scores - CYCLE * drifts.pow(2) / 2 if rerank and self.model.noise else scores
+        result = []
+        for row in range(rows):
+            points: dict[str, Point] = {}
+            part = slice(row * beams, (row + 1) * beams)
+            for place in (row * beams + ranks[part].argsort(descending=True)).tolist():
+                if scores[place] > -torch.inf and texts[place].strip() and texts[place] not in points:
+                    points[texts[place]] = Point(0.0, texts[place], -float(scores[place]), float(drifts[place]))
+            result.append(list(points.values()) or [Point(0.0, "", 0.0, 0.0)])
+        return result
+
+    def _drift(self, tokens: Tensor, codes: Tensor) -> Tensor:
+        """How far each row (N, L) encodes from its code (N, Z), in standard deviations: (N,)."""
+        vocab = self.model.vocab
+        empty = ~vocab.mask(tokens).any(1)
+        tokens = tokens.clone()
+        if vocab.stop is not None:
+            tokens[empty, 0] = vocab.stop
+        posterior = self.model.posterior(tokens)
+        return ((posterior.mean - codes) / posterior.stddev).pow(2).sum(1).sqrt()
+
+    # ------------------------------------------------------------------------------------------------- verbs
+
+    def reconstruct(self, sentences: Sequence[str], *, beams: int = 5, rerank: bool = False) -> list[str]:
+        """Each sentence encoded to its posterior mean and decoded again."""
+        return self.decode(self.encode(sentences), beams=beams, rerank=rerank)
+
+    def interpolate(
+        self, start: str, end: str, *, steps: int | None = 8, path: str = "line", beams: int = 10, rerank: bool = True
+    ) -> Walk:
+        """Walk from one sentence to another: `steps` points, the two ends decoded among them.
+
+        `path`: "line", or "arc", which keeps the norm. `steps=None` bisects until neighbours share at least half of
+        their words or no new sentence turns up between them, with at most 64 points.
+        Raises InputError for a sentence that is empty or too long, or bad numbers.
+        """
+        if path not in PATHS:
+            raise InputError(f"path {quoted(path)}: choose from {', '.join(PATHS)}")
+        if steps is not None and not 2 <= steps <= 1000:
+            raise InputError(f"steps {steps}: expected 2 to 1000 points, or auto")
+        if not 1 <= beams <= 100:
+            raise InputError(f"beams {beams}: expected 1 to 100")
+        ends = self.encode([start, end])
+
+        def points(positions: Sequence[float]) -> list[Point]:
+            codes = torch.stack([PATHS[path](ends[0], ends[1], position) for position in positions])
+            best = [found[0] for found in self._candidates(codes, beams, rerank, 64)]
+            return [Point(place, p.text, p.distortion, p.drift) for place, p in zip(positions, best, strict=True)]
+
+        if steps is None:
+            found = self._bisect(points)
+        else:
+            found = points([number / (steps - 1) for number in range(steps)])
+        marked = [found[0]]
+        for before, point in zip(found, found[1:], strict=False):
+            same = point.text == before.text
+            marked.append(Point(point.position, point.text, point.distortion, point.drift, same))
+        return Walk(start, end, path, marked)
+
+    def _bisect(self, points: Any) -> list[Point]:
+        found: list[Point] = points([0.0, 1.0])
+        for _ in range(6):
+            gaps = [
+                (left.position + right.position) / 2
+                for left, right in zip(found, found[1:], strict=False)
+                if left.text != right.text and difference(left.text, right.text) > 0.5
+            ]
+            gaps = gaps[: MOST_POINTS - len(found)]
+            if not gaps:
+                break
+            found = sorted(found + points(gaps), key=lambda point: point.position)
+        kept = [found[0]]  # of a run of equal sentences the first, and at the end of the path the last, say it all
+        for point in found[1:-1]:
+            if point.text not in (kept[-1].text, found[-1].text):
+                kept.append(point)
+        return [*kept, found[-1]]
+
+    @torch.inference_mode()
+    def sample(
+        self, rows: int, *, seed: int = 0, how: sampler.Choice | None = None, beams: int = 0, prompt: str = ""
+    ) -> list[str]:
+        """`rows` new sentences with codes from N(0, I): drawn token by token, or with `beams` the most probable.
+
+        Row i is the same for any `rows`. Raises InputError for a prompt longer than the model takes.
+        """
+        if beams:
+            return self.decode(self.model.context(seed, 0, rows), beams=beams)
+        return draw(self.opened, rows, seed=seed, how=how, prompt=prompt)
+
+
+CYCLE = 0.2  # weight of the cycle check beside log p(x | z); chosen on the valid split, see docs/results.md
+
+
+def draw(
+    opened: run.Opened, rows: int, *, seed: int = 0, how: sampler.Choice | None = None, prompt: str = ""
+) -> list[str]:
+    """`rows` sentences from any model, language models included, each beginning with `prompt`."""
+    model, codec = opened.model, opened.codec
+    begun = codec.encode(prompt) if prompt else []
+    if len(begun) + 1 > opened.length:
+        raise InputError(f"the prompt has {len(begun)} tokens; this model writes at most {opened.length - 1}")
+    start = torch.tensor([begun] * rows, dtype=torch.long) if begun else None
+    texts: list[str] = []
+    for first in range(0, rows, 64):
+        count = min(64, rows - first)
+        found = sampler.sample(
+            model.backbone,
+            model.vocab,
+            rows=count,
+            length=opened.length,
+            context=model.context(seed, first, count),
+            prompt=None if start is None else start[:count],
+            how=how,
+            seed=seed,
+            first=first,
+        )
+        texts += [codec.decode(row) for row in found.tolist()]
+    return texts
+
+
+def difference(one: str, other: str) -> float:
+    """Share of words to change between two sentences: edit distance over the greater number of words, 0 to 1."""
+    left, right = _units(one), _units(other)
+    row = np.arange(len(right) + 1)
+    for number, word in enumerate(left, 1):
+        before, row[0] = row.copy(), number
+        for place, another in enumerate(right, 1):
+            row[place] = min(before[place] + 1, row[place - 1] + 1, before[place - 1] + (word != another))
+    return float(row[-1]) / max(1, len(left), len(right))
+
+
+def _units(text: str) -> list[str]:
+    """Words, or characters where a language writes none apart."""
+    words = text.split()
+    return words if len(words) > 1 else list(text)
