@@ -70,13 +70,9 @@ def main() -> None:
         found.append({"megabytes": megabytes, **json.loads(done.stdout)})
         row = found[-1]
         if not chosen.json:
-            ratio = row["peak_mb"] / found[0]["peak_mb"]
-            speed = megabytes / row["seconds"]
-            print(
-                f"{megabytes:>7,.0f} MB {row['rows']:>12,} rows   peak {row['peak_mb']:>6,} MB = {ratio:.2f} of the first"
-                f"  {row['seconds']:>7,.1f} s, {speed:.1f} MB/s",
-                flush=True,
-            )
+            ratio, speed = row["peak_mb"] / found[0]["peak_mb"], megabytes / row["seconds"]
+            print(f"{megabytes:>7,.0f} MB {row['rows']:>12,} rows  peak {row['peak_mb']:>6,} MB", end="  ")
+            print(f"{ratio:.2f} of the first  {row['seconds']:>7,.1f} s, {speed:.1f} MB/s", flush=True)
     if chosen.json:
         print(json.dumps(found))
 

@@ -35,7 +35,8 @@ class Parser(argparse.ArgumentParser):
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """As in the standard library, but options may stand between words, and one that is unknown ends it here."""
-        if self._subparsers is not None or self._mixing:
+        args = sys.argv[1:] if args is None else list(args)
+        if self._subparsers is not None or self._mixing or "--" in args:
             return super().parse_known_args(args, namespace)
         self._mixing = True  # since the mixed kind is made of calls of this method
         try:
@@ -44,7 +45,9 @@ class Parser(argparse.ArgumentParser):
             self._mixing = False
         if left:
             options = [option for option in self._option_string_actions if option.startswith("--")]
-            near = difflib.get_close_matches(left[0].partition("=")[0], options, n=1, cutoff=0.5)
+            given = left[0].partition("=")[0]
+            near = [option for option in options if option.startswith(given)]
+            near = near or difflib.get_close_matches(given, options, n=1, cutoff=0.5)
             hint = f"did you mean {near[0]}? " if near else ""
             kind = "option" if left[0].startswith("-") else "word"
             self.error(f"unknown {kind} {quoted(left[0])}: {hint}see {self.prog} --help")

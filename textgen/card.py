@@ -38,14 +38,13 @@ def card(name: str, facts: Mapping[str, Any], opened: Opened, about: str | None)
     if run:
         versions = ", ".join(f"{key} {value}" for key, value in sorted(run.get("versions", {}).items()))
         lines += [
-            f"- trained for {run.get('step', 0):,} of {run.get('steps', 0):,} steps of {run.get('batch')} rows, seed {run.get('seed')}"
+            f"- trained for {run.get('step', 0):,} of {run.get('steps', 0):,} steps of {run.get('batch')} rows, "
+            f"seed {run.get('seed')}, on {run.get('device')} with {run.get('threads')} threads"
         ]
         lines += [
             f"- optimiser: {', '.join(f'`{key}={value}`' for key, value in sorted(run.get('training', {}).items()))}"
         ]
-        lines += [
-            f"- corpus fingerprint {run.get('fingerprint')}; {versions}; {run.get('device')}, {run.get('threads')} threads"
-        ]
+        lines += [f"- corpus fingerprint {run.get('fingerprint')}; {versions}"]
     figures = facts.get("figures")
     if figures:
         lines += [
@@ -57,8 +56,7 @@ def card(name: str, facts: Mapping[str, Any], opened: Opened, about: str | None)
         ]
         lines += ["| figure | value | unit | estimator |", "|---|---|---|---|"]
         for figure in figures["figures"]:
+            how = str(figure["estimator"]).replace("|", ", ")  # sacreBLEU's signature has bars in it
             error = "" if figure.get("error") is None else f" ± {figure['error']:.2f}"
-            lines += [
-                f"| {figure['name']} | {figure['value']:.2f}{error} | {figure['unit']} | {str(figure['estimator']).replace('|', chr(92) + '|')} |"
-            ]
+            lines += [f"| {figure['name']} | {figure['value']:.2f}{error} | {figure['unit']} | {how} |"]
     return "\n".join([*lines, ""])

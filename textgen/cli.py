@@ -220,6 +220,7 @@ def _corpus(
     from corpora import build, codec, settings
     from corpora.corpus import Corpus
     from textgen import config, trainer
+    from textgen.run import refuse_taken
 
     first = Path(inputs[0])
     if len(inputs) == 1 and (first / "manifest.json").is_file():
@@ -232,8 +233,7 @@ def _corpus(
     rest = {key: value for key, value in words.items() if key not in names}
     config.recipe(chosen.model or "vae", words, trainer.Config(), *of_corpus)  # all settings are judged before any work
     target = folder / "corpus"
-    if (folder / "recipe.json").exists():
-        raise InputError(f"{folder} holds a run already: --resume {folder} goes on with it, or choose another --out")
+    refuse_taken(folder)
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise InputError(
             "several processes need a corpus that is built: run `corpora build` first and train on its folder"

@@ -34,7 +34,7 @@ class Player:
 
 
 class Model(nn.Module):
-    """The three verbs of every model: `players` (each with a loss), `context` to draw from, and `backbone` to draw with."""
+    """What every model gives: `players`, each with a loss; and to draw rows, a `backbone` and its `context`."""
 
     backbone: Backbone
     vocab: Vocabulary

@@ -49,8 +49,8 @@ class Rate(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
-        self.register_buffer("log_beta", torch.tensor(math.log(0.01), dtype=torch.float64))
-        self.register_buffer("average", torch.tensor(math.nan, dtype=torch.float64))  # running mean of the rate
+        self.register_buffer("log_beta", torch.tensor(math.log(0.01)))
+        self.register_buffer("average", torch.tensor(math.nan))  # running mean of the rate
         self.register_buffer("restarted", torch.tensor(False))
         self.share = 1.0  # of the weight, while it warms up
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -151,11 +151,10 @@ def latent_figures(
     count = len(order)
     posterior = evaluate.posteriors(model, (padded(order[n : n + 256]) for n in range(0, count, 256)))
     if model.noise:
-        parts = []
-        for start in _tracked(range(0, count, 8), count // 8 + 1, progress):
-            parts.append(
-                evaluate.bounds(model, padded(order[start : start + 8]), samples=samples, seed=seed, first=start)
-            )
+        parts = [
+            evaluate.bounds(model, padded(order[start : start + 8]), samples=samples, seed=seed, first=start)
+            for start in _tracked(range(0, count, 8), progress)
+        ]
         found = evaluate.Bounds(*(torch.cat(values) for values in zip(*parts, strict=True)))
         figures.append(_mean("NLL", found.nll, f"importance-weighted bound, K={samples}, prior N(0, I)"))
         figures.append(_mean("negative ELBO", found.negative_elbo, f"{samples} codes from q(z | x)"))
@@ -223,10 +222,10 @@ def _mean(name: str, values: torch.Tensor, estimator: str) -> Figure:
     return Figure(name, float(values.mean()), "nats per sentence", estimator, error)
 
 
-def _tracked(items: Any, total: int, progress: bool) -> Any:
+def _tracked(items: range, progress: bool) -> Iterable[int]:
     if not progress:
         return items
     from rich.console import Console
     from rich.progress import track
 
-    return track(items, description="importance sampling", total=total, console=Console(stderr=True), transient=True)
+    return track(items, description="importance sampling", console=Console(stderr=True), transient=True)

@@ -90,7 +90,8 @@ def locate(name: str | Path) -> Path:
     near = difflib.get_close_matches(text, shipped(), n=1, cutoff=0.4)
     hint = f"did you mean {near[0]!r}? " if near else ""
     raise InputError(
-        f"no model {quoted(text)}: {hint}give a folder, a run, owner/name on the Hugging Face hub, or one of {', '.join(shipped()) or 'none shipped'}"
+        f"no model {quoted(text)}: {hint}give a run, a model folder, owner/name on the Hugging Face hub, "
+        f"or a model that ships: {', '.join(shipped()) or '(none)'}"
     )
 
 
@@ -144,7 +145,7 @@ def best(run: Path) -> Path:
 
 
 def newest_whole(run: Path) -> tuple[Path, dict[str, Any], list[str]]:
-    """The newest checkpoint that is whole, its state, and a line on each newer one that is not. InputError if none is."""
+    """The newest whole checkpoint, its state, and a line on each newer one that is damaged. InputError if none is."""
     skipped: list[str] = []
     for folder in checkpoint.listed(run / "checkpoints"):
         try:
@@ -247,13 +248,17 @@ def start(folder: Path, made: Plan, screen: Screen | None = None) -> Path:
     with files.explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
     with held(folder):
-        if (folder / "recipe.json").exists():
-            raise InputError(
-                f"{files.quoted_path(folder)} holds a run already: --resume {folder} goes on with it, or choose another --out"
-            )
         if trainer.Processes.join(made.device).rank == 0:
+            refuse_taken(folder)
             files.replace_file(folder / "recipe.json", files.to_json(made.to_dict()))
         return _train(folder, made, screen or Screen(), resuming=False)
+
+
+def refuse_taken(folder: Path) -> None:
+    """Raise InputError if the folder holds a run."""
+    if (folder / "recipe.json").exists():
+        where = files.quoted_path(folder)
+        raise InputError(f"{where} holds a run already: --resume {where} goes on with it, or choose another --out")
 
 
 def resume(folder: Path, screen: Screen | None = None, *, steps: int | None = None) -> Path:
@@ -276,7 +281,8 @@ def read_plan(folder: Path) -> Plan:
     saved = files.from_json(files.read_bytes(path, 1 << 20), path)
     if saved.get("format") != checkpoint.FORMAT:
         raise InputError(
-            f"{files.quoted_path(path)} has format {quoted(saved.get('format'))}; this version reads {checkpoint.FORMAT}"
+            f"{files.quoted_path(path)} has format {quoted(saved.get('format'))}, this version of the program reads "
+            f"format {checkpoint.FORMAT}: use the program that made it"
         )
     try:
         return Plan.from_dict(saved)

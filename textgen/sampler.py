@@ -65,7 +65,7 @@ def choose(logits: Tensor, numbers: Tensor, how: Choice) -> Tensor:
 
 
 def repeated(tokens: Tensor, size: int) -> Tensor:
-    """Which next token would repeat an n-gram of `size`: (B, T) tokens so far -> (B, T - size + 1) tokens, -1 for none."""
+    """Which next tokens would repeat an n-gram of `size`: (B, T) so far -> (B, T - size + 1), -1 where none would."""
     windows = tokens.unfold(1, size, 1)  # (B, T - size + 1, size): every n-gram so far
     recent = tokens[:, tokens.shape[1] - size + 1 :]  # (B, size - 1): what the next token would complete
     same = (windows[:, :, :-1] == recent[:, None]).all(-1)

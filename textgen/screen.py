@@ -90,7 +90,8 @@ class Screen:
                 else "rate=8 (hold the rate at 8 nats), free_bits_dim=0.3 or warm_start=0.2"
             )
             self._print(
-                f"warning: the posterior is collapsing: rate {rate:.2f} nats per row, {active:.0f} of {model.latent} units active; "
+                f"warning: the posterior is collapsing: rate {rate:.2f} nats per row, "
+                f"{active:.0f} of {model.latent} units active; "
                 f"codes will not matter. What helps: {remedy}"
             )
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -68,10 +69,9 @@ class Walk:
         }
 
     def __str__(self) -> str:
-        lines = [f"given  {self.start}"]
-        for point in self.points:
-            lines.append(f"{point.position:5.2f}  {point.text if not point.repeats else '(the same sentence again)'}")
-        return "\n".join([*lines, f"given  {self.end}"])
+        shown = [(p.position, "(the same sentence again)" if p.repeats else p.text) for p in self.points]
+        lines = [f"{position:5.2f}  {text}" for position, text in shown]
+        return "\n".join([f"given  {self.start}", *lines, f"given  {self.end}"])
 
 
 def line(first: Tensor, last: Tensor, position: float) -> Tensor:
@@ -104,7 +104,8 @@ class SentenceVAE:
     def __init__(self, opened: run.Opened) -> None:
         if not isinstance(opened.model, Latent):
             raise InputError(
-                f"{opened.folder.name}: a {opened.recipe.model} has no codes; interpolate, reconstruct, encode and decode need a vae or an autoencoder"
+                f"{opened.folder.name}: a {opened.recipe.model} has no codes; "
+                "interpolate, reconstruct, encode and decode need a vae or an autoencoder"
             )
         self.opened, self.model, self.codec, self.length = opened, opened.model, opened.codec, opened.length
         self.device = next(self.model.parameters()).device
@@ -144,7 +145,8 @@ class SentenceVAE:
                 raise InputError(f"the sentence {quoted(sentence)} is empty: give at least one word")
             if len(row) + 1 > self.length:
                 raise InputError(
-                    f"the sentence {quoted(sentence)} has {len(row)} tokens; this model takes at most {self.length - 1}: shorten it"
+                    f"the sentence {quoted(sentence)} has {len(row)} tokens; "
+                    f"this model takes at most {self.length - 1}: shorten it"
                 )
         longest = max((len(row) for row in rows), default=0) + 1
         padded = [[*row, self.codec.stop] + [self.codec.pad] * (longest - 1 - len(row)) for row in rows]
@@ -168,7 +170,7 @@ class SentenceVAE:
         return torch.cat(found) if found else torch.zeros(0, self.latent)
 
     def decode(self, codes: Tensor, *, beams: int = 5, rerank: bool = True, at_once: int = 64) -> list[str]:
-        """A sentence for each code (N, Z): `beams` candidates by beam search (1: greedy), re-ranked as in `candidates`."""
+        """A sentence for each code (N, Z), by beam search (`beams=1`: greedy), re-ranked as in `candidates`."""
         return [points[0].text for points in self._candidates(codes, beams, rerank, at_once)]
 
     def candidates(self, code: Tensor, *, beams: int = 10) -> list[Point]:
@@ -257,7 +259,7 @@ class SentenceVAE:
         else:
             found = points([number / (steps - 1) for number in range(steps)])
         marked = [found[0]]
-        for before, point in zip(found, found[1:], strict=False):
+        for before, point in pairwise(found):
             same = point.text == before.text
             marked.append(Point(point.position, point.text, point.distortion, point.drift, same))
         return Walk(start, end, path, marked)
@@ -267,7 +269,7 @@ class SentenceVAE:
         for _ in range(6):
             gaps = [
                 (left.position + right.position) / 2
-                for left, right in zip(found, found[1:], strict=False)
+                for left, right in pairwise(found)
                 if left.text != right.text and difference(left.text, right.text) > 0.5
             ]
             gaps = gaps[: MOST_POINTS - len(found)]

@@ -24,7 +24,7 @@ class Config:
 
     lr: float = setting(1e-3, "learning rate of AdamW")
     schedule: str = setting("cosine", "cosine, plateau (halve when the valid loss stalls) or constant")
-    lr_warmup: int = setting(200, "steps over which the learning rate rises")
+    lr_warmup: int = setting(200, "steps over which the learning rate rises (at most a fifth of the run)")
     lr_final: float = setting(0.05, "cosine: the last learning rate, as a share of lr")
     patience: int = setting(3, "plateau: evaluations without a better valid loss before halving")
     weight_decay: float = setting(0.01, "AdamW's weight decay, on matrices")
@@ -161,9 +161,10 @@ class Training:
     def lr(self, step: int) -> float:
         """The learning rate of a step, a function of the step (and of the plateau's memory) alone."""
         config = self.config
-        warm = min(1.0, (step + 1) / config.lr_warmup) if config.lr_warmup else 1.0
+        rise = min(config.lr_warmup, self.steps // 5)  # a short run must not spend itself on warming up
+        warm = min(1.0, (step + 1) / rise) if rise else 1.0
         if config.schedule == "cosine":
-            done = max(0.0, step - config.lr_warmup) / max(1, self.steps - config.lr_warmup)
+            done = max(0.0, step - rise) / max(1, self.steps - rise)
             warm *= config.lr_final + (1 - config.lr_final) * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
         return config.lr * warm * self.plateau
 

@@ -11,6 +11,7 @@ import sys
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -30,6 +31,12 @@ _MAGIC = {
 }
 
 
+_CLOSING = r"(?:[\"'”’)\]」』）]|\s?»)*"
+_STOP = re.compile(
+    rf"[.!?…]+{_CLOSING}\s+(?=[\"'“‘«„¿¡(\[—–-]*\s?[^\sa-zß-öø-ÿ,;:])|[。！？]+[」』”’）\"]*(?![とっ、，])"
+)
+_FULL_STOP = re.compile(rf"[.!?…。！？]{_CLOSING}$")
+_NO_STOP = re.compile(r"(?:[A-Z]|M[rs]|Mrs|Dr|St|Mme|Mlle|MM|Prof|Rev|Hon|Sr|Sra|Hr|Fr|Nr|No|vs|cf|etc)\.")
 _ENDING = re.compile(r"(\.txt)?\.[^./\\]*$")  # of a file name
 
 
@@ -37,7 +44,10 @@ _ENDING = re.compile(r"(\.txt)?\.[^./\\]*$")  # of a file name
 class Config:
     """Settings of text files."""
 
-    unit: str = setting("line", "a row is a line, a paragraph (lines joined) or a stanza (lines joined by ' / ')")
+    unit: str = setting(
+        "line",
+        "a row is a line, a sentence (of running text), a paragraph (lines joined) or a stanza (joined by ' / ')",
+    )
     errors: str = setting(
         "strict", "bytes that are not UTF-8: strict (an error), replace (by U+FFFD) or skip (the row)"
     )
@@ -45,7 +55,7 @@ class Config:
 
     def check(self) -> None:
         """Raise InputError for values that cannot work."""
-        choose("unit", self.unit, ("line", "paragraph", "stanza"))
+        choose("unit", self.unit, ("line", "sentence", "paragraph", "stanza"))
         choose("errors", self.errors, ("strict", "replace", "skip"))
 
 
@@ -106,6 +116,9 @@ def _texts(names: Sequence[str], config: Config) -> Iterator[tuple[str, str | No
     for name in names:
         if config.unit == "line":
             yield from lines(name, config.errors)
+        elif config.unit == "sentence":
+            for text, dropped in _blocks(lines(name, config.errors), name, " ", _FULL_STOP):
+                yield from ((part, None) for part in sentences(text)) if dropped is None else [("", dropped)]
         else:
             yield from _blocks(lines(name, config.errors), name, " " if config.unit == "paragraph" else " / ")
 
@@ -132,8 +145,25 @@ def _labelled(texts: Iterable[tuple[str, str | None]], name: str, unit: str) -> 
         raise InputError(f"{quoted_path(name)}: more labels than the {count:,} rows: {hint}")
 
 
-def _blocks(rows: Iterable[tuple[str, str | None]], name: str, joint: str) -> Iterator[tuple[str, str | None]]:
-    """Lines between blank lines, joined."""
+def sentences(text: str) -> list[str]:
+    """Cut running text into sentences: after a full stop, question or exclamation mark with its closing quotes.
+
+    A stop cuts where a space and something that may begin a sentence follow, and not after initials and the commonest
+    titles; those of Chinese and Japanese cut where they stand, unless a quotation goes on behind them.
+    """
+    cut = [0]
+    for stop in _STOP.finditer(text):
+        before = text[cut[-1] : stop.start() + 1].rpartition(" ")[2].strip("\"'([“‘«„")
+        if not _NO_STOP.fullmatch(before):
+            cut.append(stop.end())
+    parts = [text[start:end].strip() for start, end in pairwise([*cut, len(text)])]
+    return [part for part in parts if part]
+
+
+def _blocks(
+    rows: Iterable[tuple[str, str | None]], name: str, joint: str, last: re.Pattern[str] | None = None
+) -> Iterator[tuple[str, str | None]]:
+    """Lines between blank lines, joined; a line that `last` finds an end in is the last of its block as well."""
     block: list[str] = []
     reason: str | None = None
     size = 0
@@ -148,7 +178,7 @@ def _blocks(rows: Iterable[tuple[str, str | None]], name: str, joint: str) -> It
                     f"{_shown(name)}: line {number}: a block of lines without a blank line has over "
                     f"{LONGEST:,} characters; use unit=line"
                 )
-        elif block:
+        if block and (not (stripped or dropped) or (last is not None and last.search(stripped))):
             yield ("" if reason else joint.join(block), reason)
             block, reason, size = [], None, 0
     if block:
