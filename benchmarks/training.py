@@ -28,7 +28,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
-from turns import Entry, Report, arguments, in_turn
+from turns import Entry, Report, arguments, begin, in_turn
 
 from corpora.codec import Words
 from corpora.corpus import Corpus
@@ -180,10 +180,8 @@ def main() -> None:
     """Measure the peer and ours in turn."""
     parser = arguments(str(__doc__))
     parser.add_argument("--tokens", type=int, default=12_000, help="real tokens per turn (default: 12,000)")
-    chosen = parser.parse_args()
-    torch.set_num_threads(chosen.threads)
-    torch.set_flush_denormal(True)
-    tokens, rounds = (1500, 1) if chosen.quick else (chosen.tokens, chosen.rounds)
+    chosen = begin(parser)
+    tokens = 1500 if chosen.quick else chosen.tokens
     corpus = make_corpus(1000 if chosen.quick else 20_000)
     report = Report(chosen)
     lengths = corpus.rows("train").lengths
@@ -195,7 +193,7 @@ def main() -> None:
     trainings: dict[str, PeerTraining | OurTraining] = {"peer, B32, fp32": peer}
     bars: dict[str, float | None] = {"peer, B32, fp32": None}
     for name, batch, precision, bar in plans:
-        steps = (rounds + 2) * (tokens // (10 * batch) + 2)  # more than will be made
+        steps = (chosen.rounds + 2) * (tokens // (10 * batch) + 2)  # more than will be made
         trainings[f"ours, {name}"], bars[f"ours, {name}"] = OurTraining(corpus, batch, precision, steps), bar
     counts = {name: sum(p.numel() for p in one.model.parameters()) for name, one in list(trainings.items())[:2]}
     report.say("weights", counts, "weights: " + "; ".join(f"{name}: {count:,}" for name, count in counts.items()))
@@ -204,7 +202,7 @@ def main() -> None:
     entries = [
         Entry(name, until(one.update, tokens, losses[name]), bars[name]) for name, one in trainings.items()
     ]
-    results = in_turn(entries, rounds)
+    results = in_turn(entries, chosen)
     report.table("training", "real tokens per second", results)
     seen = min(sum(count for count, _ in found) for found in losses.values())
     ends = {name: reached(found, seen, seen // 4) for name, found in losses.items()}

@@ -42,17 +42,18 @@ class Result(NamedTuple):
         return {"name": self.name, "rates": rates, "ratio": self.ratio, "ratios": self.ratios, "bar": self.bar}
 
 
-def in_turn(entries: Sequence[Entry], rounds: int, warm_up: bool = True) -> list[Result]:
+def in_turn(entries: Sequence[Entry], chosen: argparse.Namespace, warm_up: bool = True) -> list[Result]:
     """Run every contestant once per round; ratios are over the first of them."""
+    clock = time.process_time if chosen.cpu_time else time.perf_counter
     if warm_up:
         for entry in entries:
             entry.run()
     rates: list[list[float]] = [[] for _ in entries]
-    for _ in range(rounds):
+    for _ in range(1 if chosen.quick else chosen.rounds):
         for entry, found in zip(entries, rates, strict=True):
-            start = time.perf_counter()
+            start = clock()
             units = entry.run()
-            found.append(units / (time.perf_counter() - start))
+            found.append(units / (clock() - start))
     return [
         Result(entry.name, entry.bar, found, [rate / first for rate, first in zip(found, rates[0], strict=True)])
         for entry, found in zip(entries, rates, strict=True)
@@ -66,9 +67,22 @@ def arguments(description: str) -> argparse.ArgumentParser:
     )
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="processor threads (default: all)")
     parser.add_argument("--rounds", type=int, default=5, help="times that each contestant runs (default: 5)")
+    parser.add_argument(
+        "--cpu-time", action="store_true", help="count processor time, for a busy machine; only with --threads 1"
+    )
     parser.add_argument("--quick", action="store_true", help="tiny sizes: does it run at all? The figures mean nothing")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     return parser
+
+
+def begin(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """Read the flags and set torch up as the command lines do."""
+    chosen = parser.parse_args()
+    if chosen.cpu_time and chosen.threads != 1:
+        parser.error("--cpu-time adds the time of all threads up: give --threads 1 with it")
+    torch.set_num_threads(chosen.threads)
+    torch.set_flush_denormal(True)
+    return chosen
 
 
 class Report:
@@ -82,6 +96,7 @@ class Report:
             "python": platform.python_version(),
             "machine": platform.machine(),
             "quick": chosen.quick,
+            "clock": "processor time" if chosen.cpu_time else "wall clock",
         }
 
     def say(self, key: str, value: Any, text: str) -> None:

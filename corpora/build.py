@@ -399,6 +399,11 @@ def _tokenise(
                 done += len(texts)
                 tell("tokenising", done)
     for name, writer in writers.items():
+        if not writer.rows and not dropped["too short"] and not dropped["too long"]:
+            raise InputError(
+                f"no row fell into {name}: the input has too few different rows for a share of {shares[name]}; raise "
+                f"{name}_share, or set it to 0"
+            )
         if not writer.rows:
             over = f"the shortest that was dropped has {shortest_dropped:,}" if shortest_dropped else "none is left"
             raise InputError(

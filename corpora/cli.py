@@ -165,7 +165,10 @@ def _show(chosen: argparse.Namespace) -> int:
         return 0
     codec, source = corpus.codec, corpus.manifest["source"]
     print(f"{chosen.folder}  {corpus.fingerprint}{'  every byte verified' if chosen.verify else ''}")
-    print(f"from      {source['name']}: " + (", ".join(i["name"] for s in source["inputs"].values() for i in s) or "-"))
+    print(
+        f"from      {source.get('name')}: "
+        + (", ".join(str(one["name"]) for split in corpus.splits for one in source["inputs"].get(split, [])) or "-")
+    )
     print(f"codec     {codec.name}, {codec.vocab_size:,} tokens{', lower case' if codec.lower else ''}")
     _print_losses(corpus)
     print(

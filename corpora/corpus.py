@@ -123,6 +123,14 @@ class Corpus:
             raise InputError(f"{files.quoted_path(folder)}: the manifest's splits should be train, valid and test")
         kinds = {"read": int, "dropped": dict, "held_out_duplicates_removed": dict, "notes": list, "source": dict}
         wrong = [key for key, kind in kinds.items() if not isinstance(manifest.get(key), kind)]
+        counts = [*manifest["dropped"].values(), *manifest["held_out_duplicates_removed"].values()] if not wrong else []
+        inputs = manifest["source"].get("inputs") if not wrong else {}
+        if not isinstance(inputs, dict) or not all(
+            isinstance(several, list) and all(isinstance(one, dict) and "name" in one for one in several)
+            for several in inputs.values()
+        ):
+            wrong.append("source")
+        wrong += ["dropped"] * any(type(count) is not int for count in counts)
         if wrong:
             raise InputError(f"{files.quoted_path(folder)}: the manifest's {wrong[0]!r} is missing or malformed")
         rows = {}

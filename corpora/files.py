@@ -53,11 +53,13 @@ def replace_file(path: Path, data: bytes) -> None:
 def new_folder(final: Path, *, replace: bool = False) -> Iterator[Path]:
     """A folder to fill; it appears under the name `final` only if the block ends well, by one rename.
 
+    Folders above it are made, and are gone again if it fails and nothing else came into them.
     Raises InputError if `final` exists (unless `replace`) or its parent cannot be written.
     """
     if final.exists() and not replace:
         raise InputError(f"{final} exists already: choose another folder or remove it first")
     temporary = final.parent / f"{UNFINISHED}{final.name}-{os.getpid()}-{time.monotonic_ns()}"
+    missing = [folder for folder in final.parents if not folder.exists()]
     with explained(final):
         final.parent.mkdir(parents=True, exist_ok=True)
         temporary.mkdir()
@@ -75,6 +77,9 @@ def new_folder(final: Path, *, replace: bool = False) -> Iterator[Path]:
             sync_folder(final.parent)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            for folder in missing:
+                folder.rmdir()
         raise
 
 

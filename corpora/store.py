@@ -80,9 +80,10 @@ class Writer:
 
 def read(folder: Path, split: str, facts: Any, vocab_size: int, *, labels: bool) -> Arrays:
     """Map the arrays of a split. Raises InputError if their sizes disagree with each other or the manifest."""
-    rows = facts.get("rows") if isinstance(facts, dict) else None
-    if type(rows) is not int or rows < 0:
-        raise InputError(f"{quoted_path(folder)}: the manifest does not say how many rows {split!r} has")
+    for fact in ("rows", "tokens", "bytes", "words", "longest"):
+        if not isinstance(facts, dict) or type(facts.get(fact)) is not int or facts[fact] < 0:
+            raise InputError(f"{quoted_path(folder)}: the manifest does not say how many {fact} {split!r} has")
+    rows = facts["rows"]
     offsets = _map(folder / f"{split}.offsets.bin", OFFSET)
     tokens = _map(folder / f"{split}.tokens.bin", token_type(vocab_size))
     found = _map(folder / f"{split}.labels.bin", LABEL) if labels else None

@@ -93,6 +93,8 @@ def test_a_line_stays_in_its_split_when_others_come(monkeypatch):
     two = Corpus.from_texts(numbered(1000), "bytes", valid_share=0.1)
     assert keys(one.splits["valid"]) < keys(two.splits["valid"])
     assert 60 < len(two.splits["valid"]) < 140
+    with pytest.raises(InputError, match="no row fell into valid: the input has too few different rows"):
+        Corpus.from_texts(["yes", "no"] * 50, "bytes")
 
 
 def test_given_splits_lose_what_stands_in_train():
@@ -257,17 +259,23 @@ def test_damage_is_noticed(toy, tmp_path):
         Corpus.open(tmp_path / "nothing")
 
 
+FACTS = {"rows": 3, "tokens": 3, "bytes": 3, "words": 3, "longest": 3}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"format": 2}, "this corpus has format 2"),
         ({"splits": {"train": {}}}, "does not say how many rows 'train' has"),
-        ({"splits": {"train": {"rows": 3}}}, "the arrays of 'train' do not fit together"),
+        ({"splits": {"train": {"rows": 3}}}, "does not say how many tokens 'train' has"),
+        ({"splits": {"train": FACTS}}, "the arrays of 'train' do not fit together"),
         ({"splits": {"valid": {"rows": 3}}}, "the manifest's splits should be train, valid and test"),
         ({"splits": {"../x": {"rows": 3}}}, "the manifest's splits should be"),
         ({"splits": 3}, "the manifest's splits should be"),
         ({"label_names": "ab"}, "label names are not a list of words"),
         ({"label_names": ["a"]}, "offsets, tokens or labels are out of range"),
+        ({"source": {"inputs": {"train": ["x"]}}}, "the manifest's 'source' is missing or malformed"),
+        ({"dropped": {"empty": "many"}}, "the manifest's 'dropped' is missing or malformed"),
         ({"notes": None}, "the manifest's 'notes' is missing or malformed"),
     ],
 )

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from corpora.errors import InputError
     from textgen.backbone import Backbone, Vocabulary
     from textgen.model import Autoregressive, Latent
-    from textgen.run import open_model
+    from textgen.run import open_model, train
     from textgen.sampler import Choice
     from textgen.sentences import SentenceVAE
 
@@ -26,10 +26,21 @@ _HOMES = {
     "Latent": "textgen.model",
     "Choice": "textgen.sampler",
     "open_model": "textgen.run",
+    "train": "textgen.run",
     "InputError": "corpora.errors",
 }
 
-__all__ = ["Autoregressive", "Backbone", "Choice", "InputError", "Latent", "SentenceVAE", "Vocabulary", "open_model"]
+__all__ = [
+    "Autoregressive",
+    "Backbone",
+    "Choice",
+    "InputError",
+    "Latent",
+    "SentenceVAE",
+    "Vocabulary",
+    "open_model",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -187,65 +187,13 @@ def _train(chosen: argparse.Namespace) -> int:
         if getattr(chosen, name) is not None:
             _at_least(f"--{name}", getattr(chosen, name), least, 1_000_000_000)
     from textgen import run as runs
-    from textgen import trainer
     from textgen.screen import Screen
 
-    trainer.pick_device(chosen.device or "auto")
-    if chosen.threads:
-        import torch
-
-        torch.set_num_threads(chosen.threads)
     folder = Path(chosen.out) if chosen.out else _free()
     screen = Screen(quiet=chosen.quiet or int(os.environ.get("RANK", "0")) > 0)
-    corpus_folder, corpus, rest = _corpus(chosen, inputs, words, folder, screen)
-    given = {key: value for key in ("batch", "seed", "keep", "device") if (value := getattr(chosen, key)) is not None}
-    made = runs.plan(
-        corpus,
-        folder,
-        corpus_folder,
-        model=chosen.model or "vae",
-        settings=rest,
-        steps=chosen.steps,
-        every=chosen.every,
-        threads=chosen.threads,
-        **given,
-    )
-    return _finish(chosen, folder, lambda: runs.start(folder, made, screen))
-
-
-def _corpus(
-    chosen: argparse.Namespace, inputs: list[str], words: dict[str, str], folder: Path, screen: Any
-) -> tuple[Path, Any, dict[str, str]]:
-    """The corpus to train on, built into the run's folder if it is not one yet; and the settings left for the model."""
-    from corpora import build, codec, settings
-    from corpora.corpus import Corpus
-    from textgen import config, trainer
-    from textgen.run import refuse_taken
-
-    first = Path(inputs[0])
-    if len(inputs) == 1 and (first / "manifest.json").is_file():
-        corpus = Corpus.open(first)
-        config.recipe(chosen.model or "vae", words, trainer.Config())
-        return first, corpus, words
-    source = chosen.source or build.source_of(inputs)
-    of_corpus = [settings.find("corpora.sources", source).Config(), build.Config(), codec.Config()]
-    names = set(settings.known(of_corpus))
-    rest = {key: value for key, value in words.items() if key not in names}
-    config.recipe(chosen.model or "vae", words, trainer.Config(), *of_corpus)  # all settings are judged before any work
-    target = folder / "corpus"
-    refuse_taken(folder)
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise InputError(
-            "several processes need a corpus that is built: run `corpora build` first and train on its folder"
-        )
-    screen.say(f"building the corpus {target}")
-    taken = {key: value for key, value in words.items() if key in names}
-    corpus = build.build(
-        inputs, target, source=source, valid=chosen.valid, test=chosen.test, words=taken, replace=target.exists()
-    )
-    for note in corpus.manifest.get("notes", []):
-        screen.say(f"note: {note}")
-    return target, corpus, rest
+    names = ("model", "steps", "batch", "every", "keep", "seed", "device", "threads", "source", "valid", "test")
+    given = {name: value for name in names if (value := getattr(chosen, name)) is not None}
+    return _finish(chosen, folder, lambda: runs.train(inputs, folder, settings=words, screen=screen, **given))
 
 
 def _resume(chosen: argparse.Namespace, inputs: list[str], words: dict[str, str]) -> int:

@@ -16,7 +16,7 @@ import platform
 import re
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
@@ -24,8 +24,9 @@ from typing import Any, NamedTuple
 import torch
 
 import textgen
+from corpora import build, files
 from corpora import codec as codecs
-from corpora import files
+from corpora import settings as settings_of
 from corpora.codec import Codec
 from corpora.corpus import Corpus
 from corpora.errors import InputError, quoted
@@ -194,6 +195,69 @@ class Plan:
 
 def versions() -> dict[str, str]:
     return {"stroll": textgen.__version__, "torch": torch.__version__, "python": platform.python_version()}
+
+
+def train(
+    inputs: Sequence[str | Path],
+    out: str | Path,
+    *,
+    model: str = "vae",
+    settings: Mapping[str, Any] | None = None,
+    source: str | None = None,
+    valid: str | None = None,
+    test: str | None = None,
+    threads: int | None = None,
+    device: str = "auto",
+    screen: Screen | None = None,
+    **options: Any,
+) -> Path:
+    """Train a model on text, or on a folder that `corpora build` made, and return its best checkpoint.
+
+    `settings`: those of the corpus (if it is to be built, into the run's folder), the model, its parts and the
+    optimiser. `options`: `steps`, `batch`, `seed`, `every` and `keep`, as in `plan`. Everything is judged before any
+    work is done. Raises InputError for bad input, Stopped after SIGINT or SIGTERM.
+    """
+    folder, screen = Path(out), screen or Screen()
+    trainer.pick_device(device)
+    if threads:
+        torch.set_num_threads(threads)
+    words = dict(settings or {})
+    corpus_folder = Path(inputs[0]) if len(inputs) == 1 else folder / "corpus"
+    if (corpus_folder / files.MANIFEST).is_file() and corpus_folder != folder / "corpus":
+        corpus = Corpus.open(corpus_folder)
+    else:
+        corpus_folder = folder / "corpus"
+        corpus, words = _built(
+            [str(given) for given in inputs], corpus_folder, model, words, source, valid, test, screen
+        )
+    made = plan(corpus, folder, corpus_folder, model=model, settings=words, threads=threads, device=device, **options)
+    return start(folder, made, screen)
+
+
+def _built(
+    inputs: list[str],
+    target: Path,
+    model: str,
+    words: dict[str, Any],
+    source: str | None,
+    valid: str | None,
+    test: str | None,
+    screen: Screen,
+) -> tuple[Corpus, dict[str, Any]]:
+    """Build the corpus of a new run. Returns it, and the settings that are left for the model."""
+    source = source or build.source_of(inputs)
+    of_corpus = [settings_of.find("corpora.sources", source).Config(), build.Config(), codecs.Config()]
+    names = set(settings_of.known(of_corpus))
+    config.recipe(model, words, trainer.Config(), *of_corpus)
+    refuse_taken(target.parent)
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise InputError("several processes need a built corpus: run `corpora build` first and train on its folder")
+    screen.say(f"building the corpus {target}")
+    taken = {key: value for key, value in words.items() if key in names}
+    corpus = build.build(inputs, target, source=source, valid=valid, test=test, words=taken, replace=target.exists())
+    for note in corpus.manifest.get("notes", []):
+        screen.say(f"note: {note}")
+    return corpus, {key: value for key, value in words.items() if key not in names}
 
 
 def plan(

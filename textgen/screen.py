@@ -64,9 +64,8 @@ class Screen:
         if self.status is None:
             return
         left = (steps - report.step) * (time.monotonic() - self.began) / max(1, report.step - self.first)
-        self.status.update(
-            f"step {report.step:,}/{steps:,}  {_terms(report.means)}  {speed:,.0f} tokens/s  {_time(left)} left"
-        )
+        pace = f"{speed / 1000:.1f}k tokens/s  {_time(left)} left"
+        self.status.update(f"{report.step:,}/{steps:,}  {_terms(report.means, 1)}  {pace}")
 
     def evaluated(self, step: int, report: Mapping[str, float], samples: list[tuple[str, str]], better: bool) -> None:
         passed = _time(time.monotonic() - self.began)
@@ -96,9 +95,9 @@ class Screen:
             )
 
 
-def _terms(report: Mapping[str, float]) -> str:
+def _terms(report: Mapping[str, float], digits: int = 2) -> str:
     names = [name for name in ("loss", "nll", "distortion", "rate") if name in report]
-    words = [f"{name} {report[name]:.2f}" for name in names]
+    words = [f"{name} {report[name]:.{digits}f}" for name in names]
     if "active units" in report:
         words.append(f"active units {report['active units']:.0f}")
     return "  ".join(words)

@@ -44,12 +44,14 @@ def read(inputs: Sequence[str], config: Config) -> Iterator[Row]:
 
 def _records(name: str, split: str, config: Config) -> Iterator[Mapping[str, Any]]:
     import datasets
+    import huggingface_hub.utils.logging
 
     if name.startswith((".", "/", "~")) and not Path(name).expanduser().is_dir():
         raise InputError(f"hf:{name}: no such folder")
     if Path(name).expanduser().is_dir():
         name = str(Path(name).expanduser())
     datasets.disable_progress_bars()
+    huggingface_hub.utils.logging.set_verbosity_error()  # our one line says it, not a warning for each attempt
     # The libraries underneath raise errors of many kinds; each of them means that the dataset cannot be had.
     try:
         loaded = datasets.load_dataset(

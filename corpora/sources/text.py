@@ -33,7 +33,7 @@ _MAGIC = {
 
 _CLOSING = r"(?:[\"'”’)\]」』）]|\s?»)*"
 _STOP = re.compile(
-    rf"[.!?…]+{_CLOSING}\s+(?=[\"'“‘«„¿¡(\[—–-]*\s?[^\sa-zß-öø-ÿ,;:])|[。！？]+[」』”’）\"]*(?![とっ、，])"
+    rf"[.!?…]+{_CLOSING}\s+(?=[\"'“‘«„¿¡(\[—–-]*\s?[^\sa-zß-öø-ÿ,;:»”’)\]])|[。！？]+[」』”’）]*(?![」』”’）とっ、，])"
 )
 _FULL_STOP = re.compile(rf"[.!?…。！？]{_CLOSING}$")
 _NO_STOP = re.compile(r"(?:[A-Z]|M[rs]|Mrs|Dr|St|Mme|Mlle|MM|Prof|Rev|Hon|Sr|Sra|Hr|Fr|Nr|No|vs|cf|etc)\.")

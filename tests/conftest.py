@@ -1,0 +1,50 @@
+"""What all tests share: one thread, and one run that is trained once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import settings
+
+import small
+
+torch.set_num_threads(1)
+settings.register_profile("quiet", deadline=None)
+settings.load_profile("quiet")
+
+
+@pytest.fixture(scope="session")
+def toy_corpus(tmp_path_factory) -> Path:
+    """A corpus folder: 400 sentences of the toy grammar, in words."""
+    from corpora.build import build
+
+    folder = tmp_path_factory.mktemp("toy") / "corpus"
+    build(["toy"], folder, words={"count": "400", "codec": "words", "valid_share": "0.1", "test_share": "0.1"})
+    return folder
+
+
+def trained(toy_corpus: Path, folder: Path, model: str, **settings: object) -> Path:
+    from corpora import Corpus
+    from textgen import run
+    from textgen.screen import Screen
+
+    options = {"steps": 240, "batch": 32, "seed": 3, "every": 80, "device": "cpu", "threads": 1}
+    settings = {**small.settings(model), "precision": "fp32", "lr": 1e-2, "lr_warmup": 10, **settings}
+    made = run.plan(Corpus.open(toy_corpus), folder, toy_corpus, model=model, settings=settings, **options)
+    run.start(folder, made, Screen(quiet=True))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def toy_run(toy_corpus, tmp_path_factory) -> Path:
+    """The run folder of a small VAE that has learned something. Tests must not write into it."""
+    wide = {"width": 48, "embedding": 24, "encoder_width": 24, "encoder_embedding": 24, "latent": 8, "rate": 12.0}
+    return trained(toy_corpus, tmp_path_factory.mktemp("runs") / "vae", "vae", **wide)
+
+
+@pytest.fixture(scope="session")
+def toy_language_model(toy_corpus, tmp_path_factory) -> Path:
+    """The run folder of a small language model. Tests must not write into it."""
+    return trained(toy_corpus, tmp_path_factory.mktemp("runs") / "lm", "lm")
