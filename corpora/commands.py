@@ -73,6 +73,11 @@ def run(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None 
     except InputError as error:
         print(f"error: {one_line(str(error))}", file=sys.stderr)
         return 2
+    except (MemoryError, RuntimeError) as error:  # torch raises the latter when there is no more memory
+        if isinstance(error, RuntimeError) and not re.search("out of memory|can't allocate memory", str(error)):
+            raise
+        print(f"error: out of memory: use a smaller batch or model ({one_line(str(error))[:120]})", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130

@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -188,10 +188,13 @@ def write_manifest(folder: Path, extra: Mapping[str, Any]) -> None:
     write_file(folder / MANIFEST, to_json({**extra, "files": files}))
 
 
-def read_manifest(folder: Path, *, what: str, format_version: int, hashes: bool = True) -> dict[str, Any]:
+def read_manifest(
+    folder: Path, *, what: str, format_version: int, hashes: bool = True, needed: Iterable[str] = ()
+) -> dict[str, Any]:
     """Read `manifest.json` and check that it is of this version and that every file is there, whole and unaltered.
 
-    `hashes=False` compares sizes alone, for arrays too large to read at every start.
+    Each name in `needed` must be among them. `hashes=False` compares sizes alone, for arrays too large to read at
+    every start.
     Raises InputError naming the file that is wrong.
     """
     path = folder / MANIFEST
@@ -207,6 +210,9 @@ def read_manifest(folder: Path, *, what: str, format_version: int, hashes: bool 
     files = manifest.get("files")
     if not isinstance(files, dict):
         raise InputError(f"{quoted_path(path)}: the list of files is missing")
+    for name in needed:
+        if name not in files:
+            raise InputError(f"{quoted_path(path)}: the file {name!r} is not listed: get the {what} again")
     for name, facts in files.items():
         if not isinstance(facts, dict) or "/" in name or "\\" in name or name in ("", ".", "..") or "\0" in name:
             raise InputError(f"{quoted_path(path)}: bad entry {quoted(name)}")
@@ -221,6 +227,6 @@ def read_manifest(folder: Path, *, what: str, format_version: int, hashes: bool 
             )
         if hashes and sha256_file(file) != facts.get("sha256"):
             raise InputError(
-                f"{quoted_path(file)} is altered: its SHA-256 is not the recorded one; get the {what} again"
+                f"{quoted_path(file)} is altered: its SHA-256 is not the one recorded; get the {what} again"
             )
     return manifest

@@ -22,9 +22,9 @@ from textgen.backbone import Vocabulary
 from textgen.model import Latent
 
 TOLERANCE = 1e-2  # nats
-TINY = Vocabulary(6, PAD, STOP, BLANK)  # three letters
+TINY = Vocabulary(5, PAD, STOP, BLANK)  # two letters
 LONGEST = 4  # tokens, the stop among them
-LETTERS = (BLANK, 3, 4, 5)  # what a sentence is made of; blank is an unknown word, and as likely to be written
+LETTERS = (BLANK, 3, 4)  # what a sentence is made of; blank is an unknown word, and as likely to be written
 
 # Every sentence that stops in time, and what has not stopped by then.
 SENTENCES = [(*s, STOP) for n in range(LONGEST) for s in product(LETTERS, repeat=n)]
@@ -35,7 +35,7 @@ def padded(rows: list[tuple[int, ...]]) -> Tensor:
     return torch.tensor([[*row, *[PAD] * (LONGEST - len(row))] for row in rows])
 
 
-EVERY = padded(SENTENCES)  # (85, 4)
+EVERY = padded(SENTENCES)  # (40, 4)
 
 
 def grid(lowest: float, highest: float, points: int) -> tuple[Tensor, float]:
@@ -89,20 +89,22 @@ def integrate(model: Latent, rows: Tensor) -> Exact:
     return Exact(nll, distortion + rate, distortion, rate, means, deviations)
 
 
-def tiny(backbone: str, encoder: str = "lstm", latent: int = 1, seed: int = 0) -> Latent:
-    """A VAE whose code matters: its weights are large, and its posteriors differ."""
+def tiny(backbone: str, encoder: str = "lstm", latent: int = 1) -> Latent:
+    """A VAE whose code matters and whose posteriors differ, and are wide enough for importance weights to be tame."""
     sizes = {"width": 4, "embedding": 4, "encoder_width": 4, "encoder_embedding": 4, "heads": 1, "encoder_heads": 1}
     names = small.settings("vae", backbone=backbone, encoder=encoder)
     chosen = {name: value for name, value in sizes.items() if name in names}
-    model = small.model(
-        "vae", TINY, seed, loud=3.0, backbone=backbone, encoder=encoder, latent=latent, rate=None, **chosen
-    )
+    model = small.model("vae", TINY, backbone=backbone, encoder=encoder, latent=latent, rate=None, **chosen)
     with torch.no_grad():
-        means, sigmas = model.summary(model.encoder(EVERY, TINY.mask(EVERY))).chunk(2, 1)
-        model.summary.weight[:latent] /= means.std(0)[:, None]  # means spread by about 1
-        model.summary.bias[:latent] -= means.mean(0)
-        model.summary.weight[latent:] *= 0.4 / sigmas.std(0)[:, None]
-        model.summary.bias[latent:] += -0.7 - sigmas.mean(0)  # standard deviations around a half
+        for weight in model.parameters():
+            if weight.dim() >= 2:
+                weight.normal_(0, 0.6, generator=torch.Generator().manual_seed(weight.numel()))
+        summary = model.summary(model.encoder(EVERY, TINY.mask(EVERY)))
+        spread = torch.tensor([0.6] * latent + [0.05] * latent)  # of the means, and of sigma around log 0.86
+        scale = spread / summary.std(0)
+        model.summary.weight *= scale[:, None]
+        model.summary.bias.sub_(summary.mean(0)).mul_(scale)
+        model.summary.bias[latent:] += math.log(0.86)
     return model
 
 
@@ -118,10 +120,15 @@ def case(request) -> tuple[Latent, Exact]:
     return _known[request.param]
 
 
-def estimated(model: Latent, samples: int = 6000, seeds: int = 2, rows: Tensor = EVERY, **options) -> evaluate.Bounds:
-    """The estimates, averaged over seeds."""
-    found = [evaluate.bounds(model, rows, samples=samples, seed=seed, **options) for seed in range(seeds)]
-    return evaluate.Bounds(*(torch.stack(values).mean(0) for values in zip(*found, strict=True)))
+def estimated(model: Latent, samples: int = 4000, rows: Tensor = EVERY, **options) -> evaluate.Bounds:
+    """The estimates, each made once."""
+    key = (id(model), samples, len(rows), *options)
+    if key not in _estimates:
+        _estimates[key] = evaluate.bounds(model, rows, samples=samples, seed=0, **options)
+    return _estimates[key]
+
+
+_estimates: dict[tuple, evaluate.Bounds] = {}
 
 
 def furthest(one: Tensor, other: Tensor) -> float:
@@ -134,7 +141,7 @@ def furthest(one: Tensor, other: Tensor) -> float:
 def test_the_sentences_and_what_has_not_stopped_have_probability_one_together(case):
     """Summed over all rows, with the share that goes to padding, which no row can hold, taken from `forward`."""
     model, exact = case
-    codes, step = grid(-9, 9, 301)
+    codes, step = grid(-9, 9, 601)
     weights = (log_normal(codes) + math.log(step)).exp()
     unstopped = (log_likelihoods(model, padded(UNSTOPPED), codes).exp() @ weights).sum()
     leaked = 0.0
@@ -145,7 +152,7 @@ def test_the_sentences_and_what_has_not_stopped_have_probability_one_together(ca
                 steps = model.backbone(row, codes.float()).double().log_softmax(-1)
                 probability = steps.gather(2, row[..., None]).sum((1, 2)).exp()
                 leaked += float(probability @ weights)
-    assert float((-exact.nll).exp().sum() + unstopped) + leaked == pytest.approx(1, abs=1e-5)
+    assert float((-exact.nll).exp().sum() + unstopped) + leaked == pytest.approx(1, abs=1e-4)
 
 
 def test_the_cases_are_worth_testing_on(case):
@@ -161,7 +168,7 @@ def test_the_cases_are_worth_testing_on(case):
 
 def test_rate_is_the_exact_divergence(case):
     model, exact = case
-    assert furthest(estimated(model, 1, 1).rate, exact.rate) < 1e-4
+    assert furthest(estimated(model, 1).rate, exact.rate) < 1e-4
 
 
 def test_distortion_and_negative_elbo_meet_the_exact_values(case):
@@ -169,7 +176,7 @@ def test_distortion_and_negative_elbo_meet_the_exact_values(case):
     found = estimated(model)
     assert furthest(found.distortion.mean(), exact.distortion.mean()) < TOLERANCE
     assert furthest(found.negative_elbo.mean(), exact.negative_elbo.mean()) < TOLERANCE
-    assert furthest(found.distortion, exact.distortion) < 5 * TOLERANCE  # the furthest of 85 rows
+    assert furthest(found.distortion, exact.distortion) < 5 * TOLERANCE  # the furthest of 40 rows
 
 
 def test_the_importance_weighted_nll_meets_the_exact_value(case):
@@ -182,13 +189,11 @@ def test_the_importance_weighted_nll_meets_the_exact_value(case):
 def test_the_bound_falls_towards_the_exact_value_as_samples_grow(case):
     """negative ELBO = IW(1) >= IW(5) >= IW(50) >= exact, in expectation over seeds, for the mean row."""
     model, exact = case
-    repeats = 60
     means = []
-    for samples in (1, 5, 50):
+    for samples, repeats in ((1, 400), (5, 100), (50, 20)):
         found = [evaluate.bounds(model, EVERY, samples=samples, seed=seed).nll for seed in range(repeats)]
         means.append(float(torch.stack(found).mean()))
-    wanted = float(exact.negative_elbo.mean())
-    assert means[0] == pytest.approx(wanted, abs=3 * TOLERANCE)
+    assert means[0] == pytest.approx(float(exact.negative_elbo.mean()), abs=2 * TOLERANCE)
     assert means[0] > means[1] > means[2] > float(exact.nll.mean()) - TOLERANCE / 10
 
 
@@ -235,7 +240,7 @@ def test_another_prior_takes_the_place_of_the_normal(case):
 def test_two_dimensions_are_summed_over():
     """Z = 2, on a grid of the plane."""
     model = tiny("lstm", latent=2)
-    line, step = grid(-7, 7, 141)
+    line, step = grid(-6, 6, 81)
     plane = torch.cartesian_prod(line[:, 0], line[:, 0])
     some = EVERY[::9]
     nll = -(log_likelihoods(model, some, plane) + log_normal(plane)).logsumexp(1) - 2 * math.log(step)
@@ -292,7 +297,7 @@ def test_the_rate_formula_with_sigma_the_logarithm_of_the_standard_deviation():
 
 def test_a_code_is_the_mean_and_the_exponential_of_sigma_times_noise():
     """What the training draws: c = m + exp(sigma) e, with e standard normal."""
-    model = tiny("lstm")
+    model = tiny("lstm").requires_grad_(False)
     summary = model.summary(model.encoder(EVERY, TINY.mask(EVERY)))
     mean, sigma = summary.chunk(2, 1)
     posterior = model.posterior(EVERY)
@@ -391,36 +396,36 @@ def weights_of(model: Latent, rows: Tensor, samples: int) -> tuple[Tensor, Tenso
         return -nll.double(), model.prior().log_prob(codes).double(), posterior.log_prob(codes).double()
 
 
-def iw_with_its_sign_reversed(model: Latent, samples: int = 3000) -> Tensor:
+def iw_with_its_sign_reversed(model: Latent, samples: int = 2000) -> Tensor:
     """AdaVAE: `ll = log_gen - log_prior + log_infer`."""
     likelihood, prior, infer = weights_of(model, EVERY, samples)
     return math.log(samples) - (likelihood - prior + infer).logsumexp(0)
 
 
-def iw_of_the_inverse(model: Latent, samples: int = 3000) -> Tensor:
+def iw_of_the_inverse(model: Latent, samples: int = 2000) -> Tensor:
     """bohanli/vae-pretraining-encoder: log E[1 / w] in place of -log E[w]."""
     likelihood, prior, infer = weights_of(model, EVERY, samples)
     return (-(likelihood + prior - infer)).logsumexp(0) - math.log(samples)
 
 
-def iw_right(model: Latent, samples: int = 3000) -> Tensor:
+def iw_right(model: Latent, samples: int = 2000) -> Tensor:
     likelihood, prior, infer = weights_of(model, EVERY, samples)
     return math.log(samples) - (likelihood + prior - infer).logsumexp(0)
 
 
 def nll_times_length(model: Latent) -> Tensor:
     """LangVAE: the loss of a row multiplied by its number of tokens."""
-    return estimated(model, 300, 1).nll * (EVERY != PAD).sum(1)
+    return estimated(model, 300).nll * (EVERY != PAD).sum(1)
 
 
 def nll_without_rate(model: Latent) -> Tensor:
     """TextBox: `nll_test` is the reconstruction alone."""
-    return estimated(model, 300, 1).distortion
+    return estimated(model, 300).distortion
 
 
 def nll_per_length_and_rate(model: Latent) -> Tensor:
     """AdaVAE, TextBox, Optimus: cross-entropy per token, divergence per sentence."""
-    found = estimated(model, 300, 1)
+    found = estimated(model, 300)
     return found.distortion / (EVERY != PAD).sum(1) + found.rate
 
 

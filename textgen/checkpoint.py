@@ -45,7 +45,7 @@ def pack(tensors: Mapping[str, Tensor]) -> bytes:
     ready = {}
     for name in sorted(tensors):
         tensor = tensors[name].detach().to("cpu").contiguous()
-        if tensor.is_floating_point() and not name.endswith("rate.average") and not bool(torch.isfinite(tensor).all()):
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise InputError(f"the tensor {name} holds NaN or infinity: it is not saved")
         ready[name] = tensor.clone()
     return save(ready)
@@ -101,8 +101,8 @@ def write_model(
 
 def read_model(folder: Path) -> Stored:
     """Read a model folder. Raises InputError if a file is missing, truncated, altered or of another version."""
-    files.read_manifest(folder, what=WHAT, format_version=FORMAT)
     names = ("config.json", "codec.json")
+    files.read_manifest(folder, what=WHAT, format_version=FORMAT, needed=(*names, MODEL))
     config, codec = (files.from_json(files.read_bytes(folder / name, 64 << 20), folder / name) for name in names)
     path = folder / MODEL
     return Stored(config, codec, unpack(files.read_bytes(path, _SIZE_LIMIT), path))

@@ -63,7 +63,7 @@ def parser() -> Parser:
     training.add_argument("--model", metavar="KIND", help="vae (default), lm or autoencoder")
     training.add_argument("--out", metavar="DIR", help="the run folder (default: runs/ and the first free number)")
     training.add_argument("--resume", metavar="RUN", help="go on with a run where it stopped, bit for bit")
-    training.add_argument("--steps", type=int, metavar="N", help="updates (default: ten passes, 500 to 20,000)")
+    training.add_argument("--steps", type=int, metavar="N", help="updates (default: ten passes, but 2,000 to 20,000)")
     training.add_argument("--batch", type=int, metavar="N", help="rows in each batch (default 64)")
     training.add_argument("--every", type=int, metavar="N", help="steps between checkpoints, each with an evaluation")
     training.add_argument("--keep", type=int, metavar="N", help="newest checkpoints kept, beside the best (default 2)")

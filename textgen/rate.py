@@ -50,7 +50,7 @@ class Rate(nn.Module):
         super().__init__()
         self.config = config
         self.register_buffer("log_beta", torch.tensor(math.log(0.01)))
-        self.register_buffer("average", torch.tensor(math.nan))  # running mean of the rate
+        self.register_buffer("average", torch.tensor(-1.0))  # running mean of the rate; -1: none yet
         self.register_buffer("restarted", torch.tensor(False))
         self.share = 1.0  # of the weight, while it warms up
 
@@ -84,7 +84,8 @@ class Rate(nn.Module):
         """Move the multiplier after a step whose mean rate, over all processes, was `rate` nats per row."""
         if self.config.rate is None or self.share == 0.0:
             return
-        smooth = rate if math.isnan(float(self.average)) else 0.9 * float(self.average) + 0.1 * rate
+        before = float(self.average)
+        smooth = rate if before < 0 else 0.9 * before + 0.1 * rate
         self.average.fill_(smooth)
         error = max(-1.0, min(1.0, (smooth - self.config.rate) / self.config.rate))
         self.log_beta.fill_(max(self.LOWEST, min(self.HIGHEST, float(self.log_beta) + self.SPEED * error)))

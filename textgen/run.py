@@ -117,7 +117,9 @@ def open_model(name: str | Path = DEFAULT_MODEL, device: str = "cpu") -> Opened:
     try:
         codec = codecs.from_dict(stored.codec)
         recipe = config.from_dict(stored.config.get("recipe") or {})
-        length = int(stored.config["length"])
+        length = stored.config["length"]
+        if type(length) is not int or not 1 <= length <= 1_000_000:
+            raise ValueError(f"length {quoted(length)} is not a number of tokens")
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{files.quoted_path(folder)}: config.json or codec.json is not usable: {error}") from error
     sizes = sum(tensor.numel() for tensor in stored.tensors.values())
@@ -150,7 +152,8 @@ def newest_whole(run: Path) -> tuple[Path, dict[str, Any], list[str]]:
     skipped: list[str] = []
     for folder in checkpoint.listed(run / "checkpoints"):
         try:
-            files.read_manifest(folder, what=checkpoint.WHAT, format_version=checkpoint.FORMAT)
+            needed = (checkpoint.MODEL, checkpoint.STATE, checkpoint.TENSORS)
+            files.read_manifest(folder, what=checkpoint.WHAT, format_version=checkpoint.FORMAT, needed=needed)
             state = files.from_json(files.read_bytes(folder / checkpoint.STATE, 64 << 20), folder / checkpoint.STATE)
             return folder, state, skipped
         except InputError as error:
@@ -278,8 +281,8 @@ def plan(
     """Settle everything about a run before it begins. Raises InputError for what makes no sense."""
     recipe, (training,) = config.recipe(model, settings or {}, trainer.Config())
     rows = len(corpus.splits["train"])
-    if steps is None:  # ten passes, within what one sitting bears
-        steps = max(500, min(20_000, 10 * corpus.epoch_steps(batch)))
+    if steps is None:  # ten passes, within what one sitting bears; a small corpus needs more of them
+        steps = max(2000, min(20_000, 10 * corpus.epoch_steps(batch)))
     for name, value, least in (("steps", steps, 1), ("batch", batch, 1), ("every", every or 1, 1), ("keep", keep, 2)):
         require(value >= least, name, value, f"{least} or more")
     require(0 <= seed < 2**32, "seed", seed, f"0 to {2**32 - 1}")
