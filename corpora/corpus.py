@@ -192,7 +192,8 @@ class Corpus:
     def batch(self, step: int, seed: int, size: int, split: str = "train", rank: int = 0, world: int = 1) -> Batch:
         """The rows of a step, a function of (seed, step): rows of like length, in an order drawn for each epoch.
 
-        An epoch is `epoch_steps(size)` steps and visits every row once; its last batch may be smaller. Process
+        An epoch is `epoch_steps(size)` steps and visits every row once; where `size` does not divide the rows, its
+        last batches (at most 150) have fewer, so that no process is left without a row. Process
         `rank` of `world` gets every `world`-th row of the same batch, padded to the length of the whole batch.
         """
         if step < 0 or not 0 <= rank < world:
@@ -215,16 +216,13 @@ class Corpus:
 
 
 def _pool(rows: Rows, numbers: np.ndarray, size: int, key: str) -> list[np.ndarray]:
-    """Cut the rows of a pool into batches of like length, in random order, a smaller one last."""
+    """Cut the rows of a pool into batches of like length, in random order; they differ by one row at most."""
     lengths = rows.offsets[numbers + 1] - rows.offsets[numbers]
     ordered = numbers[np.lexsort((_mix(numbers.astype(np.uint64), _key(f"{key}/ties")), lengths))]
     count = -(-len(numbers) // size)
     draw = _mix(np.arange(count, dtype=np.uint64), _key(f"{key}/batches"))
-    order = np.argsort(draw, kind="stable")  # of the batches; the last in it is the smaller one, of any length
-    sizes = np.full(count, size)
-    sizes[order[-1]] = len(numbers) - size * (count - 1)
-    batches = np.split(ordered, np.cumsum(sizes)[:-1])
-    return [batches[number] for number in order]
+    batches = np.array_split(ordered, count)
+    return [batches[number] for number in np.argsort(draw, kind="stable")]
 
 
 def permute(places: np.ndarray, count: int, key: str) -> np.ndarray:

@@ -317,7 +317,7 @@ def test_an_epoch_visits_every_row_once_whatever_the_number_of_processes(count, 
         for rank, part in enumerate(parts):
             np.testing.assert_array_equal(part.rows, whole.rows[rank::world])
             np.testing.assert_array_equal(part.tokens, whole.tokens[rank::world])
-        assert whole.total == size or step == (epoch + 1) * steps - 1
+        assert size >= whole.total >= (size // 2 if count > size else count)
         seen.append(whole.rows)
     assert sorted(np.concatenate(seen)) == list(range(count))
 

@@ -89,8 +89,11 @@ def integrate(model: Latent, rows: Tensor) -> Exact:
     return Exact(nll, distortion + rate, distortion, rate, means, deviations)
 
 
+GAIN = 0.45
+
+
 def tiny(backbone: str, encoder: str = "lstm", latent: int = 1) -> Latent:
-    """A VAE whose code matters and whose posteriors differ, and are wide enough for importance weights to be tame."""
+    """A VAE whose code matters, with posteriors near the true ones in mean and wide, so that weights are tame."""
     sizes = {"width": 4, "embedding": 4, "encoder_width": 4, "encoder_embedding": 4, "heads": 1, "encoder_heads": 1}
     names = small.settings("vae", backbone=backbone, encoder=encoder)
     chosen = {name: value for name, value in sizes.items() if name in names}
@@ -98,13 +101,21 @@ def tiny(backbone: str, encoder: str = "lstm", latent: int = 1) -> Latent:
     with torch.no_grad():
         for weight in model.parameters():
             if weight.dim() >= 2:
-                weight.normal_(0, 0.6, generator=torch.Generator().manual_seed(weight.numel()))
-        summary = model.summary(model.encoder(EVERY, TINY.mask(EVERY)))
-        spread = torch.tensor([0.6] * latent + [0.05] * latent)  # of the means, and of sigma around log 0.86
-        scale = spread / summary.std(0)
-        model.summary.weight *= scale[:, None]
-        model.summary.bias.sub_(summary.mean(0)).mul_(scale)
-        model.summary.bias[latent:] += math.log(0.86)
+                weight.normal_(0, GAIN, generator=torch.Generator().manual_seed(weight.numel()))
+        line, _ = grid(-4, 4, 41)
+        codes = torch.cartesian_prod(*[line[:, 0]] * latent).view(-1, latent)
+        posterior = (log_likelihoods(model, EVERY, codes) + log_normal(codes)).softmax(1)  # (40, N)
+        features = model.encoder(EVERY, TINY.mask(EVERY)).double()
+        centre, spread = features.mean(0), features.std(0) + 1e-3
+        known = torch.cat([(features - centre) / spread, torch.ones(len(EVERY), 1)], 1)
+        gram = known.T @ known + torch.eye(known.shape[1], dtype=torch.float64)
+        fitted = torch.linalg.solve(gram, known.T @ (posterior @ codes)).T  # (Z, features + 1)
+        model.summary.weight[:latent] = fitted[:, :-1] / spread
+        model.summary.bias[:latent] = fitted[:, -1] - fitted[:, :-1] @ (centre / spread)
+        sigma = features @ model.summary.weight[latent:].double().T
+        scale = 0.05 / sigma.std(0)
+        model.summary.weight[latent:] *= scale[:, None]
+        model.summary.bias[latent:] = math.log(0.9) - sigma.mean(0) * scale
     return model
 
 
@@ -159,7 +170,7 @@ def test_the_cases_are_worth_testing_on(case):
     """z matters, the posterior is not the prior, the bound is not tight: else a wrong formula could pass."""
     _, exact = case
     assert (exact.negative_elbo - exact.nll).max() > 10 * TOLERANCE
-    assert exact.rate.max() > 50 * TOLERANCE
+    assert exact.rate.max() > 20 * TOLERANCE
     assert (exact.negative_elbo >= exact.nll - 1e-6).all()
 
 
@@ -176,14 +187,14 @@ def test_distortion_and_negative_elbo_meet_the_exact_values(case):
     found = estimated(model)
     assert furthest(found.distortion.mean(), exact.distortion.mean()) < TOLERANCE
     assert furthest(found.negative_elbo.mean(), exact.negative_elbo.mean()) < TOLERANCE
-    assert furthest(found.distortion, exact.distortion) < 5 * TOLERANCE  # the furthest of 40 rows
+    assert furthest(found.distortion, exact.distortion) < 10 * TOLERANCE  # the furthest of 40 rows
 
 
 def test_the_importance_weighted_nll_meets_the_exact_value(case):
     model, exact = case
     found = estimated(model)
     assert furthest(found.nll.mean(), exact.nll.mean()) < TOLERANCE
-    assert furthest(found.nll, exact.nll) < 5 * TOLERANCE
+    assert furthest(found.nll, exact.nll) < 10 * TOLERANCE
 
 
 def test_the_bound_falls_towards_the_exact_value_as_samples_grow(case):
@@ -208,7 +219,7 @@ def test_memory_bounding_changes_nothing(case):
 def test_a_row_has_the_same_estimate_in_any_batch(case):
     model, _ = case
     together = evaluate.bounds(model, EVERY, samples=20, seed=1)
-    for first in (0, 7, 50):
+    for first in (0, 7, 30):
         alone = evaluate.bounds(model, EVERY[first : first + 3], samples=20, seed=1, first=first)
         for values, others in zip(alone, together, strict=True):
             torch.testing.assert_close(values, others[first : first + 3], rtol=0, atol=1e-5)
@@ -331,9 +342,10 @@ def mutual_information(means: Tensor, deviations: Tensor) -> float:
 
 def test_mutual_information_meets_the_exact_value(case):
     model, exact = case
-    posterior = evaluate.posteriors(model, EVERY.split(20))
-    wanted = mutual_information(exact.means, exact.deviations)
-    assert wanted > 20 * TOLERANCE
+    found = evaluate.posteriors(model, EVERY.split(20))
+    posterior = Independent(Normal(4 * found.mean, found.stddev / 2), 1)  # further apart, so that there is more to say
+    wanted = mutual_information(4 * exact.means, exact.deviations / 2)
+    assert wanted > 30 * TOLERANCE
     for at_once in (1024, 30):
         found = evaluate.mutual_information(posterior, seed=0, samples=600, at_once=at_once)
         assert found == pytest.approx(wanted, abs=TOLERANCE)
@@ -431,18 +443,18 @@ def nll_per_length_and_rate(model: Latent) -> Tensor:
 
 def test_the_harness_passes_the_right_formula(case):
     model, exact = case
-    assert furthest(iw_right(model).mean(), exact.nll.mean()) < TOLERANCE
+    assert furthest(iw_right(model), exact.nll) < 10 * TOLERANCE
 
 
 @pytest.mark.parametrize("wrong", [iw_with_its_sign_reversed, iw_of_the_inverse, nll_times_length, nll_without_rate])
 def test_a_wrong_likelihood_fails(case, wrong):
     model, exact = case
-    assert furthest(wrong(model).mean(), exact.nll.mean()) > 5 * TOLERANCE
+    assert furthest(wrong(model), exact.nll) > 20 * TOLERANCE
 
 
 def test_a_loss_per_token_with_a_rate_per_sentence_is_no_negative_elbo(case):
     model, exact = case
-    assert furthest(nll_per_length_and_rate(model).mean(), exact.negative_elbo.mean()) > 5 * TOLERANCE
+    assert furthest(nll_per_length_and_rate(model), exact.negative_elbo) > 20 * TOLERANCE
 
 
 def test_mutual_information_within_a_small_batch_fails():

@@ -33,6 +33,37 @@ class Vocabulary(NamedTuple):
         return torch.ones_like(tokens, dtype=torch.bool) if self.pad is None else tokens != self.pad
 
 
+class CrossEntropy(torch.autograd.Function):
+    """-log softmax(logits)[target] of each row: (N, V) logits and targets (N,) -> (N,), in float32.
+
+    As `F.cross_entropy`, but a few rows at a time, so that only the logits and their gradient, both in the logits'
+    own precision, ever exist as a whole: a large vocabulary's training step is bound by such memory.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, targets: Tensor) -> Tensor:
+        ctx.save_for_backward(logits, targets)
+        size = CrossEntropy.rows(logits)
+        parts = zip(logits.split(size), targets.split(size), strict=True)
+        return torch.cat([F.cross_entropy(some.float(), wanted, reduction="none") for some, wanted in parts])
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        logits, targets = ctx.saved_tensors
+        found = torch.empty_like(logits)
+        size = CrossEntropy.rows(logits)
+        for some, out, target, scale in zip(*(whole.split(size) for whole in (logits, found, targets, gradient))):
+            slope = some.float().softmax(-1)  # minus one at the target
+            slope.scatter_add_(1, target[:, None], slope.new_full((len(target), 1), -1.0))
+            out.copy_(slope.mul_(scale[:, None]))
+        return found, None
+
+    @staticmethod
+    def rows(logits: Tensor) -> int:
+        """How many rows at a time: what a processor's cache holds, or enough to keep a GPU busy."""
+        return max(1, (1 << 19 if logits.device.type == "cpu" else 1 << 27) // logits.shape[1])
+
+
 class Backbone(nn.Module):
     """p(x_i | x_<i, context) for every i at once.
 
@@ -62,7 +93,7 @@ class Backbone(nn.Module):
         rows = features.reshape(-1, features.shape[-1]).index_select(0, kept)  # (N, D)
         targets = tokens.reshape(-1).index_select(0, kept)  # (N,)
         if torch.is_grad_enabled():
-            losses = F.cross_entropy(self.head(rows).float(), targets, reduction="none")
+            losses = CrossEntropy.apply(self.head(rows), targets)
         else:  # bound the memory: K=500 importance samples are many rows
             losses = torch.cat(
                 [

@@ -409,6 +409,8 @@ def _train(folder: Path, made: Plan, screen: Screen, *, resuming: bool) -> Path:
     lead = among.rank == 0
     checkpoints = folder / "checkpoints"
     corpus = Corpus.open(folder / made.corpus)
+    if among.world > 1 and min(made.batch, len(corpus.rows("train"))) < 2 * among.world:
+        raise InputError(f"--batch {made.batch}: {among.world} processes need at least 2 rows each in every batch")
     if corpus.fingerprint != made.fingerprint:
         raise InputError(f"{files.quoted_path(folder / made.corpus)} is not the corpus that this run was begun with")
     manual_seed(made.seed, 2**32 - 1)  # initial weights: no step has this number
