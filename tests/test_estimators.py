@@ -7,6 +7,7 @@ a dense grid in float64. The wrong formulas that published code uses are held to
 from __future__ import annotations
 
 import math
+from functools import cache
 from itertools import product
 from typing import NamedTuple
 
@@ -89,10 +90,7 @@ def integrate(model: Latent, rows: Tensor) -> Exact:
     return Exact(nll, distortion + rate, distortion, rate, means, deviations)
 
 
-GAIN = 0.45
-
-
-def tiny(backbone: str, encoder: str = "lstm", latent: int = 1) -> Latent:
+def tiny(backbone: str, encoder: str = "lstm", latent: int = 1, gain: float = 0.6) -> Latent:
     """A VAE whose code matters, with posteriors near the true ones in mean and wide, so that weights are tame."""
     sizes = {"width": 4, "embedding": 4, "encoder_width": 4, "encoder_embedding": 4, "heads": 1, "encoder_heads": 1}
     names = small.settings("vae", backbone=backbone, encoder=encoder)
@@ -101,7 +99,7 @@ def tiny(backbone: str, encoder: str = "lstm", latent: int = 1) -> Latent:
     with torch.no_grad():
         for weight in model.parameters():
             if weight.dim() >= 2:
-                weight.normal_(0, GAIN, generator=torch.Generator().manual_seed(weight.numel()))
+                weight.normal_(0, gain, generator=torch.Generator().manual_seed(weight.numel()))
         line, _ = grid(-4, 4, 41)
         codes = torch.cartesian_prod(*[line[:, 0]] * latent).view(-1, latent)
         posterior = (log_likelihoods(model, EVERY, codes) + log_normal(codes)).softmax(1)  # (40, N)
@@ -120,15 +118,22 @@ def tiny(backbone: str, encoder: str = "lstm", latent: int = 1) -> Latent:
 
 
 MODELS = {f"{b}-{e}": (b, e) for b in small.BACKBONES for e in small.ENCODERS}
-_known: dict[str, tuple[Latent, Exact]] = {}
+
+
+@cache
+def made(name: str) -> tuple[Latent, Exact]:
+    """The model with the largest weights whose posteriors, normal as they are, still come near the true ones."""
+    for gain in (0.6, 0.5, 0.4, 0.3):
+        model = tiny(*MODELS[name], gain=gain)
+        exact = integrate(model, EVERY)
+        if (exact.negative_elbo - exact.nll).mean() < 0.3:
+            break
+    return model, exact
 
 
 @pytest.fixture(params=MODELS)
 def case(request) -> tuple[Latent, Exact]:
-    if request.param not in _known:
-        model = tiny(*MODELS[request.param])
-        _known[request.param] = model, integrate(model, EVERY)
-    return _known[request.param]
+    return made(request.param)
 
 
 def estimated(model: Latent, samples: int = 4000, rows: Tensor = EVERY, **options) -> evaluate.Bounds:

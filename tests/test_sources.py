@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from corpora import settings
 from corpora.build import build, source_of
@@ -371,3 +373,46 @@ def test_toy_rows_follow_from_seed_and_number():
         rows(toy, ["x.txt"])
     with pytest.raises(InputError, match="count=2: expected between 3"):
         rows(toy, [], count=2)
+
+
+@pytest.mark.parametrize(
+    ("running", "wanted"),
+    [
+        (
+            'Mr. Hyde left. "Why?" he asked. J. K. went... Then',
+            ["Mr. Hyde left.", '"Why?" he asked.', "J. K. went...", "Then"],
+        ),
+        (
+            "Il partit. « Où vas-tu ? » dit-il. Élise pleura.",
+            ["Il partit.", "« Où vas-tu ? » dit-il.", "Élise pleura."],
+        ),
+        (
+            "吾輩は猫である。「どこで生れたか？」と言った。名前は無い！",
+            ["吾輩は猫である。", "「どこで生れたか？」と言った。", "名前は無い！"],
+        ),
+        ("他说：“好！”然后走了。", ["他说：“好！”", "然后走了。"]),
+        ("no stop at all", ["no stop at all"]),
+        ("", []),
+    ],
+)
+def test_running_text_is_cut_into_sentences(running, wanted):
+    assert text.sentences(running) == wanted
+
+
+@given(st.text(alphabet="aB .!?…\"'”。？「」\n", max_size=60))
+def test_cutting_into_sentences_loses_nothing_but_white_space(running):
+    assert "".join("".join(text.sentences(running)).split()) == "".join(running.split())
+
+
+def test_wrapped_lines_are_joined_before_they_are_cut(tmp_path):
+    file = tmp_path / "story.txt"
+    file.write_text("There was\na cat. It\nslept.\n\nThe End\n\nA new day came.\nYes.\nAnd then\n")
+    rows = text.read([str(file)], text.Config(unit="sentence"))
+    assert [row.text for row in rows] == [
+        "There was a cat.",
+        "It slept.",
+        "The End",
+        "A new day came.",
+        "Yes.",
+        "And then",
+    ]
