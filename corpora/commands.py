@@ -17,6 +17,9 @@ from corpora.settings import pairs
 _SETTING = re.compile(r"[A-Za-z_]\w*=", re.ASCII)
 
 
+_Help = argparse.RawDescriptionHelpFormatter
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line on stderr and exit code 2, and whose options are not abbreviated.
 
@@ -25,7 +28,7 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         options.setdefault("allow_abbrev", False)
-        options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        options.setdefault("formatter_class", lambda prog: _Help(prog, max_help_position=30))
         super().__init__(*arguments, **options)
         self._mixing = False
 

@@ -206,11 +206,11 @@ def test_the_bound_falls_towards_the_exact_value_as_samples_grow(case):
     """negative ELBO = IW(1) >= IW(5) >= IW(50) >= exact, in expectation over seeds, for the mean row."""
     model, exact = case
     means = []
-    for samples, repeats in ((1, 400), (5, 100), (50, 20)):
+    for samples, repeats in ((1, 300), (5, 60), (50, 10)):
         found = [evaluate.bounds(model, EVERY, samples=samples, seed=seed).nll for seed in range(repeats)]
         means.append(float(torch.stack(found).mean()))
     assert means[0] == pytest.approx(float(exact.negative_elbo.mean()), abs=2 * TOLERANCE)
-    assert means[0] > means[1] > means[2] > float(exact.nll.mean()) - TOLERANCE / 10
+    assert means[0] > means[1] > means[2] > float(exact.nll.mean()) - TOLERANCE / 2
 
 
 def test_memory_bounding_changes_nothing(case):
@@ -238,17 +238,15 @@ def test_another_prior_takes_the_place_of_the_normal(case):
     codes, step = grid(-9, 9, 1201)
     parts = [s.double().log() + log_normal(codes, c, d) for s, c, d in zip(shares, centres, spread, strict=True)]
     log_prior = torch.stack(parts).logsumexp(0)
-    some = EVERY[::7]
-    exact = -(log_likelihoods(model, some, codes) + log_prior).logsumexp(1) - math.log(step)
-    found = estimated(model, rows=some, prior=prior)
+    exact = -(log_likelihoods(model, EVERY, codes) + log_prior).logsumexp(1) - math.log(step)
+    found = estimated(model, prior=prior)
     assert furthest(found.nll.mean(), exact.mean()) < TOLERANCE
     with torch.no_grad():
-        posterior = model.posterior(some)
-    points, width = codes, step
+        posterior = model.posterior(EVERY)
     rates = []
     for mean, deviation in zip(posterior.mean.double(), posterior.stddev.double(), strict=True):
-        log_q = log_normal(points, mean, deviation)
-        rates.append((log_q.exp() * (log_q - log_prior)).sum() * width)
+        log_q = log_normal(codes, mean, deviation)
+        rates.append((log_q.exp() * (log_q - log_prior)).sum() * step)
     assert furthest(found.rate.mean(), torch.stack(rates).mean()) < TOLERANCE
     assert (found.negative_elbo >= found.nll - 3 * TOLERANCE).all()
 
@@ -352,7 +350,7 @@ def test_mutual_information_meets_the_exact_value(case):
     wanted = mutual_information(4 * exact.means, exact.deviations / 2)
     assert wanted > 30 * TOLERANCE
     for at_once in (1024, 30):
-        found = evaluate.mutual_information(posterior, seed=0, samples=600, at_once=at_once)
+        found = evaluate.mutual_information(posterior, seed=0, samples=400, at_once=at_once)
         assert found == pytest.approx(wanted, abs=TOLERANCE)
 
 
@@ -365,7 +363,7 @@ def test_mutual_information_is_nothing_where_all_posteriors_agree_and_ln_n_where
 
 def test_mutual_information_is_at_most_the_mean_rate(case):
     """I(x; z) = mean rate - KL(mixture || prior), so it never exceeds the rate."""
-    model, exact = case
+    _, exact = case
     assert mutual_information(exact.means, exact.deviations) <= float(exact.rate.mean())
 
 
@@ -375,7 +373,7 @@ def test_mutual_information_in_a_plane_is_the_sum_over_independent_directions():
     deviations = torch.tensor([0.5, 0.8]).expand(35, 2)
     wanted = sum(mutual_information(m[:, None].double(), torch.full((len(m), 1), d).double())
                  for m, d in ((first, 0.5), (second, 0.8)))  # fmt: skip
-    found = evaluate.mutual_information(Independent(Normal(means, deviations), 1), seed=0, samples=1500)
+    found = evaluate.mutual_information(Independent(Normal(means, deviations), 1), seed=0, samples=800)
     assert found == pytest.approx(wanted, abs=TOLERANCE)
 
 
@@ -401,32 +399,33 @@ def test_posteriors_of_batches_are_those_of_all_rows(case):
 # Formulas of published code, which must fail where ours passes.
 
 
-def weights_of(model: Latent, rows: Tensor, samples: int) -> tuple[Tensor, Tensor, Tensor]:
+@cache
+def weights_of(model: Latent, samples: int) -> tuple[Tensor, Tensor, Tensor]:
     """log p(x | z), log p(z) and log q(z | x) of codes from q: (K, B) each."""
     with torch.no_grad():
-        posterior = model.posterior(rows)
+        posterior = model.posterior(EVERY)
         codes = posterior.mean + posterior.stddev * torch.randn(
             samples, *posterior.mean.shape, generator=torch.Generator().manual_seed(0)
         )
         flat = codes.reshape(-1, codes.shape[2])
-        nll = model.distortion(rows.repeat(samples, 1), flat).view(samples, len(rows))
+        nll = model.distortion(EVERY.repeat(samples, 1), flat).view(samples, len(EVERY))
         return -nll.double(), model.prior().log_prob(codes).double(), posterior.log_prob(codes).double()
 
 
 def iw_with_its_sign_reversed(model: Latent, samples: int = 2000) -> Tensor:
     """AdaVAE: `ll = log_gen - log_prior + log_infer`."""
-    likelihood, prior, infer = weights_of(model, EVERY, samples)
+    likelihood, prior, infer = weights_of(model, samples)
     return math.log(samples) - (likelihood - prior + infer).logsumexp(0)
 
 
 def iw_of_the_inverse(model: Latent, samples: int = 2000) -> Tensor:
     """bohanli/vae-pretraining-encoder: log E[1 / w] in place of -log E[w]."""
-    likelihood, prior, infer = weights_of(model, EVERY, samples)
+    likelihood, prior, infer = weights_of(model, samples)
     return (-(likelihood + prior - infer)).logsumexp(0) - math.log(samples)
 
 
 def iw_right(model: Latent, samples: int = 2000) -> Tensor:
-    likelihood, prior, infer = weights_of(model, EVERY, samples)
+    likelihood, prior, infer = weights_of(model, samples)
     return math.log(samples) - (likelihood + prior - infer).logsumexp(0)
 
 
@@ -467,10 +466,10 @@ def test_mutual_information_within_a_small_batch_fails():
     means, deviations = torch.linspace(-4, 4, 64).double()[:, None], torch.full((64, 1), 0.05).double()
     wanted = mutual_information(means, deviations)
     posterior = Independent(Normal(means, deviations), 1)
-    assert evaluate.mutual_information(posterior, seed=0, samples=300) == pytest.approx(wanted, abs=TOLERANCE)
+    assert evaluate.mutual_information(posterior, seed=0, samples=150) == pytest.approx(wanted, abs=TOLERANCE)
     batches = torch.randperm(64, generator=torch.Generator().manual_seed(0)).split(8)
     parts = [Independent(Normal(means[some], deviations[some]), 1) for some in batches]
-    within = sum(evaluate.mutual_information(part, seed=0, samples=300) for part in parts) / len(parts)
+    within = sum(evaluate.mutual_information(part, seed=0, samples=50) for part in parts) / len(parts)
     assert within <= math.log(8)
     assert abs(within - wanted) > 50 * TOLERANCE
 

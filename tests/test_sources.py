@@ -9,8 +9,8 @@ import json
 import sys
 from pathlib import Path
 
+import hypothesis
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 
 from corpora import settings
@@ -399,7 +399,7 @@ def test_running_text_is_cut_into_sentences(running, wanted):
     assert text.sentences(running) == wanted
 
 
-@given(st.text(alphabet="aB .!?…\"'”。？「」\n", max_size=60))
+@hypothesis.given(st.text(alphabet="aB .!?…\"'”。？「」\n", max_size=60))
 def test_cutting_into_sentences_loses_nothing_but_white_space(running):
     assert "".join("".join(text.sentences(running)).split()) == "".join(running.split())
 
