@@ -17,7 +17,13 @@ from corpora.settings import pairs
 _SETTING = re.compile(r"[A-Za-z_]\w*=", re.ASCII)
 
 
-_Help = argparse.RawDescriptionHelpFormatter
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Help in two columns: the standard one forgets the indent of sub-commands and breaks the line after the longest."""
+
+    def add_argument(self, action: argparse.Action) -> None:
+        super().add_argument(action)
+        if isinstance(action, argparse._SubParsersAction):
+            self._action_max_length += self._indent_increment
 
 
 class Parser(argparse.ArgumentParser):
