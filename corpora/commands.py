@@ -18,7 +18,7 @@ _SETTING = re.compile(r"[A-Za-z_]\w*=", re.ASCII)
 
 
 class _Help(argparse.RawDescriptionHelpFormatter):
-    """Help in two columns: the standard one forgets the indent of sub-commands and breaks the line after the longest."""
+    """Help in two columns; the standard one forgets the indent of sub-commands, and breaks the longest."""
 
     def add_argument(self, action: argparse.Action) -> None:
         super().add_argument(action)

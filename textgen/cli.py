@@ -128,7 +128,11 @@ def parser() -> Parser:
     judging.add_argument("data", metavar="CORPUS|FILE", help="a folder that `corpora build` made, or a text file")
     judging.add_argument("--split", default="test", help="of a corpus: train, valid or test (default)")
     judging.add_argument(
-        "--rows", type=int, default=1000, metavar="N", help="rows drawn from the split (default 1000; 0: all)"
+        "--rows",
+        type=int,
+        default=500,
+        metavar="N",
+        help="rows drawn for likelihood and reconstruction (default 500; 0: all)",
     )
     judging.add_argument(
         "--samples", type=int, default=500, metavar="K", help="importance samples for each row (default 500)"

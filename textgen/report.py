@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -73,6 +73,29 @@ def texts(opened: Opened, path: Path, split: str) -> tuple[list[str], str]:
     return found, name
 
 
+class _Encoded:
+    """Sentences as tokens, numbered, and padded on demand."""
+
+    def __init__(self, opened: Opened, texts: Sequence[str]) -> None:
+        encoded = opened.codec.encode_many(texts)
+        kept = [number for number, row in enumerate(encoded) if row and len(row) < opened.length]
+        self.left_out = len(texts) - len(kept)
+        self.texts, self.rows = [texts[number] for number in kept], [encoded[number] for number in kept]
+        self.codec, self.device = opened.codec, next(opened.model.parameters()).device
+
+    def padded(self, some: Sequence[int]) -> torch.Tensor:
+        """Some sentences with their stops, (N, L)."""
+        length = max(len(self.rows[number]) for number in some) + 1
+        pads = [self.codec.pad] * length
+        filled = [[*self.rows[number], self.codec.stop, *pads][:length] for number in some]
+        return torch.tensor(filled, device=self.device)
+
+    def batches(self, some: Sequence[int], size: int) -> Iterator[list[int]]:
+        """The numbers in `some` by length, `size` at a time."""
+        order = sorted(some, key=lambda number: len(self.rows[number]))
+        return (order[start : start + size] for start in range(0, len(order), size))
+
+
 def measure(
     opened: Opened,
     texts: Sequence[str],
@@ -84,136 +107,102 @@ def measure(
     beams: int = 1,
     progress: bool = False,
 ) -> Figures:
-    """Every figure of a model on `rows` of the texts, drawn by `seed` (0: all). Rows longer than the model takes are
-    left out, and counted in the name of the data. Raises InputError if none is left."""
-    model, codec = opened.model, opened.codec
-    if rows and rows < len(texts):
-        chosen = np.sort(np.random.default_rng(seed).choice(len(texts), rows, replace=False))
-        texts = [texts[number] for number in chosen]
-    encoded = codec.encode_many(texts)
-    kept = [number for number, row in enumerate(encoded) if row and len(row) < opened.length]
-    if len(kept) < len(texts):
-        where += f" ({len(texts) - len(kept)} of {len(texts)} left out: empty, or over {opened.length - 1} tokens)"
-    if not kept:
+    """Every figure of a model on the texts: likelihood and reconstruction on `rows` of them, drawn by `seed` (0: all),
+    mutual information and active units on all, up to 20,000. Rows longer than the model takes are left out, and
+    counted in the name of the data. Raises InputError if none is left."""
+    model = opened.model
+    whole = _Encoded(opened, texts)
+    if whole.left_out:
+        where += f" ({whole.left_out} of {len(texts)} left out: empty, or over {opened.length - 1} tokens)"
+    count = len(whole.rows)
+    if not count:
         raise InputError(f"every sentence is empty or longer than the {opened.length - 1} tokens that this model takes")
-    texts, encoded = [texts[number] for number in kept], [encoded[number] for number in kept]
-    words = sum(len(text.split()) for text in texts) + len(texts)
-    pieces = sum(len(row) + 1 for row in encoded)
-    octets = sum(len(text.encode()) + 1 for text in texts)
-    order = sorted(range(len(encoded)), key=lambda number: len(encoded[number]))
-    device = next(model.parameters()).device
-
-    def padded(some: Sequence[int]) -> torch.Tensor:
-        length = max(len(encoded[number]) for number in some) + 1
-        filled = [[*encoded[n], codec.stop] + [codec.pad] * (length - 1 - len(encoded[n])) for n in some]
-        return torch.tensor(filled, device=device)
-
-    figures: list[Figure] = []
+    draw = np.random.default_rng(seed)
+    some = sorted(draw.choice(count, rows, replace=False).tolist()) if 0 < rows < count else list(range(count))
     if isinstance(model, Latent):
-        latent_figures(model, order, padded, figures, samples, seed, progress)
-        decoded = _decoded(opened, order, padded, beams)
-        figures += reconstruction(texts, decoded, codec, beams)
+        figures = _likelihood(model, whole, some, samples, seed, progress) if model.noise else []
+        every = some if count <= len(some) else sorted(draw.choice(count, min(count, MOST), replace=False).tolist())
+        figures += _codes(model, whole, every, seed)
+        figures += _reconstruction(opened, whole, some, beams)
     else:
         assert isinstance(model, Autoregressive)
-        nll = torch.cat(
-            [evaluate.exact_nll(model, padded(order[n : n + 128])) for n in range(0, len(order), 128)]
-        ).double()
-        figures.append(_mean("NLL", nll, "exact"))
-    if figures[0].name == "NLL":
-        total, how = figures[0].value * len(texts), figures[0].estimator
-        figures[1:1] = [
-            Figure(
-                "perplexity",
-                math.exp(min(700.0, total / words)),
-                "per word",
-                f"{how}; {words:,} words, one stop per sentence among them",
-            ),
-            Figure(
-                "perplexity of tokens",
-                math.exp(min(700.0, total / pieces)),
-                f"per {codec.name} token",
-                f"{how}; {pieces:,} tokens",
-            ),
-            Figure(
-                "bits per byte",
-                total / math.log(2) / octets,
-                "bits",
-                f"{how}; {octets:,} bytes of UTF-8, one line end per sentence among them",
-            ),
-        ]
-    return Figures(opened.folder.name, where, len(texts), seed, figures)
+        parts = [evaluate.exact_nll(model, whole.padded(batch)) for batch in whole.batches(some, 128)]
+        figures = _per_unit(_mean("NLL", torch.cat(parts).double(), "exact"), whole, some)
+    return Figures(opened.name, where, len(some), seed, figures)
 
 
-def latent_figures(
-    model: Latent, order: Sequence[int], padded: Any, figures: list[Figure], samples: int, seed: int, progress: bool
-) -> None:
-    """Bounds, rate, mutual information and active units of a model with codes."""
-    count = len(order)
-    posterior = evaluate.posteriors(model, (padded(order[n : n + 256]) for n in range(0, count, 256)))
+MOST = 20_000  # sentences between which mutual information is estimated: time and memory grow with their square
+
+
+def _likelihood(
+    model: Latent, whole: _Encoded, some: Sequence[int], samples: int, seed: int, progress: bool
+) -> list[Figure]:
+    """Bounds on the likelihood, and what they are made of."""
+    parts, done = [], 0
+    for batch in _tracked(list(whole.batches(some, 8)), progress):
+        parts.append(evaluate.bounds(model, whole.padded(batch), samples=samples, seed=seed, first=done))
+        done += len(batch)
+    found = evaluate.Bounds(*(torch.cat(values) for values in zip(*parts, strict=True)))
+    codes = f"{samples} codes from q(z | x) each"
+    return [
+        *_per_unit(_mean("NLL", found.nll, f"importance-weighted bound, K={samples}, prior N(0, I)"), whole, some),
+        _mean("negative ELBO", found.negative_elbo, codes),
+        _mean("distortion", found.distortion, codes),
+        _mean("rate", found.rate, "exact KL(q(z | x) || N(0, I))"),
+    ]
+
+
+def _per_unit(nll: Figure, whole: _Encoded, some: Sequence[int]) -> list[Figure]:
+    """The NLL, and the same as perplexities and bits per byte: figures that compare."""
+    texts = [whole.texts[number] for number in some]
+    words = sum(len(text.split()) for text in texts) + len(texts)
+    tokens = sum(len(whole.rows[number]) for number in some) + len(texts)
+    octets = sum(len(text.encode()) for text in texts) + len(texts)
+    total, how = nll.value * len(texts), nll.estimator
+    stops = f"{how}; %s, one for the end of each sentence"
+    return [
+        nll,
+        Figure("perplexity", math.exp(min(700.0, total / words)), "per word", stops % f"{words:,} words"),
+        Figure("token perplexity", math.exp(min(700.0, total / tokens)), "per token", stops % f"{tokens:,} tokens"),
+        Figure("bits per byte", total / math.log(2) / octets, "bits", stops % f"{octets:,} bytes of UTF-8"),
+    ]
+
+
+def _codes(model: Latent, whole: _Encoded, every: Sequence[int], seed: int) -> list[Figure]:
+    """What the codes of many sentences say about them."""
+    posterior = evaluate.posteriors(model, (whole.padded(batch) for batch in whole.batches(every, 256)))
+    count, figures = len(every), []
     if model.noise:
-        parts = [
-            evaluate.bounds(model, padded(order[start : start + 8]), samples=samples, seed=seed, first=start)
-            for start in _tracked(range(0, count, 8), progress)
-        ]
-        found = evaluate.Bounds(*(torch.cat(values) for values in zip(*parts, strict=True)))
-        figures.append(_mean("NLL", found.nll, f"importance-weighted bound, K={samples}, prior N(0, I)"))
-        figures.append(_mean("negative ELBO", found.negative_elbo, f"{samples} codes from q(z | x)"))
-        figures.append(_mean("distortion", found.distortion, f"{samples} codes from q(z | x)"))
-        figures.append(_mean("rate", found.rate, "exact KL(q(z | x) || N(0, I))"))
-        most = 20_000
-        some = posterior.expand(posterior.batch_shape) if count <= most else _first(posterior, most)
-        cap = math.log(min(count, most))
-        mutual = evaluate.mutual_information(some, seed=seed)
-        figures.append(
-            Figure("mutual information", mutual, "nats", f"over {min(count, most):,} sentences, so at most {cap:.2f}")
-        )
-    figures.append(
-        Figure(
-            "active units",
-            evaluate.active_units(posterior.mean),
-            f"of {model.latent}",
-            "variance of the posterior mean above 0.01",
-        )
-    )
+        mutual = evaluate.mutual_information(posterior, seed=seed)
+        how = f"over {count:,} sentences, so at most {math.log(count):.2f}"
+        figures.append(Figure("mutual information", mutual, "nats", how))
+    how = f"variance of the posterior mean above 0.01, over {count:,} sentences"
+    return [*figures, Figure("active units", evaluate.active_units(posterior.mean), f"of {model.latent}", how)]
 
 
-def _first(posterior: Any, rows: int) -> Any:
-    from torch.distributions import Independent, Normal
-
-    return Independent(Normal(posterior.mean[:rows], posterior.stddev[:rows]), 1)
-
-
-def _decoded(opened: Opened, order: Sequence[int], padded: Any, beams: int) -> dict[int, str]:
-    model = opened.model
-    assert isinstance(model, Latent)
-    found = {}
-    for start in range(0, len(order), 64):
-        some = order[start : start + 64]
-        with torch.inference_mode():
-            codes = model.posterior(padded(some)).mean
-        best = sampler.beam(
-            model.backbone, model.vocab, rows=len(some), length=opened.length, beams=beams, context=codes
-        ).tokens[:, 0]
-        found.update({number: opened.codec.decode(row) for number, row in zip(some, best.tolist(), strict=True)})
-    return found
-
-
-def reconstruction(texts: Sequence[str], decoded: dict[int, str], codec: Any, beams: int) -> list[Figure]:
+@torch.inference_mode()
+def _reconstruction(opened: Opened, whole: _Encoded, some: Sequence[int], beams: int) -> list[Figure]:
     """BLEU and exact match of sentences decoded from their posterior means."""
     from sacrebleu.metrics import BLEU
 
-    given = [codec.normalise(text) for text in texts]
-    made = [decoded[number] for number in range(len(texts))]
+    model, codec = opened.model, opened.codec
+    assert isinstance(model, Latent)
+    given, made = [], []
+    for batch in whole.batches(some, 64):
+        codes = model.posterior(whole.padded(batch)).mean
+        found = sampler.beam(
+            model.backbone, model.vocab, rows=len(batch), length=opened.length, beams=beams, context=codes
+        )
+        given += [codec.normalise(whole.texts[number]) for number in batch]
+        made += [codec.decode(row) for row in found.tokens[:, 0].tolist()]
     spaced = sum(" " in text for text in given) > len(given) / 2
     bleu = BLEU(tokenize="13a" if spaced else "char")
     score = bleu.corpus_score(made, [given]).score
     same = 100 * sum(one == other for one, other in zip(given, made, strict=True)) / len(given)
-    how = "greedy" if beams == 1 else f"beam {beams}"
+    how = f"{'greedy' if beams == 1 else f'beam {beams}'} from the posterior mean"
     return [
-        Figure(
-            "reconstruction BLEU", score, "0 to 100", f"{how} from the posterior mean; sacreBLEU {bleu.get_signature()}"
-        ),
-        Figure("exact match", same, "% of sentences", f"{how} from the posterior mean"),
+        Figure("reconstruction BLEU", score, "0 to 100", f"{how}; sacreBLEU {bleu.get_signature()}"),
+        Figure("exact match", same, "% of sentences", how),
     ]
 
 
@@ -222,7 +211,7 @@ def _mean(name: str, values: torch.Tensor, estimator: str) -> Figure:
     return Figure(name, float(values.mean()), "nats per sentence", estimator, error)
 
 
-def _tracked(items: range, progress: bool) -> Iterable[int]:
+def _tracked(items: list[list[int]], progress: bool) -> Iterable[list[int]]:
     if not progress:
         return items
     from rich.console import Console

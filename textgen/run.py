@@ -52,6 +52,12 @@ class Opened(NamedTuple):
     facts: dict[str, Any]  # how it was trained, and its figures
     folder: Path
 
+    @property
+    def name(self) -> str:
+        """What to call it: the folder's name, or the run's and the step."""
+        step = checkpoint.step_of(self.folder)
+        return self.folder.name if step is None else f"{self.folder.resolve().parents[1].name} at step {step:,}"
+
 
 class Stopped(Exception):
     """Training was asked to end early, by a signal; the last step is saved."""

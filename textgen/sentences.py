@@ -104,7 +104,7 @@ class SentenceVAE:
     def __init__(self, opened: run.Opened) -> None:
         if not isinstance(opened.model, Latent):
             raise InputError(
-                f"{opened.folder.name}: a {opened.recipe.model} has no codes; "
+                f"{opened.name}: a {opened.recipe.model} has no codes; "
                 "interpolate, reconstruct, encode and decode need a vae or an autoencoder"
             )
         self.opened, self.model, self.codec, self.length = opened, opened.model, opened.codec, opened.length
