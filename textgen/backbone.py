@@ -60,7 +60,7 @@ class CrossEntropy(torch.autograd.Function):
     @staticmethod
     def rows(logits: Tensor) -> int:
         """How many rows at a time: what a processor's cache holds, or enough to keep a GPU busy."""
-        return max(1, (1 << 20 if logits.device.type == "cpu" else 1 << 27) // logits.shape[1])
+        return max(1, (1 << 19 if logits.device.type == "cpu" else 1 << 27) // logits.shape[1])
 
 
 class Backbone(nn.Module):

@@ -108,27 +108,29 @@ def read_model(folder: Path) -> Stored:
     return Stored(config, codec, unpack(files.read_bytes(path, _SIZE_LIMIT), path))
 
 
-def fill(model: torch.nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Load weights (of any float precision) into a model. Raises InputError naming what does not fit."""
-    expected = dict(model.state_dict())
-    shared = {name for name in expected if name not in tensors and _shares(model, name, tensors)}
-    missing = sorted(set(expected) - set(tensors) - shared)
-    extra = sorted(set(tensors) - set(expected))
-    wrong = sorted(n for n in set(expected) & set(tensors) if expected[n].shape != tensors[n].shape)
+def check_fit(model: torch.nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Raise InputError, naming what does not fit, unless `tensors` are the weights of a model of these shapes.
+
+    The model may be one on the meta device, which takes no memory.
+    """
+    expected = weights(model)
+    missing, extra = sorted(set(expected) - set(tensors)), sorted(set(tensors) - set(expected))
+    wrong = [name for name in sorted(set(expected) & set(tensors)) if expected[name].shape != tensors[name].shape]
     for what, found in (("lacks", missing), ("has an unknown", extra), ("has another shape of", wrong)):
         if found:
             more = f" and {len(found) - 3} more" if len(found) > 3 else ""
             raise InputError(
-                f"{files.quoted_path(path)} {what} {', '.join(map(quoted, found[:3]))}{more}: "
+                f"{files.quoted_path(path / MODEL)} {what} {', '.join(map(quoted, found[:3]))}{more}: "
                 "weights and config.json do not belong together"
             )
-    model.load_state_dict({name: value.to(expected[name].dtype) for name, value in tensors.items()}, strict=False)
 
 
-def _shares(model: torch.nn.Module, name: str, tensors: Mapping[str, Tensor]) -> bool:
-    """Whether `name` is another name of a tensor that was saved (tied weights are saved once)."""
-    every = dict(model.named_parameters(remove_duplicate=False))
-    return any(other is every.get(name) and known in tensors for known, other in every.items())
+def fill(model: torch.nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Load weights (of any float precision) into a model. Raises InputError naming what does not fit."""
+    check_fit(model, tensors, path)
+    with torch.no_grad():
+        for name, value in weights(model).items():
+            value.copy_(tensors[name])
 
 
 def weights(model: torch.nn.Module) -> dict[str, Tensor]:

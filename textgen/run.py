@@ -128,15 +128,10 @@ def open_model(name: str | Path = DEFAULT_MODEL, device: str = "cpu") -> Opened:
             raise ValueError(f"length {quoted(length)} is not a number of tokens")
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{files.quoted_path(folder)}: config.json or codec.json is not usable: {error}") from error
-    sizes = sum(tensor.numel() for tensor in stored.tensors.values())
     with torch.device("meta"):  # shapes first: a config that asks for a giant costs nothing
-        shape = config.build(recipe, vocabulary(codec))
-    if sum(weight.numel() for weight in shape.parameters()) > 2 * sizes + 1:
-        raise InputError(
-            f"{files.quoted_path(folder)}: config.json asks for a larger model than the weights that came with it"
-        )
+        checkpoint.check_fit(config.build(recipe, vocabulary(codec)), stored.tensors, folder)
     model = config.build(recipe, vocabulary(codec))
-    checkpoint.fill(model, stored.tensors, folder / checkpoint.MODEL)
+    checkpoint.fill(model, stored.tensors, folder)
     return Opened(model.to(device).eval(), codec, recipe, length, stored.config, folder)
 
 
@@ -231,9 +226,12 @@ def train(
     if threads:
         torch.set_num_threads(threads)
     words = dict(settings or {})
-    corpus_folder = Path(inputs[0]) if len(inputs) == 1 else folder / "corpus"
-    if (corpus_folder / files.MANIFEST).is_file() and corpus_folder != folder / "corpus":
+    if len(inputs) == 1 and (Path(inputs[0]) / files.MANIFEST).is_file():
+        corpus_folder = Path(inputs[0])
         corpus = Corpus.open(corpus_folder)
+        extra = [name for name, given in (("source", source), ("valid", valid), ("test", test)) if given is not None]
+        if extra:
+            raise InputError(f"{files.quoted_path(corpus_folder)} is a corpus already built: leave out {extra[0]}")
     else:
         corpus_folder = folder / "corpus"
         corpus, words = _built(
@@ -437,7 +435,8 @@ def _train(folder: Path, made: Plan, screen: Screen, *, resuming: bool) -> Path:
         training.restore(*checkpoint.read_state(source))
         judged = {key: state[key] for key in judged}
         screen.say(f"resuming from step {training.step:,} of {made.steps:,} (verified)")
-    log = _Log(folder, training.step) if lead else None
+    with files.explained(folder):
+        log = _Log(folder, training.step) if lead else None
     weights = sum(weight.numel() for weight in model.parameters())
     screen.begin(folder, made, corpus, weights, training.step)
 
@@ -472,32 +471,30 @@ def _train(folder: Path, made: Plan, screen: Screen, *, resuming: bool) -> Path:
         if better:
             judged.update(best_step=training.step, best_score=score)
         training.evaluated(better)
-        save()
-        if log is not None:
+        if log is not None:  # before the checkpoint: lines after it are dropped and written again by a resumed run
             log.write({f"valid {name}": value for name, value in report.items()}, training.step)
             log.samples(written, training.step)
+        save()
         screen.evaluated(training.step, report, written, better)
         if isinstance(averaged, Latent) and averaged.noise:
             screen.warn_of_collapse(training.step / made.steps, report, averaged)
 
-    began = last = training.step
     clock = time.monotonic()
     tokens = 0
-    with _Signals() as signals, screen:
+    with files.explained(folder), _Signals() as signals, screen:  # a full disk ends the run with one line
         for report in trainer.train(training, batch):
             tokens += report.tokens
             speed = tokens / max(1e-9, time.monotonic() - clock)
             screen.step(report, speed, made.steps)
-            if log is not None and (report.step % 10 == 0 or report.step == began + 1):
+            if log is not None and (report.step % 10 == 0 or report.step == 1):
                 log.write({**report.means, "tokens per second": round(speed)}, report.step)
             asked = _any(among, signals.asked)
-            if asked or report.step % made.every == 0 or report.step == made.steps:
+            if report.step % made.every == 0 or report.step == made.steps:
                 judge()
-                last = report.step
+            elif asked:  # without an evaluation, which an uninterrupted run would not have made here
+                save()
             if asked and report.step < made.steps:
                 raise Stopped(asked, report.step)
-        if last != training.step or not checkpoint.listed(checkpoints):
-            judge()
     among.wait()
     return best(folder)
 
