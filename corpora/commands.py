@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import io
 import os
 import re
 import sys
@@ -76,6 +77,8 @@ class Parser(argparse.ArgumentParser):
 def run(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None = None) -> int:
     """Call a command line's `main` and return the exit code: 2 and one line on stderr after an InputError, 130 after
     Ctrl-C, 0 when the reader of our output went away."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # what a terminal cannot show is no reason to stop
     try:
         code = main(argv)
         sys.stdout.flush()

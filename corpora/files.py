@@ -6,6 +6,7 @@ import contextlib
 import errno
 import hashlib
 import json
+import math
 import os
 import re
 import shutil
@@ -152,8 +153,12 @@ def from_json(data: bytes, path: Path | str) -> dict[str, Any]:
     def refuse(constant: str) -> NoReturn:
         raise ValueError(f"{constant} is not a number that JSON knows")
 
+    def finite(digits: str) -> float:
+        number = float(digits)
+        return number if math.isfinite(number) else refuse(digits)
+
     try:
-        value = json.loads(data.decode("utf-8"), object_pairs_hook=unique, parse_constant=refuse)
+        value = json.loads(data.decode("utf-8"), object_pairs_hook=unique, parse_constant=refuse, parse_float=finite)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{quoted_path(path)} is not valid JSON: {quoted(str(error), 120)}") from error
     if not isinstance(value, dict):
@@ -214,10 +219,18 @@ def read_manifest(
         if name not in files:
             raise InputError(f"{quoted_path(path)}: the file {name!r} is not listed: get the {what} again")
     for name, facts in files.items():
-        if not isinstance(facts, dict) or "/" in name or "\\" in name or name in ("", ".", "..") or "\0" in name:
+        odd = (
+            "/" in name
+            or "\\" in name
+            or "\0" in name
+            or name in ("", ".", "..")
+            or len(name.encode(errors="replace")) > 255
+        )
+        if odd or not isinstance(facts, dict):
             raise InputError(f"{quoted_path(path)}: bad entry {quoted(name)}")
         file = folder / name
-        if file.is_symlink() or not file.is_file():
+        cached = folder.resolve().parent.parent / "blobs"  # where links of the Hugging Face cache lead
+        if not file.is_file() or (file.is_symlink() and file.resolve().parent != cached):
             raise InputError(f"{quoted_path(folder)}: the file {quoted(name)} is missing: get the {what} again")
         size = file.stat().st_size
         if size != facts.get("bytes"):

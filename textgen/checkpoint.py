@@ -57,7 +57,7 @@ def unpack(data: bytes, path: Path) -> dict[str, Tensor]:
     def odd(reason: str) -> InputError:
         return InputError(f"{files.quoted_path(path)} is not a safetensors file that can be used: {reason}")
 
-    if data[:2] in (b"PK", b"\x80\x02", b"\x80\x04"):
+    if data[:2] in (b"PK", b"\x80\x02", b"\x80\x04", b"\x80\x05") and data[8:9] != b"{":
         raise odd("it is a pickle or zip file, which can run code and is never opened; convert it to safetensors")
     if len(data) < 8:
         raise odd(f"{len(data)} bytes are too few")
@@ -115,14 +115,18 @@ def check_fit(model: torch.nn.Module, tensors: Mapping[str, Tensor], path: Path)
     """
     expected = weights(model)
     missing, extra = sorted(set(expected) - set(tensors)), sorted(set(tensors) - set(expected))
-    wrong = [name for name in sorted(set(expected) & set(tensors)) if expected[name].shape != tensors[name].shape]
-    for what, found in (("lacks", missing), ("has an unknown", extra), ("has another shape of", wrong)):
+    wrong = [name for name in sorted(set(expected) & set(tensors)) if _kind(expected[name]) != _kind(tensors[name])]
+    for what, found in (("lacks", missing), ("has an unknown", extra), ("has another shape or type of", wrong)):
         if found:
             more = f" and {len(found) - 3} more" if len(found) > 3 else ""
             raise InputError(
                 f"{files.quoted_path(path / MODEL)} {what} {', '.join(map(quoted, found[:3]))}{more}: "
                 "weights and config.json do not belong together"
             )
+
+
+def _kind(tensor: Tensor) -> tuple[torch.Size, bool]:
+    return tensor.shape, tensor.is_floating_point()
 
 
 def fill(model: torch.nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:

@@ -39,6 +39,15 @@ Both are encoded; the points of the path between their codes are decoded by beam
 likelihood and by whether they encode back near their point. The ends are shown as given and as decoded."""
 
 
+_ARITHMETIC = """\
+Decode a code that was added up: SENTENCE - MINUS + PLUS.
+
+  textgen arithmetic "he opened the door." --minus "he smiled." --plus "she smiled."
+  textgen arithmetic "the food was cold." --minus @negative.txt --plus @positive.txt --strength 0.5,1,2
+
+Several sentences on a side are averaged."""
+
+
 def parser() -> Parser:
     """The command line. Importing or printing it loads nothing heavy."""
     top = Parser(prog="textgen", description="Sentences you can steer: train, walk between, sample, measure.")
@@ -113,6 +122,40 @@ def parser() -> Parser:
     again.add_argument("sentences", nargs="+", metavar="SENTENCE|-", help="sentences, or - for lines of standard input")
     again.add_argument("--beams", type=int, default=5, metavar="N", help="candidates (default 5; 1 is greedy)")
 
+    near = verb("neighbours", "the sentences of a corpus nearest to a sentence, by their codes")
+    near.add_argument("sentence", metavar="SENTENCE")
+    near.add_argument("data", metavar="CORPUS|FILE", help="a folder that `corpora build` made, or a text file")
+    near.add_argument("--split", default="train", help="of a corpus: train (default), valid or test")
+    near.add_argument(
+        "--rows", type=int, default=20_000, metavar="N", help="compare with N rows (default 20,000; 0: all)"
+    )
+    near.add_argument("-n", type=int, default=5, metavar="N", help="how many (default 5)")
+
+    adding = verb("arithmetic", "a sentence, minus some, plus others", _ARITHMETIC)
+    adding.add_argument("sentence", metavar="SENTENCE")
+    for name in ("minus", "plus"):
+        adding.add_argument(
+            f"--{name}",
+            action="append",
+            required=True,
+            metavar="SENTENCE|@FILE",
+            help="may be given again; @FILE: one on each line",
+        )
+    adding.add_argument("--strength", default="1", metavar="S[,S...]", help="how far to go (default 1)")
+    adding.add_argument("--beams", type=int, default=10, metavar="N", help="candidates (default 10; 1 is greedy)")
+
+    turning = verb("vary", "turn one or two of a sentence's codes, the others held")
+    turning.add_argument("sentence", metavar="SENTENCE")
+    turning.add_argument(
+        "--dims", type=int, default=2, metavar="1|2", help="how many: those of the greatest rate (default 2)"
+    )
+    turning.add_argument("--codes", metavar="I[,J]", help="which, by number, in place of --dims")
+    turning.add_argument("--steps", type=int, default=5, metavar="N", help="values of each (default 5)")
+    turning.add_argument(
+        "--span", type=float, default=2.0, metavar="X", help="from -X to X standard deviations (default 2)"
+    )
+    turning.add_argument("--beams", type=int, default=5, metavar="N", help="candidates (default 5; 1 is greedy)")
+
     encoding = verb("encode", "write the codes of sentences to a .npz file")
     encoding.add_argument(
         "sentences", nargs="+", metavar="SENTENCE|-", help="sentences, or - for lines of standard input"
@@ -163,6 +206,9 @@ def _main(argv: Sequence[str] | None) -> int:
         "interpolate": _interpolate,
         "sample": _sample,
         "reconstruct": _reconstruct,
+        "neighbours": _neighbours,
+        "arithmetic": _arithmetic,
+        "vary": _vary,
         "encode": _encode,
         "decode": _decode,
         "evaluate": _evaluate,
@@ -278,9 +324,12 @@ def _show(chosen: argparse.Namespace, value: Any, text: str) -> int:
 def _interpolate(chosen: argparse.Namespace) -> int:
     steps = None
     if chosen.steps != "auto":
-        if not chosen.steps.lstrip("-").isdecimal():
-            raise InputError(f"--steps {quoted(chosen.steps)}: expected a whole number from 2 to 1000, or auto")
-        steps = int(chosen.steps)
+        try:
+            steps = int(chosen.steps)
+        except ValueError as error:
+            raise InputError(
+                f"--steps {quoted(chosen.steps)}: expected a whole number from 2 to 1000, or auto"
+            ) from error
         if not 2 <= steps <= 1000:
             raise InputError(f"--steps {steps}: expected 2 to 1000, or auto")
     _at_least("--beams", chosen.beams, 1, 100)
@@ -339,6 +388,68 @@ def _reconstruct(chosen: argparse.Namespace) -> int:
     return _show(chosen, pairs, f"{text}\n{sum(same)} of {len(same)} exactly")
 
 
+def _neighbours(chosen: argparse.Namespace) -> int:
+    _at_least("-n", chosen.n, 1, 1_000_000)
+    _at_least("--rows", chosen.rows, 0, 100_000_000)
+    import numpy as np
+
+    from textgen import report
+    from textgen.sentences import SentenceVAE
+
+    vae = SentenceVAE(_open(chosen))
+    texts, _ = report.texts(vae.opened, Path(chosen.data), chosen.split)
+    if 0 < chosen.rows < len(texts):
+        rows = np.random.default_rng(chosen.seed).choice(len(texts), chosen.rows, replace=False)
+        texts = [texts[row] for row in sorted(rows)]
+    found = vae.neighbours(chosen.sentence, texts, count=chosen.n)
+    value = [{"text": text, "distance": far} for text, far in found]
+    return _show(chosen, value, "\n".join(f"{far:6.2f}  {text}" for text, far in found))
+
+
+def _arithmetic(chosen: argparse.Namespace) -> int:
+    _at_least("--beams", chosen.beams, 1, 100)
+    strengths = _numbers("--strength", chosen.strength, float)
+    from textgen.sentences import SentenceVAE
+
+    vae = SentenceVAE(_open(chosen))
+    sides = [[line for word in side for line in _lines(word)] for side in (chosen.minus, chosen.plus)]
+    found = vae.arithmetic(chosen.sentence, *sides, strengths=strengths, beams=chosen.beams)
+    pairs = list(zip(strengths, found, strict=True))
+    text = "\n".join(f"{strength:5.2f}  {text}" for strength, text in pairs)
+    value = [{"strength": strength, "text": text} for strength, text in pairs]
+    return _show(chosen, value, f"given  {chosen.sentence}\n{text}")
+
+
+def _lines(word: str) -> list[str]:
+    """A sentence, or with @ the lines of a file."""
+    if not word.startswith("@"):
+        return [word]
+    from corpora.sources import text
+
+    return [row.text for row in text.read([word[1:]], text.Config()) if row.text.strip()]
+
+
+def _numbers(option: str, words: str, kind: type) -> list[Any]:
+    try:
+        return [kind(word) for word in words.split(",")]
+    except ValueError as error:
+        raise InputError(f"{option} {quoted(words)}: expected numbers with commas between them") from error
+
+
+def _vary(chosen: argparse.Namespace) -> int:
+    _at_least("--dims", chosen.dims, 1, 2)
+    _at_least("--steps", chosen.steps, 2, 50)
+    _at_least("--beams", chosen.beams, 1, 100)
+    dims = chosen.dims if chosen.codes is None else _numbers("--codes", chosen.codes, int)
+    from dataclasses import asdict
+
+    from textgen.sentences import SentenceVAE
+
+    vae = SentenceVAE(_open(chosen))
+    grid = vae.vary(chosen.sentence, dims=dims, steps=chosen.steps, span=chosen.span, beams=chosen.beams)
+    return _show(chosen, asdict(grid), str(grid))
+
+
 def _encode(chosen: argparse.Namespace) -> int:
     import io
 
@@ -363,8 +474,6 @@ def _encode(chosen: argparse.Namespace) -> int:
 
 
 def _decode(chosen: argparse.Namespace) -> int:
-    import zipfile
-
     import numpy as np
     import torch
 
@@ -378,7 +487,7 @@ def _decode(chosen: argparse.Namespace) -> int:
             codes = torch.from_numpy(np.asarray(arrays["codes"], np.float32))
     except InputError:
         raise
-    except (KeyError, ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+    except Exception as error:  # whatever a parser may stumble on, the file is at fault
         raise InputError(
             f"{path}: no .npz file with an array `codes` of numbers; `textgen encode` writes such files"
         ) from error

@@ -71,8 +71,10 @@ def recipe(
     return Recipe(model, package, dict(zip(configs, changed, strict=False))), changed[len(configs) :]
 
 
-def from_dict(saved: Mapping[str, Any], allowed: tuple[str, ...] = ("textgen.models", "imagegen.models")) -> Recipe:
+def from_dict(saved: Any, allowed: tuple[str, ...] = ("textgen.models",)) -> Recipe:
     """A recipe from JSON that a stranger may have written. Raises InputError if it is not one of ours."""
+    if not isinstance(saved, Mapping):
+        raise InputError(f"the recipe is {quoted(saved)}: expected a JSON object")
     package, model, settings = saved.get("package"), saved.get("model"), saved.get("settings")
     if package not in allowed or not isinstance(model, str) or not isinstance(settings, Mapping):
         raise InputError(f"the recipe names no model of ours: package {quoted(package)}, model {quoted(model)}")

@@ -43,7 +43,7 @@ class Rate(nn.Module):
     average: Tensor
     restarted: Tensor  # whether the decoder has been begun afresh after the warm start
 
-    SPEED = 0.02  # d log beta per step, for an error as large as the target itself
+    SPEED = 0.05  # d log beta per step, for an error as large as the target itself
     LOWEST, HIGHEST = math.log(1e-4), math.log(8.0)
 
     def __init__(self, config: Config) -> None:

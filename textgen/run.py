@@ -104,12 +104,12 @@ def locate(name: str | Path) -> Path:
 
 def _download(hub_id: str) -> Path:
     import huggingface_hub
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     wanted = ["config.json", "codec.json", "manifest.json", "README.md", checkpoint.MODEL]
     try:
         return Path(huggingface_hub.snapshot_download(hub_id, allow_patterns=wanted))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         reason = " ".join(str(error).split())
         raise InputError(
             f"no folder {hub_id!r} here, and the Hugging Face hub did not give it: {quoted(reason, 160)}"
@@ -144,8 +144,14 @@ def best(run: Path) -> Path:
     """The best checkpoint of a run that is there and whole; the newest whole one if none was judged."""
     newest, state, _ = newest_whole(run)
     judged = state.get("best_step")
-    chosen = run / "checkpoints" / f"step-{judged:09d}" if isinstance(judged, int) else newest
-    return chosen if (chosen / files.MANIFEST).is_file() else newest
+    if isinstance(judged, int):
+        chosen = run / "checkpoints" / f"step-{judged:09d}"
+        with contextlib.suppress(InputError):
+            files.read_manifest(
+                chosen, what=checkpoint.WHAT, format_version=checkpoint.FORMAT, needed=(checkpoint.MODEL,)
+            )
+            return chosen
+    return newest
 
 
 def newest_whole(run: Path) -> tuple[Path, dict[str, Any], list[str]]:
@@ -628,9 +634,13 @@ def export(
     tensors = checkpoint.weights(opened.model)
     if half:
         tensors = {name: value.half() if value.dtype == torch.float32 else value for name, value in tensors.items()}
+    try:
+        words = card(folder.name, facts, opened, about)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            "no model card can be made: the figures are not what `textgen evaluate --json` prints"
+        ) from error
     with files.new_folder(folder) as temporary:
-        checkpoint.write_model(
-            temporary, facts, opened.codec.to_dict(), tensors, card(folder.name, facts, opened, about)
-        )
+        checkpoint.write_model(temporary, facts, opened.codec.to_dict(), tensors, words)
         files.write_manifest(temporary, {"format": checkpoint.FORMAT})
     return folder

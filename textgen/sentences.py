@@ -9,7 +9,7 @@ for point in vae.interpolate("i went to the store to buy some groceries", "don't
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -74,9 +74,31 @@ class Walk:
         return "\n".join([f"given  {self.start}", *lines, f"given  {self.end}"])
 
 
+@dataclass(frozen=True)
+class Grid:
+    """A sentence with one or two of its codes turned: a row for each value of the first, a column for the second's."""
+
+    sentence: str
+    codes: list[int]  # which ones
+    rates: list[float]  # what each tells about this sentence, nats
+    given: list[float]  # where the sentence itself stands on each
+    values: list[float]
+    texts: list[list[str]]
+
+    def __str__(self) -> str:
+        facts = zip(self.codes, self.rates, self.given, strict=True)
+        lines = [f"given  {self.sentence}"]
+        lines += [f"code {code}: rate {rate:.2f} nats, stands at {place:+.2f}" for code, rate, place in facts]
+        for value, row in zip(self.values, self.texts, strict=True):
+            lines.append(f"code {self.codes[0]} at {value:+.2f}")
+            marks = [f"{other:+.2f}  " for other in self.values] if len(self.codes) == 2 else [""]
+            lines += [f"    {mark}{text}" for mark, text in zip(marks, row, strict=True)]
+        return "\n".join(lines)
+
+
 def line(first: Tensor, last: Tensor, position: float) -> Tensor:
     """The point at `position` in [0, 1] of the straight line between two codes (Z,)."""
-    return first + position * (last - first)
+    return torch.lerp(first, last, position)
 
 
 def arc(first: Tensor, last: Tensor, position: float) -> Tensor:
@@ -85,7 +107,7 @@ def arc(first: Tensor, last: Tensor, position: float) -> Tensor:
     Half way along a line two independent codes of many dimensions come closer to the origin than a code ever is.
     """
     norms = first.norm(), last.norm()
-    if float(norms[0]) == 0 or float(norms[1]) == 0:
+    if position in (0, 1) or float(norms[0]) == 0 or float(norms[1]) == 0:
         return line(first, last, position)
     one, other = first / norms[0], last / norms[1]
     angle = torch.arccos((one @ other).clamp(-1, 1))
@@ -252,17 +274,14 @@ class SentenceVAE:
         def points(positions: Sequence[float]) -> list[Point]:
             codes = torch.stack([PATHS[path](ends[0], ends[1], position) for position in positions])
             best = [found[0] for found in self._candidates(codes, beams, rerank, 64)]
-            return [Point(place, p.text, p.distortion, p.drift) for place, p in zip(positions, best, strict=True)]
+            return [replace(point, position=place) for place, point in zip(positions, best, strict=True)]
 
         if steps is None:
             found = self._bisect(points)
         else:
             found = points([number / (steps - 1) for number in range(steps)])
-        marked = [found[0]]
-        for before, point in pairwise(found):
-            same = point.text == before.text
-            marked.append(Point(point.position, point.text, point.distortion, point.drift, same))
-        return Walk(start, end, path, marked)
+        marked = [replace(point, repeats=point.text == before.text) for before, point in pairwise(found)]
+        return Walk(start, end, path, [found[0], *marked])
 
     def _bisect(self, points: Any) -> list[Point]:
         found: list[Point] = points([0.0, 1.0])
@@ -282,15 +301,87 @@ class SentenceVAE:
                 kept.append(point)
         return [*kept, found[-1]]
 
+    def neighbours(self, sentence: str, among: Sequence[str], *, count: int = 5) -> list[tuple[str, float]]:
+        """The `count` sentences of `among` whose codes are nearest, with the distance between the posterior means.
+
+        Sentences that are empty or longer than the model takes are passed over; the sentence itself too.
+        Raises InputError if none is left.
+        """
+        own = self.codec.normalise(sentence)
+        rows = self.codec.encode_many(among)
+        kept = [text for text, row in zip(among, rows, strict=True) if row and len(row) < self.length]
+        kept = [text for text in dict.fromkeys(kept) if self.codec.normalise(text) != own]
+        if not kept:
+            raise InputError("there is no sentence to compare with: all are empty, too long, or the sentence itself")
+        distances = (self.encode(kept) - self.encode([sentence])).norm(dim=1)
+        nearest = distances.topk(min(count, len(kept)), largest=False)
+        return [(kept[place], float(far)) for place, far in zip(nearest.indices.tolist(), nearest.values, strict=True)]
+
+    def direction(self, minus: Sequence[str], plus: Sequence[str]) -> Tensor:
+        """The way from one kind of sentence to another, (Z,): the difference of the means of their codes."""
+        if not minus or not plus:
+            raise InputError("a direction needs at least one sentence on either side")
+        return self.encode(plus).mean(0) - self.encode(minus).mean(0)
+
+    def arithmetic(
+        self,
+        sentence: str,
+        minus: Sequence[str],
+        plus: Sequence[str],
+        *,
+        strengths: Sequence[float] = (1.0,),
+        beams: int = 10,
+    ) -> list[str]:
+        """`sentence` - `minus` + `plus`, codes averaged on either side, decoded at each strength.
+
+        With one sentence on either side this is a - b + c; with many it is an attribute's direction.
+        """
+        code, way = self.encode([sentence])[0], self.direction(minus, plus)
+        return self.decode(torch.stack([code + strength * way for strength in strengths]), beams=beams)
+
+    def vary(
+        self, sentence: str, *, dims: Sequence[int] | int = 2, steps: int = 5, span: float = 2.0, beams: int = 5
+    ) -> Grid:
+        """Turn one or two of a sentence's codes over a grid, the others held: what does each mean?
+
+        `dims`: which codes, or how many; then those that tell most about this sentence, by their rate. Each goes
+        from -`span` to `span`, in standard deviations of the prior, in `steps` steps. Raises InputError for codes that
+        the model does not have.
+        """
+        if not 2 <= steps <= 50 or not 0 < span <= 100:
+            raise InputError(f"{steps} steps to {span}: expected 2 to 50 steps, and a span above 0, up to 100")
+        tokens = self.tokens([sentence])
+        with torch.inference_mode():
+            posterior = self.model.posterior(tokens)
+            code, rates = posterior.mean[0], self.model.rates(posterior)[0]
+        chosen = rates.argsort(descending=True)[:dims].tolist() if isinstance(dims, int) else list(dims)
+        if not 1 <= len(chosen) <= 2 or len({*chosen}) < len(chosen) or not all(0 <= d < self.latent for d in chosen):
+            raise InputError(f"codes {dims}: expected one or two different ones from 0 to {self.latent - 1}")
+        values = torch.linspace(-span, span, steps)
+        codes = code.repeat(steps ** len(chosen), 1)
+        places = torch.cartesian_prod(*[values] * len(chosen)).view(len(codes), -1).to(codes)
+        codes[:, chosen] = places
+        texts = self.decode(codes, beams=beams, rerank=False)
+        width = steps if len(chosen) == 2 else 1
+        rows = [texts[start : start + width] for start in range(0, len(texts), width)]
+        return Grid(
+            sentence, chosen, [float(rates[d]) for d in chosen], [float(code[d]) for d in chosen], values.tolist(), rows
+        )
+
     @torch.inference_mode()
     def sample(
         self, rows: int, *, seed: int = 0, how: sampler.Choice | None = None, beams: int = 0, prompt: str = ""
     ) -> list[str]:
         """`rows` new sentences with codes from N(0, I): drawn token by token, or with `beams` the most probable.
 
-        Row i is the same for any `rows`. Raises InputError for a prompt longer than the model takes.
+        Row i is the same for any `rows`. Raises InputError for a prompt longer than the model takes, and for a prompt
+        or a choice of tokens beside `beams`, which has no use for them.
         """
         if beams:
+            if prompt or how not in (None, sampler.Choice()):
+                raise InputError(
+                    "beams write each code's likeliest sentence: leave out the prompt, temperature and top-*"
+                )
             return self.decode(self.model.context(seed, 0, rows), beams=beams)
         return draw(self.opened, rows, seed=seed, how=how, prompt=prompt)
 
@@ -327,16 +418,12 @@ def draw(
 
 def difference(one: str, other: str) -> float:
     """Share of words to change between two sentences: edit distance over the greater number of words, 0 to 1."""
-    left, right = _units(one), _units(other)
+    left, right = one.split(), other.split()
+    if len(left) <= 1 and len(right) <= 1:  # a language that writes no words apart: characters
+        left, right = list(one.strip()), list(other.strip())
     row = np.arange(len(right) + 1)
     for number, word in enumerate(left, 1):
         before, row[0] = row.copy(), number
         for place, another in enumerate(right, 1):
             row[place] = min(before[place] + 1, row[place - 1] + 1, before[place - 1] + (word != another))
     return float(row[-1]) / max(1, len(left), len(right))
-
-
-def _units(text: str) -> list[str]:
-    """Words, or characters where a language writes none apart."""
-    words = text.split()
-    return words if len(words) > 1 else list(text)

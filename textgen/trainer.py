@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from corpora.errors import InputError
+from corpora.errors import InputError, quoted
 from corpora.settings import require, setting
 from textgen.draw import Draw, manual_seed
 from textgen.model import Model
@@ -107,9 +107,13 @@ def pick_device(name: str) -> str:
     mps = torch.backends.mps.is_available()
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "mps" if mps else "cpu"
+    try:
+        number = torch.device(name).index or 0
+    except RuntimeError:
+        kind = ""
     if kind not in ("cpu", "cuda", "mps"):
-        raise InputError(f"--device {name}: expected auto, cpu, cuda, cuda:N or mps")
-    if (kind == "cuda" and not torch.cuda.is_available()) or (kind == "mps" and not mps):
+        raise InputError(f"--device {quoted(name)}: expected auto, cpu, cuda, cuda:N or mps")
+    if (kind == "cuda" and number >= torch.cuda.device_count()) or (kind == "mps" and not mps):
         raise InputError(f"--device {name}: this machine's PyTorch sees no such device; use --device auto")
     return name
 

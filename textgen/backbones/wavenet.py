@@ -1,0 +1,112 @@
+"""WaveNet (van den Oord et al. 2016): gated, dilated, causal convolutions; as a sentence decoder, Yang et al. (2017).
+
+It looks back a window of `receptive_field` tokens. The context enters every gate (eq. 4 of the paper, global
+conditioning).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from corpora.settings import require, setting
+from textgen.backbone import Backbone, State, Vocabulary
+
+
+@dataclass(frozen=True)
+class Config:
+    width: int = setting(256, "channels of every layer")
+    layers: int = setting(8, "layers; dilations 1, 2, 4, ... begin again after `cycle` of them")
+    cycle: int = setting(4, "layers in which the dilation doubles")
+    kernel: int = setting(3, "tokens that each convolution sees, the newest among them")
+    dropout: float = setting(0.1, "dropped share of what enters each layer")
+
+    def check(self) -> None:
+        require(1 <= self.width <= 16384, "width", self.width, "1 to 16384")
+        require(1 <= self.layers <= 128, "layers", self.layers, "1 to 128")
+        require(1 <= self.cycle <= 12, "cycle", self.cycle, "1 to 12")
+        require(2 <= self.kernel <= 16, "kernel", self.kernel, "2 to 16")
+        require(0 <= self.dropout < 1, "dropout", self.dropout, "0 up to, not including, 1")
+
+
+class Layer(nn.Module):
+    """tanh(filter) * sigmoid(gate) of the inputs `dilation` apart (eq. 2), added to the input and to the skips."""
+
+    def __init__(self, width: int, kernel: int, dilation: int, context: int) -> None:
+        super().__init__()
+        self.reach = (kernel - 1) * dilation
+        self.conv = nn.Conv1d(width, 2 * width, kernel, dilation=dilation)
+        self.condition = nn.Linear(context, 2 * width, bias=False) if context else None
+        self.out = nn.Linear(width, 2 * width)
+
+    def forward(self, inputs: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
+        """(B, L, D) -> what the next layer reads, and the skip, (B, L, D) each."""
+        padded = F.pad(inputs.transpose(1, 2), (self.reach, 0))
+        return self._gate(inputs, self.conv(padded).transpose(1, 2), context)
+
+    def step(self, inputs: Tensor, before: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The same for one position (B, 1, D), with the inputs that came before it (B, kernel - 1, D)."""
+        seen = torch.cat([before, inputs], 1).transpose(1, 2).flatten(1)  # (B, D x kernel), as the weight has them
+        found = F.linear(seen, self.conv.weight.flatten(1), self.conv.bias)
+        return self._gate(inputs, found[:, None], context)
+
+    def _gate(self, inputs: Tensor, found: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
+        if self.condition is not None and context is not None:
+            found = found + self.condition(context)[:, None]
+        value, gate = found.chunk(2, -1)
+        onward, skip = self.out(torch.tanh(value) * torch.sigmoid(gate)).chunk(2, -1)
+        return inputs + onward, skip
+
+
+class WaveNet(Backbone):
+    """`features` are the rectified sum of the layers' skips, (B, L, D)."""
+
+    def __init__(self, config: Config, vocab: Vocabulary, context: int = 0) -> None:
+        super().__init__()
+        self.vocab = vocab.size
+        self.embedding = nn.Embedding(vocab.size + 1, config.width)  # the last row is the start symbol
+        nn.init.normal_(self.embedding.weight, std=config.width**-0.5)
+        self.dilations = [2 ** (number % config.cycle) for number in range(config.layers)]
+        layers = [Layer(config.width, config.kernel, dilation, context) for dilation in self.dilations]
+        self.layers = nn.ModuleList(layers)
+        self.receptive_field = 1 + sum(layer.reach for layer in layers)
+        self.dropout = nn.Dropout(config.dropout)
+        self.head = nn.Sequential(nn.Linear(config.width, config.width), nn.ReLU(), nn.Linear(config.width, vocab.size))
+
+    def features(self, tokens: Tensor, context: Tensor | None = None) -> Tensor:
+        start = torch.full_like(tokens[:, :1], self.vocab)
+        inputs = self.embedding(torch.cat([start, tokens[:, :-1]], 1))  # (B, L, D)
+        total = torch.zeros_like(inputs)
+        for layer in self.layers:
+            inputs, skip = layer(self.dropout(inputs), context)
+            total = total + skip
+        return torch.relu(total)
+
+    def start(self, rows: int, length: int, context: Tensor | None = None) -> tuple[Tensor, State]:
+        weight = self.embedding.weight
+        state: State = {"context": context, "position": 0}
+        for number, layer in enumerate(self.layers):  # the newest inputs of each layer, at their position modulo reach
+            assert isinstance(layer, Layer)
+            state[f"memory {number}"] = weight.new_zeros(rows, layer.reach, weight.shape[1])
+        return self.step(torch.full((rows,), self.vocab, device=weight.device), state)
+
+    def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
+        position, context = state["position"], state["context"]
+        inputs = self.embedding(tokens)[:, None]  # (B, 1, D)
+        total = torch.zeros_like(inputs)
+        for number, layer in enumerate(self.layers):
+            assert isinstance(layer, Layer)
+            memory, dilation = state[f"memory {number}"], self.dilations[number]
+            back = range(layer.reach, 0, -dilation)
+            before = memory[:, [(position - far) % layer.reach for far in back]]  # not yet written ones are 0
+            memory[:, position % layer.reach] = inputs[:, 0]
+            inputs, skip = layer.step(inputs, before, context)
+            total = total + skip
+        return self.head(torch.relu(total[:, 0])), {**state, "position": position + 1}
+
+
+def build(config: Config, vocab: Vocabulary, context: int) -> WaveNet:
+    return WaveNet(config, vocab, context)
