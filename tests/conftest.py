@@ -15,6 +15,12 @@ settings.register_profile("quiet", deadline=None)
 settings.load_profile("quiet")
 
 
+@pytest.fixture(autouse=True)
+def all_numbers() -> None:
+    """Training and the command line flush denormal numbers to zero in the whole process; hypothesis needs them."""
+    torch.set_flush_denormal(False)
+
+
 @pytest.fixture(scope="session")
 def toy_corpus(tmp_path_factory) -> Path:
     """A corpus folder: 400 sentences of the toy grammar, in words."""

@@ -25,7 +25,7 @@ from textgen import checkpoint, config, run
 from textgen.screen import Screen
 
 FILES = ("config.json", "codec.json", "model.safetensors", "manifest.json")
-WORDS = codec.Words("the cat dog sees a bird red sleeps near".split())
+WORDS = codec.Words(["the", "cat", "dog", "sees", "a", "bird", "red", "sleeps", "near"])
 LENGTH = 12
 
 
@@ -108,7 +108,7 @@ def test_a_truncated_file_is_refused_by_name(folder, name, share):
 @pytest.mark.parametrize("name", FILES)
 def test_a_flipped_bit_is_noticed_wherever_it_is(folder, name):
     data = (folder / name).read_bytes()
-    for place in range(0, len(data) - (name == files.MANIFEST), max(1, len(data) // 300)):
+    for place in range(0, len(data) - (name == files.MANIFEST), max(1, len(data) // 60)):
         spoilt = bytearray(data)
         spoilt[place] ^= 1 << place % 8
         (folder / name).write_bytes(spoilt)
@@ -190,7 +190,7 @@ def test_a_pickle_is_refused_without_being_opened(folder, tmp_path, kind):
     else:
         data = pickle.dumps({"trap": Trap(canary)}, int(kind[-1]) if kind != "zip" else 4)
         payload.write_bytes(data)
-        pickle.loads(data)
+        pickle.loads(data)  # noqa: S301 - our own
     assert canary.exists(), "the trap does not work"
     canary.unlink()
     if kind == "zip":
@@ -455,8 +455,9 @@ def test_an_export_in_half_precision_gives_nearly_the_same_codes(toy_run, tmp_pa
     models = [run.open_model(folder) for folder in (toy_run, full, half)]
     assert len({opened.codec.vocab_size for opened in models}) == 1
     tokens = small.rows([4, 6, 2, 3], run.vocabulary(models[0].codec))
-    means = [opened.model.posterior(tokens).mean for opened in models]
-    deviation = models[0].model.posterior(tokens).stddev
+    with torch.inference_mode():
+        means = [opened.model.posterior(tokens).mean for opened in models]
+        deviation = models[0].model.posterior(tokens).stddev
     assert torch.equal(means[0], means[1])
     assert not torch.equal(means[0], means[2])
     assert float(((means[0] - means[2]) / deviation).abs().max()) < 0.05

@@ -295,6 +295,8 @@ def test_free_bits_charge_no_less_than_their_floor():
     torch.testing.assert_close(plain, kl.sum(1))
     per_dim = Rate(Config(rate=None, free_bits_dim=1.0)).charge(kl)
     assert float(per_dim.mean()) == pytest.approx(bits + 1.5)
+    uneven = torch.tensor([[0.1, 2.0], [3.0, 1.0]])  # the floor is under the average over the batch: nothing to lift
+    torch.testing.assert_close(Rate(Config(rate=None, free_bits_dim=1.0)).charge(uneven), uneven.sum(1))
     per_row = Rate(Config(rate=None, free_bits_row=2.5)).charge(kl)
     torch.testing.assert_close(per_row, torch.tensor([2.1, 2.5 * bits]))
     assert float(Rate(Config(rate=None, beta=0.25)).charge(kl).sum()) == pytest.approx(0.25 * 3.4)

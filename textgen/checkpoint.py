@@ -164,9 +164,14 @@ def prune(folder: Path, keep: int, best: int | None) -> None:
     """Remove all checkpoints but the newest `keep` (at least 2) and the best."""
     for path in listed(folder)[max(2, keep) :]:
         if step_of(path) != best:
-            rubbish = path.with_name(files.UNFINISHED + path.name)  # so that a half-removed one is not taken for whole
-            path.rename(rubbish)
-            shutil.rmtree(rubbish)
+            remove(path)
+
+
+def remove(path: Path) -> None:
+    """Remove a checkpoint; one that is half removed is not taken for whole."""
+    rubbish = path.with_name(files.UNFINISHED + path.name)
+    path.rename(rubbish)
+    shutil.rmtree(rubbish)
 
 
 def sweep(folder: Path) -> None:

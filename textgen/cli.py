@@ -71,6 +71,7 @@ def parser() -> Parser:
     training.add_argument("words", nargs="*", metavar="IN|KEY=VALUE", help="text to train on, and settings")
     training.add_argument("--model", metavar="KIND", help="vae (default), lm or autoencoder")
     training.add_argument("--out", metavar="DIR", help="the run folder (default: runs/ and the first free number)")
+    training.add_argument("--init", metavar="MODEL", help="go on from this model's weights, settings and codec")
     training.add_argument("--resume", metavar="RUN", help="go on with a run where it stopped, bit for bit")
     training.add_argument("--steps", type=int, metavar="N", help="updates (default: ten passes, but 2,000 to 20,000)")
     training.add_argument("--batch", type=int, metavar="N", help="rows in each batch (default 64)")
@@ -225,6 +226,23 @@ def _main(argv: Sequence[str] | None) -> int:
 # ------------------------------------------------------------------------------------------------------- train
 
 
+_OF_A_NEW_RUN = ("model", "init", "steps", "batch", "every", "keep", "seed", "device", "threads")
+_OF_A_NEW_RUN += ("source", "valid", "test")
+    "model",
+    "init",
+    "steps",
+    "batch",
+    "every",
+    "keep",
+    "seed",
+    "device",
+    "threads",
+    "source",
+    "valid",
+    "test",
+]
+
+
 def _train(chosen: argparse.Namespace) -> int:
     inputs, words = split_words(chosen.words)
     if chosen.errors is not None:
@@ -241,18 +259,13 @@ def _train(chosen: argparse.Namespace) -> int:
 
     folder = Path(chosen.out) if chosen.out else _free()
     screen = Screen(quiet=chosen.quiet or int(os.environ.get("RANK", "0")) > 0)
-    names = ("model", "steps", "batch", "every", "keep", "seed", "device", "threads", "source", "valid", "test")
-    given = {name: value for name in names if (value := getattr(chosen, name)) is not None}
+    given = {name: value for name in _OF_A_NEW_RUN if (value := getattr(chosen, name)) is not None}
     return _finish(chosen, folder, lambda: runs.train(inputs, folder, settings=words, screen=screen, **given))
 
 
 def _resume(chosen: argparse.Namespace, inputs: list[str], words: dict[str, str]) -> int:
-    extra = [*inputs, *words]
-    extra += [
-        f"--{key}"
-        for key in ("model", "out", "batch", "every", "keep", "seed", "device", "threads", "source", "valid", "test")
-        if getattr(chosen, key) is not None
-    ]
+    options = [f"--{key}" for key in ("out", *_OF_A_NEW_RUN) if key != "steps" and getattr(chosen, key) is not None]
+    extra = [*inputs, *words, *options]
     if extra:
         raise InputError(f"--resume goes on with a run as it was begun: leave out {', '.join(extra)}")
     if chosen.steps is not None and chosen.steps < 1:
@@ -458,12 +471,14 @@ def _encode(chosen: argparse.Namespace) -> int:
     from corpora import files
     from textgen.sentences import SentenceVAE
 
+    out = Path(chosen.out)
+    if out.is_dir():
+        raise InputError(f"--out {out}: this is a folder, not a file")
     vae = SentenceVAE(_open(chosen))
     given = _sentences(chosen)
     codes = vae.encode(given, seed=chosen.seed if chosen.draw else None).cpu().numpy()
     data = io.BytesIO()
     np.savez(data, codes=codes, sentences=np.array(given))
-    out = Path(chosen.out)
     with files.explained(out):
         files.replace_file(out, data.getvalue())
     return _show(
@@ -474,6 +489,8 @@ def _encode(chosen: argparse.Namespace) -> int:
 
 
 def _decode(chosen: argparse.Namespace) -> int:
+    import io
+
     import numpy as np
     import torch
 
@@ -482,11 +499,10 @@ def _decode(chosen: argparse.Namespace) -> int:
 
     _at_least("--beams", chosen.beams, 1, 100)
     path = Path(chosen.codes)
+    data = files.read_bytes(path, 1 << 30)
     try:
-        with files.explained(path), np.load(path, allow_pickle=False) as arrays:
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             codes = torch.from_numpy(np.asarray(arrays["codes"], np.float32))
-    except InputError:
-        raise
     except Exception as error:  # whatever a parser may stumble on, the file is at fault
         raise InputError(
             f"{path}: no .npz file with an array `codes` of numbers; `textgen encode` writes such files"

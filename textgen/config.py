@@ -46,6 +46,7 @@ class Parts:
         return self._module("backbone").build(self._recipe.configs["backbone"], self._vocab, context)
 
     def encoder(self) -> Encoder:
+        """The encoder that the model names."""
         return self._module("encoder").build(self._recipe.configs["encoder"], self._vocab)
 
     def _module(self, kind: str) -> Any:

@@ -41,6 +41,7 @@ class Model(nn.Module):
     latent: int | None = None  # Z, for models with a code
 
     def players(self) -> list[Player]:
+        """Who minimises which loss, in the order of their turns."""
         return [Player("model", self, self.loss)]
 
     def loss(self, tokens: Tensor, draw: Draw) -> Terms:

@@ -19,6 +19,8 @@ from corpora.settings import require, setting
 
 @dataclass(frozen=True)
 class Config:
+    """Settings that hold the rate; a model with a code has them among its own."""
+
     rate: float | None = setting(16.0, "target rate in nats per row, held by a Lagrange multiplier; none: use beta")
     beta: float = setting(1.0, "weight of the rate where rate=none; 1 is the ELBO, 0 switches the rate off")
     kl_warmup: float = setting(0.0, "share of the steps over which the weight of the rate rises from 0")

@@ -189,6 +189,7 @@ class Plan:
     corpus: str  # folder, relative to the run where it lies inside
     fingerprint: str
     length: int
+    init: str | None = None  # the model folder whose weights it began with
 
     def to_dict(self) -> dict[str, Any]:
         facts = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
@@ -204,6 +205,7 @@ class Plan:
 
 
 def versions() -> dict[str, str]:
+    """What a run was made with."""
     return {"stroll": textgen.__version__, "torch": torch.__version__, "python": platform.python_version()}
 
 
@@ -211,8 +213,9 @@ def train(
     inputs: Sequence[str | Path],
     out: str | Path,
     *,
-    model: str = "vae",
+    model: str | None = None,
     settings: Mapping[str, Any] | None = None,
+    init: str | Path | None = None,
     source: str | None = None,
     valid: str | None = None,
     test: str | None = None,
@@ -223,6 +226,8 @@ def train(
 ) -> Path:
     """Train a model on text, or on a folder that `corpora build` made, and return its best checkpoint.
 
+    `model`: vae (the default), lm or autoencoder. `init`: a model to go on from: its weights, its settings where
+    `settings` says nothing else, and its codec.
     `settings`: those of the corpus (if it is to be built, into the run's folder), the model, its parts and the
     optimiser. `options`: `steps`, `batch`, `seed`, `every` and `keep`, as in `plan`. Everything is judged before any
     work is done. Raises InputError for bad input, Stopped after SIGINT or SIGTERM.
@@ -232,7 +237,15 @@ def train(
     if threads:
         torch.set_num_threads(threads)
     words = dict(settings or {})
-    if len(inputs) == 1 and (Path(inputs[0]) / files.MANIFEST).is_file():
+    built = len(inputs) == 1 and (Path(inputs[0]) / files.MANIFEST).is_file()
+    if init is not None:
+        first = open_model(init)
+        if model not in (None, first.recipe.model):
+            raise InputError(f"--init {init} is a {first.recipe.model}: leave out --model, or give another --init")
+        model, init = first.recipe.model, first.folder.resolve()
+        words = {**first.recipe.settings(), **({} if built else {"codec_from": str(init)}), **words}
+    model = model or "vae"
+    if built:
         corpus_folder = Path(inputs[0])
         corpus = Corpus.open(corpus_folder)
         extra = [name for name, given in (("source", source), ("valid", valid), ("test", test)) if given is not None]
@@ -243,7 +256,8 @@ def train(
         corpus, words = _built(
             [str(given) for given in inputs], corpus_folder, model, words, source, valid, test, screen
         )
-    made = plan(corpus, folder, corpus_folder, model=model, settings=words, threads=threads, device=device, **options)
+    options |= {"model": model, "init": None if init is None else str(init), "threads": threads, "device": device}
+    made = plan(corpus, folder, corpus_folder, settings=words, **options)
     return start(folder, made, screen)
 
 
@@ -280,6 +294,7 @@ def plan(
     *,
     model: str = "vae",
     settings: Mapping[str, Any] | None = None,
+    init: str | None = None,
     steps: int | None = None,
     batch: int = 64,
     seed: int = 0,
@@ -300,6 +315,8 @@ def plan(
     lengths = [int(split.lengths.max()) for split in corpus.splits.values() if len(split)]
     if not rows:
         raise InputError("the train split is empty")
+    if init is not None:
+        _check_init(Path(init), recipe, corpus.codec)
     inside = corpus_folder.resolve().is_relative_to(folder.resolve())
     return Plan(
         recipe=recipe,
@@ -314,7 +331,18 @@ def plan(
         corpus=str(corpus_folder.resolve().relative_to(folder.resolve())) if inside else str(corpus_folder.resolve()),
         fingerprint=corpus.fingerprint,
         length=max(lengths),
+        init=init,
     )
+
+
+def _check_init(folder: Path, recipe: config.Recipe, codec: Codec) -> None:
+    """Raise InputError unless a model of this recipe and codec can begin with the weights of a model folder."""
+    stored = checkpoint.read_model(folder)
+    if stored.codec != codec.to_dict():
+        where = files.quoted_path(folder)
+        raise InputError(f"the corpus has another codec than {where}: build it with codec_from={where}")
+    with torch.device("meta"):
+        checkpoint.check_fit(config.build(recipe, vocabulary(codec)), stored.tensors, folder)
 
 
 def start(folder: Path, made: Plan, screen: Screen | None = None) -> Path:
@@ -327,7 +355,8 @@ def start(folder: Path, made: Plan, screen: Screen | None = None) -> Path:
     with held(folder):
         if trainer.Processes.join(made.device).rank == 0:
             refuse_taken(folder)
-            files.replace_file(folder / "recipe.json", files.to_json(made.to_dict()))
+            with files.explained(folder):
+                files.replace_file(folder / "recipe.json", files.to_json(made.to_dict()))
         return _train(folder, made, screen or Screen(), resuming=False)
 
 
@@ -425,6 +454,8 @@ def _train(folder: Path, made: Plan, screen: Screen, *, resuming: bool) -> Path:
         raise InputError(f"{files.quoted_path(folder / made.corpus)} is not the corpus that this run was begun with")
     manual_seed(made.seed, 2**32 - 1)  # initial weights: no step has this number
     model = config.build(made.recipe, vocabulary(corpus.codec))
+    if made.init is not None:
+        checkpoint.fill(model, checkpoint.read_model(Path(made.init)).tensors, Path(made.init))
     training = trainer.Training(model, made.training, steps=made.steps, seed=made.seed, device=made.device, among=among)
     judged: dict[str, Any] = {"best_step": None, "best_score": None}
     if lead:
@@ -466,6 +497,9 @@ def _train(folder: Path, made: Plan, screen: Screen, *, resuming: bool) -> Path:
             files.write_file(temporary / checkpoint.TENSORS, checkpoint.pack(tensors))
             files.write_file(temporary / checkpoint.STATE, files.to_json({**values, **judged}))
             files.write_manifest(temporary, {"format": checkpoint.FORMAT})
+        for path in checkpoint.listed(checkpoints):
+            if (checkpoint.step_of(path) or 0) > training.step:  # damaged, and passed over when the run was resumed
+                checkpoint.remove(path)
         checkpoint.prune(checkpoints, made.keep, judged["best_step"])
 
     def judge() -> None:
@@ -487,7 +521,8 @@ def _train(folder: Path, made: Plan, screen: Screen, *, resuming: bool) -> Path:
 
     clock = time.monotonic()
     tokens = 0
-    with files.explained(folder), _Signals() as signals, screen:  # a full disk ends the run with one line
+    # a full disk ends the run with one line
+    with files.explained(folder), log or contextlib.nullcontext(), _Signals() as signals, screen:
         for report in trainer.train(training, batch):
             tokens += report.tokens
             speed = tokens / max(1e-9, time.monotonic() - clock)
@@ -585,6 +620,13 @@ class _Log:
             from torch.utils.tensorboard import SummaryWriter
 
             self.board = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
+
+    def __enter__(self) -> _Log:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.board is not None:
+            self.board.close()  # or its thread would live on
 
     def write(self, values: Mapping[str, float], step: int) -> None:
         line = {"step": step, **{name: value for name, value in values.items() if math.isfinite(value)}}

@@ -139,6 +139,8 @@ def sample(backbone: Backbone, vocab: Vocabulary, **options: object) -> Tensor:
 
 
 class Beams(NamedTuple):
+    """What beam search found."""
+
     tokens: Tensor  # (B, K, L), best first, padded after the stop
     scores: Tensor  # (B, K), log p(tokens | context) in nats, the stop included
 

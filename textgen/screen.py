@@ -25,6 +25,7 @@ class Screen:
         self.warned = False
 
     def say(self, text: str) -> None:
+        """A line, unless quiet."""
         if not self.quiet:
             self._print(text)
 
@@ -35,6 +36,7 @@ class Screen:
             print(text, file=sys.stderr, flush=True)
 
     def begin(self, folder: Path, made: Plan, corpus: Corpus, weights: int, step: int) -> None:
+        """What will be done: corpus, model and run, a line each."""
         rows = {name: f"{len(split):,}" for name, split in corpus.splits.items()}
         words = ", ".join(f"{name} {count}" for name, count in rows.items())
         self.say(f"corpus   rows: {words}; {corpus.codec.name}, vocabulary {corpus.codec.vocab_size:,}")
@@ -61,6 +63,7 @@ class Screen:
             self.status = None
 
     def step(self, report: Report, speed: float, steps: int) -> None:
+        """Move the live line on."""
         if self.status is None:
             return
         left = (steps - report.step) * (time.monotonic() - self.began) / max(1, report.step - self.first)
@@ -68,6 +71,7 @@ class Screen:
         self.status.update(f"{report.step:,}/{steps:,}  {_terms(report.means, 1)}  {pace}")
 
     def evaluated(self, step: int, report: Mapping[str, float], samples: list[tuple[str, str]], better: bool) -> None:
+        """A line on an evaluation, and the sentences written at it."""
         passed = _time(time.monotonic() - self.began)
         self.say(
             f"step {step:>7,}  valid {_terms(report)} (nats per sentence)  {passed}{'  best so far' if better else ''}"

@@ -174,7 +174,7 @@ class SentenceVAE:
         padded = [[*row, self.codec.stop] + [self.codec.pad] * (longest - 1 - len(row)) for row in rows]
         return torch.tensor(padded, dtype=torch.long, device=self.device).view(len(rows), longest)
 
-    @torch.inference_mode()
+    @torch.no_grad()  # not inference mode: a code may be where somebody's gradient begins
     def encode(self, sentences: Sequence[str], *, seed: int | None = None, at_once: int = 256) -> Tensor:
         """Codes of sentences, (N, Z): the posterior means, or with `seed` draws c = m + exp(sigma) e.
 

@@ -82,6 +82,7 @@ class Processes(NamedTuple):
             tensor.copy_(part.view_as(tensor))
 
     def wait(self) -> None:
+        """Wait until all processes are here."""
         if self.world > 1:
             import torch.distributed as dist
 
@@ -96,6 +97,8 @@ class Rows(NamedTuple):
 
 
 class Report(NamedTuple):
+    """What a step tells."""
+
     step: int  # steps done
     means: dict[str, float]  # nats per row, over all rows of all processes; and lr, gradient norm
     tokens: int  # real tokens of all processes

@@ -31,6 +31,8 @@ class Config:
 
 
 class BidirectionalLSTM(Encoder):
+    """What both directions give in the top layer, pooled, (B, 4 H)."""
+
     def __init__(self, config: Config, vocab: Vocabulary) -> None:
         super().__init__()
         self.size = 4 * config.encoder_width

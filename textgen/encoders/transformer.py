@@ -28,6 +28,8 @@ class Config:
 
 
 class TransformerEncoder(Encoder):
+    """The last layer's normed outputs, pooled, (B, 2 D)."""
+
     def __init__(self, config: Config, vocab: Vocabulary) -> None:
         super().__init__()
         self.size = 2 * config.encoder_width
