@@ -90,7 +90,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "vae": {},
     "averaging off": {"ema": 0.0},
     "two batches a step": {"accumulate": 2},
-    "plateau": {"schedule": "plateau", "patience": 1, "lr": 0.05},
+    "plateau": {"schedule": "plateau", "patience": 1, "lr": 1.0, "every": 3},
     "noise": {"word_dropout": 0.3, "delete": 0.2, "blank": 0.1, "dropout": 0.2, "encoder_dropout": 0.1},
     "warm start": {"warm_start": 0.3, "kl_warmup": 0.3},
     "language model": {"model": "lm", "word_dropout": 0.3},
@@ -114,6 +114,10 @@ def test_a_run_that_crashed_is_resumed_bit_for_bit(toy_corpus, tmp_path, variant
             run.resume(folder, Watching({step: crash}))
     run.resume(folder, Watching({}))
     assert_same(tmp_path / "whole", folder)
+    if variant == "plateau":
+        rates = [line["lr"] for line in contents(folder)["metrics"] if "lr" in line]
+        assert 1.0 in rates or 0.5 in rates
+        assert rates[-1] <= 0.25, "the learning rate was never halved, so that nothing was tried here"
 
 
 @pytest.mark.parametrize("variant", ["vae", "plateau"])

@@ -226,21 +226,7 @@ def _main(argv: Sequence[str] | None) -> int:
 # ------------------------------------------------------------------------------------------------------- train
 
 
-_OF_A_NEW_RUN = ("model", "init", "steps", "batch", "every", "keep", "seed", "device", "threads")
-_OF_A_NEW_RUN += ("source", "valid", "test")
-    "model",
-    "init",
-    "steps",
-    "batch",
-    "every",
-    "keep",
-    "seed",
-    "device",
-    "threads",
-    "source",
-    "valid",
-    "test",
-]
+_OPTIONS = ("model", "init", "steps", "batch", "every", "keep", "seed", "device", "threads", "source", "valid", "test")
 
 
 def _train(chosen: argparse.Namespace) -> int:
@@ -259,12 +245,12 @@ def _train(chosen: argparse.Namespace) -> int:
 
     folder = Path(chosen.out) if chosen.out else _free()
     screen = Screen(quiet=chosen.quiet or int(os.environ.get("RANK", "0")) > 0)
-    given = {name: value for name in _OF_A_NEW_RUN if (value := getattr(chosen, name)) is not None}
+    given = {name: value for name in _OPTIONS if (value := getattr(chosen, name)) is not None}
     return _finish(chosen, folder, lambda: runs.train(inputs, folder, settings=words, screen=screen, **given))
 
 
 def _resume(chosen: argparse.Namespace, inputs: list[str], words: dict[str, str]) -> int:
-    options = [f"--{key}" for key in ("out", *_OF_A_NEW_RUN) if key != "steps" and getattr(chosen, key) is not None]
+    options = [f"--{key}" for key in ("out", *_OPTIONS) if key != "steps" and getattr(chosen, key) is not None]
     extra = [*inputs, *words, *options]
     if extra:
         raise InputError(f"--resume goes on with a run as it was begun: leave out {', '.join(extra)}")

@@ -35,17 +35,17 @@ class Config:
 
 
 def rotary(length: int, size: int, device: torch.device) -> Tensor:
-    """cos and sin of RoPE, (2, length, size / 2)."""
+    """cos and sin of RoPE as `rotate` takes them, (2, length, size)."""
     frequencies = 10000.0 ** -(torch.arange(0, size, 2, device=device) / size)
     angles = torch.arange(length, device=device)[:, None] * frequencies
-    return torch.stack([angles.cos(), angles.sin()])
+    cos, sin = angles.cos(), angles.sin()
+    return torch.stack([torch.cat([cos, cos], 1), torch.cat([-sin, sin], 1)])
 
 
 def rotate(heads: Tensor, turns: Tensor) -> Tensor:
-    """Turn (B, heads, L, size) by `turns` (2, L, size / 2)."""
-    left, right = heads.float().chunk(2, -1)
-    cos, sin = turns[0], turns[1]
-    return torch.cat([left * cos - right * sin, left * sin + right * cos], -1).to(heads.dtype)
+    """Turn (B, heads, L, size) by `turns` (2, L, size): each number of the left half with one of the right."""
+    found = heads.float()
+    return torch.addcmul(found * turns[0], found.roll(found.shape[-1] // 2, -1), turns[1]).to(heads.dtype)
 
 
 class Layer(nn.Module):
