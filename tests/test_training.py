@@ -116,8 +116,7 @@ def test_a_run_that_crashed_is_resumed_bit_for_bit(toy_corpus, tmp_path, variant
     assert_same(tmp_path / "whole", folder)
     if variant == "plateau":
         rates = [line["lr"] for line in contents(folder)["metrics"] if "lr" in line]
-        assert 1.0 in rates or 0.5 in rates
-        assert rates[-1] <= 0.25, "the learning rate was never halved, so that nothing was tried here"
+        assert rates[-1] < 0.5 * rates[1], "the learning rate was never halved, so that nothing was tried here"
 
 
 @pytest.mark.parametrize("variant", ["vae", "plateau"])

@@ -43,7 +43,7 @@ def rotary(length: int, size: int, device: torch.device) -> Tensor:
 
 
 def rotate(heads: Tensor, turns: Tensor) -> Tensor:
-    """Turn (B, heads, L, size) by `turns` (2, L, size): each number of the left half with one of the right."""
+    """Turn (..., L, size) by `turns` (2, L, size): each number of the left half with one of the right."""
     found = heads.float()
     return torch.addcmul(found * turns[0], found.roll(found.shape[-1] // 2, -1), turns[1]).to(heads.dtype)
 
@@ -63,11 +63,13 @@ class Layer(nn.Module):
         self.down = nn.Linear(hidden, width, bias=False)
         self.dropout = nn.Dropout(dropout)
 
-    def _heads(self, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _heads(self, inputs: Tensor, turns: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries and keys, turned, and values, (B, heads, L, size) each."""
         rows, length, width = inputs.shape
         parts = self.qkv(self.attention_norm(inputs)).view(rows, length, 3, self.heads, width // self.heads)
-        query, key, value = parts.permute(2, 0, 3, 1, 4)  # (B, heads, L, size) each
-        return query, key, value
+        parts = parts.permute(2, 0, 3, 1, 4)
+        query, key = rotate(parts[:2], turns)
+        return query, key, parts[2]
 
     def _add(self, inputs: Tensor, attended: Tensor) -> Tensor:
         rows, length, width = inputs.shape
@@ -77,23 +79,22 @@ class Layer(nn.Module):
 
     def forward(self, inputs: Tensor, turns: Tensor, mask: Tensor | None = None) -> Tensor:
         """(B, L, D) -> (B, L, D); `mask` (B, L) hides padding from an encoder."""
-        query, key, value = self._heads(inputs)
-        query, key = rotate(query, turns), rotate(key, turns)
+        query, key, value = self._heads(inputs, turns)
         seen = None if mask is None else mask[:, None, None]
         attended = F.scaled_dot_product_attention(query, key, value, attn_mask=seen, is_causal=self.causal)
         return self._add(inputs, attended)
 
-    def append(self, inputs: Tensor, turns: Tensor, cache: Tensor, position: int) -> Tensor:
-        """The same for new positions (B, N, D) after `position` old ones, whose keys and values `cache` holds.
+    def append(self, inputs: Tensor, turns: Tensor, keys: Tensor, values: Tensor, position: int) -> Tensor:
+        """The same for new positions (B, N, D) after `position` old ones.
 
-        `cache` (B, 2, heads, length, size) is filled in place.
+        `keys` and `values` (B, heads, length, size) hold those of the old ones and take in the new ones.
         """
-        query, key, value = self._heads(inputs)
+        query, key, value = self._heads(inputs, turns)
         end = position + inputs.shape[1]
-        cache[:, 0, :, position:end] = rotate(key, turns)
-        cache[:, 1, :, position:end] = value
+        keys[:, :, position:end] = key
+        values[:, :, position:end] = value
         attended = F.scaled_dot_product_attention(
-            rotate(query, turns), cache[:, 0, :, :end], cache[:, 1, :, :end], is_causal=inputs.shape[1] > 1
+            query, keys[:, :, :end], values[:, :, :end], is_causal=inputs.shape[1] > 1
         )
         return self._add(inputs, attended)
 
@@ -150,9 +151,10 @@ class Transformer(Backbone):
             inputs = torch.cat([memory, inputs], 1)
         size = self.width // self.heads
         room = length + 1 + self.memory
-        cache = weight.new_zeros(rows, len(self.layers), 2, self.heads, room, size)
-        turns = Shared(rotary(room, size, weight.device))
-        state: State = {"cache": cache, "position": 0, "context": context, "turns": turns}
+        state: State = {"context": context, "position": 0, "turns": Shared(rotary(room, size, weight.device))}
+        for number in range(len(self.layers)):
+            state[f"keys {number}"] = weight.new_zeros(rows, self.heads, room, size)
+            state[f"values {number}"] = weight.new_zeros(rows, self.heads, room, size)
         return self._append(inputs, state)
 
     def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
@@ -163,7 +165,7 @@ class Transformer(Backbone):
         turns = state["turns"].tensor[:, position:end]
         for number, layer in enumerate(self.layers):
             assert isinstance(layer, Layer)
-            inputs = layer.append(inputs, turns, state["cache"][:, number], position)
+            inputs = layer.append(inputs, turns, state[f"keys {number}"], state[f"values {number}"], position)
         return self.head(self.norm(inputs[:, -1])), {**state, "position": end}
 
 
