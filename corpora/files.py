@@ -39,7 +39,12 @@ def write_file(path: Path, data: bytes) -> None:
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Write a file atomically: readers see the old bytes or the new ones, whatever happens in between."""
+    """Write a file atomically: readers see the old bytes or the new ones, whatever happens in between.
+
+    Raises InputError for what is there and no plain file: a rename would put an end to a link, a pipe or a device.
+    """
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise InputError(f"{quoted_path(path)}: this is no plain file: choose another name")
     temporary = path.with_name(f"{UNFINISHED}{path.name}-{os.getpid()}-{time.monotonic_ns()}")
     try:
         write_file(temporary, data)

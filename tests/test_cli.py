@@ -189,6 +189,8 @@ def test_words_that_are_not_understood_get_one_line(here, capsys, words, message
         (["good.txt", "--device", "cuda:4096"], "error: --device cuda:4096: this machine's PyTorch sees no "),
         (["good.txt", "--out", "one.txt"], "error: one.txt"),
         (["good.txt", "--out", "one.txt/deep"], "error: one.txt/deep"),
+        (["good.txt", "--init", "nowhere"], "error: no model 'nowhere': "),
+        (["good.txt", "--init", "empty.txt"], "error: empty.txt is a file; a model is a folder, a run or a name"),
         (["--resume", "nowhere"], "error: nowhere is not a run: it has no recipe.json"),
         (["--resume", "one.txt"], "error: one.txt is not a run: it has no recipe.json"),
         (["--resume", "nowhere", "good.txt", "width=9", "--batch", "3", "--out", "x"],
@@ -216,6 +218,12 @@ def test_a_folder_that_holds_a_run_is_not_written_into(here, toy_run, toy_corpus
         said = refused(capsys, "train", given, "--quiet", "--out", "run")
         assert said == "error: run holds a run already: --resume run goes on with it, or choose another --out\n"
     assert {path: path.read_bytes() for path in copy.rglob("*") if path.is_file() and path.name != ".lock"} == before
+
+
+def test_a_run_is_not_taken_for_text(here, toy_run, capsys):
+    said = refused(capsys, "train", toy_run, "--out", "r")
+    assert said == f"error: {toy_run} is a run, not text: --resume {toy_run} goes on with it\n"
+    assert not (here / "r").exists()
 
 
 def test_a_corpus_takes_no_second_source(here, toy_corpus, capsys):
@@ -334,6 +342,8 @@ def test_sample(model, capsys, options):
     facts = parsed(capsys, "sample", "-n", "5", *model, *options)
     assert out.splitlines() == facts["sentences"]
     assert (len(facts["sentences"]), facts["seed"]) == (5, 0)
+    if "0" in options:
+        assert parsed(capsys, "sample", "-n", "5", *model, "--temperature", "1e-300") == facts
     if "--prompt" in options:
         assert all(text.startswith("the small") for text in facts["sentences"])
 
@@ -474,13 +484,17 @@ def test_codes_that_are_not_finite_are_refused(here, model, capsys):
         (["encode", "", "--out", "c.npz"], "error: the sentence '' is empty"),
         (["encode", "cat " * 99, "--out", "c.npz"], "error: the sentence 'cat "),
         (["encode", ONE, "--out", "no/such/c.npz"], "error: no/such/c.npz: no such file or folder: check the path"),
-        (["encode", ONE, "--out", "."], "error: --out .: this is a folder, not a file\n"),
+        (["encode", ONE, "--out", "."], "error: .: this is no plain file: choose another name\n"),
+        (["encode", ONE, "--out", "pipe"], "error: pipe: this is no plain file: choose another name\n"),
+        (["encode", ONE, "--out", "link"], "error: link: this is no plain file: choose another name\n"),
         (["encode", ONE, "--out", "good.txt/c.npz"], "error: good.txt/c.npz: a part of the path is a file"),
         (["reconstruct", ONE, "--beams", "0"], "error: --beams 0: expected 1 to 100"),
         (["decode", "c.npz", "--beams", "101"], "error: --beams 101: expected 1 to 100"),
     ],
 )
 def test_what_cannot_be_encoded_leaves_nothing(here, model, capsys, words, message):
+    os.mkfifo("pipe")  # as /dev/null and /dev/stdout, must not give way to a file
+    Path("link").symlink_to("good.txt")
     before = contents(here)
     assert refused(capsys, *words, *model).startswith(message)
     assert contents(here) == before
@@ -511,8 +525,7 @@ def test_evaluate_on_a_corpus_and_on_a_text_file(here, model, toy_corpus, capsys
     again = parsed(capsys, "evaluate", "held-out.txt", *model, *FEW)
     assert again["data"] == "held-out.txt"
     assert figures(again) == pytest.approx(found)
-    code, out, err = call(capsys, "evaluate", "held-out.txt", *model, *FEW, "--split", "valid")
-    assert (code, err.strip()) == (0, "")
+    out = said(capsys, "evaluate", "held-out.txt", *model, *FEW)
     assert out.splitlines()[0] == "vae at step 240 on held-out.txt: 8 sentences, seed 0"
     assert [line.split("  ")[1] for line in out.splitlines()[1:]] == names
 

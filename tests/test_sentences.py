@@ -293,6 +293,19 @@ def test_candidates_are_different_and_sorted_by_likelihood_and_cycle_check(vae, 
         assert likeliest.text == vae.decode(code[None], beams=10, rerank=False)[0]
 
 
+def test_a_sentence_that_several_rows_of_tokens_spell_is_one_candidate_the_best_of_them(vae, texts, monkeypatch):
+    code = vae.encode(texts[:1])[0]
+    whole = vae.candidates(code, beams=10)
+    decode = vae.codec.decode
+    monkeypatch.setattr(vae.codec, "decode", lambda row: " ".join(decode(row).split()[:2]))
+    best: dict[str, Point] = {}
+    for point in whole:
+        best.setdefault(" ".join(point.text.split()[:2]), point)
+    found = vae.candidates(code, beams=10)
+    assert 1 < len(found) < len(whole)
+    assert [(p.text, p.distortion) for p in found] == [(text, p.distortion) for text, p in best.items()]
+
+
 @torch.inference_mode()
 def test_the_figures_of_a_candidate_are_those_of_its_sentence(vae, texts):
     code = vae.encode(texts[:2]).mean(0, keepdim=True)
@@ -332,7 +345,9 @@ def test_a_language_model_has_no_codes_but_samples(toy_language_model):
     said = lone(lambda: SentenceVAE.from_pretrained(toy_language_model))
     assert "a lm has no codes; interpolate, reconstruct, encode and decode need a vae or an autoencoder" in said
     opened = run.open_model(toy_language_model)
-    assert sentences.draw(opened, 70, seed=1)[:2] == sentences.draw(opened, 2, seed=1)
+    texts = sentences.draw(opened, 128, seed=1)
+    assert texts[:2] == sentences.draw(opened, 2, seed=1)
+    assert texts[64:] != texts[:64]  # though they are drawn 64 at a time
 
 
 # ----------------------------------------------------------------------------------------------------- sharing

@@ -90,7 +90,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "vae": {},
     "averaging off": {"ema": 0.0},
     "two batches a step": {"accumulate": 2},
-    "plateau": {"schedule": "plateau", "patience": 1, "lr": 1.0, "every": 3},
+    "plateau": {"schedule": "plateau", "patience": 2, "lr": 1.0, "every": 3},
     "noise": {"word_dropout": 0.3, "delete": 0.2, "blank": 0.1, "dropout": 0.2, "encoder_dropout": 0.1},
     "warm start": {"warm_start": 0.3, "kl_warmup": 0.3},
     "language model": {"model": "lm", "word_dropout": 0.3},
@@ -116,7 +116,7 @@ def test_a_run_that_crashed_is_resumed_bit_for_bit(toy_corpus, tmp_path, variant
     assert_same(tmp_path / "whole", folder)
     if variant == "plateau":
         rates = [line["lr"] for line in contents(folder)["metrics"] if "lr" in line]
-        assert rates[-1] < 0.5 * rates[1], "the learning rate was never halved, so that nothing was tried here"
+        assert rates[-1] < rates[1], "the learning rate was never halved, so that nothing was tried here"
 
 
 @pytest.mark.parametrize("variant", ["vae", "plateau"])
@@ -432,6 +432,14 @@ def test_two_batches_in_one_step_are_one_batch_of_both(toy_corpus):
     assert first.tokens == second.tokens == int((tokens != 0).sum())
     for (name, left), right in zip(one.model.named_parameters(), other.model.parameters(), strict=True):
         torch.testing.assert_close(left, right, rtol=1e-3, atol=2e-5, msg=name)
+
+
+def test_every_batch_is_asked_for_once_and_by_its_number(toy_corpus):
+    training, rows, asked = training_of(toy_corpus, accumulate=3), batches(toy_corpus, 1), []
+    training.steps = 4
+    steps = [report.step for report in trainer.train(training, lambda n: asked.append(n) or Rows(rows[0], 16))]
+    assert steps == [1, 2, 3, 4]
+    assert asked == list(range(12))
 
 
 def test_the_gradient_is_clipped_and_reported_as_it_was(toy_corpus):

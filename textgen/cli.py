@@ -457,14 +457,12 @@ def _encode(chosen: argparse.Namespace) -> int:
     from corpora import files
     from textgen.sentences import SentenceVAE
 
-    out = Path(chosen.out)
-    if out.is_dir():
-        raise InputError(f"--out {out}: this is a folder, not a file")
     vae = SentenceVAE(_open(chosen))
     given = _sentences(chosen)
     codes = vae.encode(given, seed=chosen.seed if chosen.draw else None).cpu().numpy()
     data = io.BytesIO()
     np.savez(data, codes=codes, sentences=np.array(given))
+    out = Path(chosen.out)
     with files.explained(out):
         files.replace_file(out, data.getvalue())
     return _show(

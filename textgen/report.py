@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -212,7 +213,7 @@ def _mean(name: str, values: torch.Tensor, estimator: str) -> Figure:
 
 
 def _tracked(items: list[list[int]], progress: bool) -> Iterable[list[int]]:
-    if not progress:
+    if not progress or not sys.stderr.isatty():
         return items
     from rich.console import Console
     from rich.progress import track

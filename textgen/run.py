@@ -237,6 +237,9 @@ def train(
     if threads:
         torch.set_num_threads(threads)
     words = dict(settings or {})
+    for given in inputs:
+        if (Path(given) / "recipe.json").is_file():  # whose samples.txt would be taken for text
+            raise InputError(f"{given} is a run, not text: --resume {given} goes on with it")
     built = len(inputs) == 1 and (Path(inputs[0]) / files.MANIFEST).is_file()
     if init is not None:
         first = open_model(init)

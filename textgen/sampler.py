@@ -38,7 +38,7 @@ def choose(logits: Tensor, numbers: Tensor, how: Choice) -> Tensor:
     The number is looked up in the cumulative distribution, so a row's token hangs on that row's number alone; and
     it is much faster than `torch.multinomial` where V is large.
     """
-    if how.temperature == 0:
+    if how.temperature < 1e-6:  # which float32 logits cannot be divided by
         return logits.argmax(-1)
     if how.temperature != 1:
         logits = logits / how.temperature
