@@ -28,11 +28,11 @@ from collections.abc import Callable
 import torch
 from torch import nn
 from torch.nn import functional as F
-from turns import Entry, Report, arguments, begin, in_turn
 
 from textgen import sampler
 from textgen.backbone import Backbone, Vocabulary
 from textgen.backbones import lstm, transformer
+from turns import Entry, Report, arguments, begin, in_turn
 
 WINDOW = 100
 
@@ -141,14 +141,19 @@ def compare_transformer(chosen: object, report: Report, quick: bool) -> None:
     vocab = Vocabulary(170)
     backbone = transformer.build(transformer.Config(width=256, layers=6, heads=8), vocab, 0).eval()
     error = stepping_error(backbone, vocab, 4, length)
-    report.say("transformer stepping error", error, f"\nTransformer: stepping and forward differ by at most {error:.1e}")
+    report.say(
+        "transformer stepping error", error, f"\nTransformer: stepping and forward differ by at most {error:.1e}"
+    )
     for rows, bar in ((1, 1.5), (64, 3.0)):
         peer, weights = hugging_face(vocab.size, rows, length)
         if rows == 1:
             own = sum(weight.numel() for weight in backbone.parameters())
             report.say("weights", {"peer": weights, "ours": own}, f"weights: peer {weights:,}; ours {own:,}")
         title = f"Transformer 6 x 256 x 8, {rows} row{'s' * (rows > 1)}"
-        entries = [Entry("Hugging Face generate, cached", peer), Entry("ours", ours(backbone, vocab, rows, length), bar)]
+        entries = [
+            Entry("Hugging Face generate, cached", peer),
+            Entry("ours", ours(backbone, vocab, rows, length), bar),
+        ]
         report.table(title, "tokens per second", in_turn(entries, chosen, warm_up=rows == 1))
 
 

@@ -28,12 +28,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
-from turns import Entry, Report, arguments, begin, in_turn
 
 from corpora.codec import Words
 from corpora.corpus import Corpus
 from textgen import config, trainer
 from textgen.run import vocabulary
+from turns import Entry, Report, arguments, begin, in_turn
 
 VOCABULARY = 10_000
 LONGEST = 60
@@ -172,7 +172,11 @@ def until(update: Callable[[], tuple[int, float]], tokens: int, losses: list[tup
 def reached(losses: list[tuple[int, float]], tokens: int, last: int) -> float:
     """Mean loss per token over the `last` tokens of the first `tokens`."""
     done = np.cumsum([count for count, _ in losses])
-    inside = [(count, loss) for (count, loss), total in zip(losses, done, strict=True) if total - count < tokens and total > tokens - last]
+    inside = [
+        (count, loss)
+        for (count, loss), total in zip(losses, done, strict=True)
+        if total - count < tokens and total > tokens - last
+    ]
     return sum(count * loss for count, loss in inside) / sum(count for count, _ in inside)
 
 
@@ -199,9 +203,7 @@ def main() -> None:
     report.say("weights", counts, "weights: " + "; ".join(f"{name}: {count:,}" for name, count in counts.items()))
 
     losses: dict[str, list[tuple[int, float]]] = {name: [] for name in trainings}
-    entries = [
-        Entry(name, until(one.update, tokens, losses[name]), bars[name]) for name, one in trainings.items()
-    ]
+    entries = [Entry(name, until(one.update, tokens, losses[name]), bars[name]) for name, one in trainings.items()]
     results = in_turn(entries, chosen)
     report.table("training", "real tokens per second", results)
     seen = min(sum(count for count, _ in found) for found in losses.values())

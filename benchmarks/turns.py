@@ -55,7 +55,12 @@ def in_turn(entries: Sequence[Entry], chosen: argparse.Namespace, warm_up: bool 
             units = entry.run()
             found.append(units / (clock() - start))
     return [
-        Result(entry.name, None if chosen.quick else entry.bar, found, [rate / first for rate, first in zip(found, rates[0], strict=True)])
+        Result(
+            entry.name,
+            None if chosen.quick else entry.bar,
+            found,
+            [rate / first for rate, first in zip(found, rates[0], strict=True)],
+        )
         for entry, found in zip(entries, rates, strict=True)
     ]
 

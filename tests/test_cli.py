@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -247,6 +248,7 @@ def test_bytes_that_are_not_utf8_are_replaced_if_asked(here, capsys):
 
 def test_a_run_from_nothing_and_on(here, capsys):
     toy = ["toy", "count=120", "codec=words", *SIZES]
+    threads = threading.active_count()
     code, out, err = call(capsys, "train", *toy, "--out", "deep/run", "--steps", "20", "--batch", "16", "--every", "10")
     assert code == 0
     assert re.fullmatch(r"deep/run: best checkpoint step-0000000[12]0; try: textgen sample --model deep/run\n", out)
@@ -255,6 +257,7 @@ def test_a_run_from_nothing_and_on(here, capsys):
     assert all(words in err for words in seen)
     names = {path.name for path in Path("deep/run").iterdir()}
     assert names >= {"recipe.json", "checkpoints", "metrics.jsonl", "samples.txt", "corpus"}
+    assert threading.active_count() == threads  # TensorBoard's writer is gone
     assert len(said(capsys, "sample", "--model", "deep/run", "-n", "3").splitlines()) == 3
 
     found = json.loads(call(capsys, "train", "--resume", "deep/run", "--steps", "30", "--json", "--quiet")[1])
@@ -298,6 +301,21 @@ def test_interpolate(model, capsys, options):
     assert facts["path"] == ("arc" if "arc" in options else "line")
     if "auto" not in options:
         assert len(texts) == (3 if "3" in options else 8)
+
+
+def test_interpolate_is_the_call_of_the_same_name(model, toy_run, capsys):
+    vae = textgen.SentenceVAE.from_pretrained(toy_run)
+    walks = {
+        (): vae.interpolate(ONE, OTHER),
+        ("--steps", "40"): vae.interpolate(ONE, OTHER, steps=40),
+        ("--steps", "40", "--no-rerank"): vae.interpolate(ONE, OTHER, steps=40, rerank=False),
+        ("--beams", "2", "--steps", "20"): vae.interpolate(ONE, OTHER, beams=2, steps=20),
+        ("--path", "arc", "--steps", "auto"): vae.interpolate(ONE, OTHER, path="arc", steps=None),
+    }
+    assert len({str(walk) for walk in walks.values()}) == len(walks)
+    for options, walk in walks.items():
+        assert said(capsys, "interpolate", ONE, OTHER, *model, *options) == f"{walk}\n"
+        assert parsed(capsys, "interpolate", ONE, OTHER, *model, *options) == walk.to_dict()
 
 
 @pytest.mark.parametrize(

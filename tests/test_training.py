@@ -90,7 +90,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "vae": {},
     "averaging off": {"ema": 0.0},
     "two batches a step": {"accumulate": 2},
-    "plateau": {"schedule": "plateau", "patience": 2, "lr": 1.0, "every": 3},
+    "plateau": {"schedule": "plateau", "patience": 2, "lr": 3.0, "every": 3},
     "noise": {"word_dropout": 0.3, "delete": 0.2, "blank": 0.1, "dropout": 0.2, "encoder_dropout": 0.1},
     "warm start": {"warm_start": 0.3, "kl_warmup": 0.3},
     "language model": {"model": "lm", "word_dropout": 0.3},
@@ -158,6 +158,63 @@ def test_a_finished_run_resumed_does_nothing_and_resumed_for_longer_goes_on(toy_
     one, other = contents(folder), contents(tmp_path / "longer")
     name = "checkpoints/step-000000012/training.safetensors"
     assert one[name] == other[name]
+
+
+# Training on from another model.
+
+
+@pytest.fixture(scope="module")
+def first_run(toy_corpus, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("first") / "run"
+    start(folder, plan(toy_corpus, folder, steps=6))
+    return folder
+
+
+def train_on(corpus: Path | str, folder: Path, init: Path, **chosen: Any) -> Path:
+    options = {"steps": 12, "every": 6, "batch": 16, "seed": 2, "device": "cpu", "threads": 1}
+    options |= {name: chosen.pop(name) for name in ("model", "steps", "screen") if name in chosen}
+    more = {"precision": "fp32", **chosen}
+    return run.train([corpus], folder, init=init, settings=more, **{"screen": Watching({}), **options})
+
+
+def test_a_run_begun_with_a_model_has_its_weights_settings_and_codec(toy_corpus, first_run, tmp_path):
+    known, codec = run.open_model(first_run), tmp_path / "text" / "corpus" / "codec.json"
+    for corpus, folder in ((toy_corpus, tmp_path / "built"), ("toy", codec.parents[1])):
+        more = {"count": 100} if corpus == "toy" else {}
+        again = run.open_model(train_on(corpus, folder, first_run, steps=1, lr=1e-12, weight_decay=0.0, **more))
+        assert again.recipe == known.recipe
+        assert again.codec.to_dict() == known.codec.to_dict()
+        for (name, one), other in zip(known.model.named_parameters(), again.model.parameters(), strict=True):
+            torch.testing.assert_close(one, other, rtol=0, atol=1e-6, msg=name)
+    assert json.loads(codec.read_text()) == known.codec.to_dict()
+
+
+def test_a_run_begun_with_a_model_resumes_without_it(toy_corpus, first_run, tmp_path):
+    """Once there is a checkpoint, the model that it began with may move, or be pruned."""
+    whole, folder, moved = tmp_path / "whole", tmp_path / "crashed", tmp_path / "moved"
+    shutil.copytree(first_run, moved)
+    train_on(toy_corpus, whole, first_run)
+    with pytest.raises(Crash):
+        train_on(toy_corpus, folder, moved, screen=Watching({8: crash}))
+    shutil.rmtree(moved)
+    run.resume(folder, Watching({}))
+    one, other = contents(whole), contents(folder)
+    assert one.pop("recipe.json") != other.pop("recipe.json")  # they name two places
+    assert one == other
+
+
+def test_a_model_that_a_run_cannot_begin_with_is_refused(toy_corpus, first_run, tmp_path):
+    from corpora.build import build
+
+    out = tmp_path / "out"
+    with pytest.raises(InputError, match=r"is a vae: leave out --model, or give another --init"):
+        train_on(toy_corpus, out, first_run, model="lm")
+    with pytest.raises(InputError, match=r"weights and config.json do not belong together"):
+        train_on(toy_corpus, out, first_run, width=20)
+    build(["toy"], tmp_path / "other", words={"count": "60", "codec": "characters"})
+    with pytest.raises(InputError, match=r"the corpus has another codec than .*: build it with codec_from="):
+        train_on(tmp_path / "other", out, first_run)
+    assert not (out / "recipe.json").exists()
 
 
 # Killed processes.

@@ -457,7 +457,7 @@ def _train(folder: Path, made: Plan, screen: Screen, *, resuming: bool) -> Path:
         raise InputError(f"{files.quoted_path(folder / made.corpus)} is not the corpus that this run was begun with")
     manual_seed(made.seed, 2**32 - 1)  # initial weights: no step has this number
     model = config.build(made.recipe, vocabulary(corpus.codec))
-    if made.init is not None:
+    if made.init is not None and not (resuming and checkpoint.listed(checkpoints)):  # it may be gone by then
         checkpoint.fill(model, checkpoint.read_model(Path(made.init)).tensors, Path(made.init))
     training = trainer.Training(model, made.training, steps=made.steps, seed=made.seed, device=made.device, among=among)
     judged: dict[str, Any] = {"best_step": None, "best_score": None}
