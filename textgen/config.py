@@ -85,3 +85,20 @@ def from_dict(saved: Any, allowed: tuple[str, ...] = ("textgen.models",)) -> Rec
 def build(made: Recipe, vocab: Vocabulary) -> Model:
     """The model of a recipe for a vocabulary, freshly initialised from torch's generator."""
     return find(made.package, made.model).build(made.configs["model"], vocab, Parts(made, vocab))
+
+
+def outline(made: Recipe, vocab: Vocabulary) -> Model:
+    """The model of a recipe on the meta device: shapes without memory, whatever sizes the recipe asks for."""
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    class Uninitialised(TorchFunctionMode):
+        """Leaves out what has nothing to fill; torch would import its whole compiler for it, over a second."""
+
+        def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            if function is torch.nn.init.normal_:
+                return kwargs["tensor"]
+            return function(*args, **(kwargs or {}))
+
+    with torch.device("meta"), Uninitialised():
+        return build(made, vocab)

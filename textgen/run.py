@@ -128,8 +128,8 @@ def open_model(name: str | Path = DEFAULT_MODEL, device: str = "cpu") -> Opened:
             raise ValueError(f"length {quoted(length)} is not a number of tokens")
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{files.quoted_path(folder)}: config.json or codec.json is not usable: {error}") from error
-    with torch.device("meta"):  # shapes first: a config that asks for a giant costs nothing
-        checkpoint.check_fit(config.build(recipe, vocabulary(codec)), stored.tensors, folder)
+    # shapes first: a config that asks for a giant costs nothing
+    checkpoint.check_fit(config.outline(recipe, vocabulary(codec)), stored.tensors, folder)
     model = config.build(recipe, vocabulary(codec))
     checkpoint.fill(model, stored.tensors, folder)
     return Opened(model.to(device).eval(), codec, recipe, length, stored.config, folder)
@@ -344,8 +344,7 @@ def _check_init(folder: Path, recipe: config.Recipe, codec: Codec) -> None:
     if stored.codec != codec.to_dict():
         where = files.quoted_path(folder)
         raise InputError(f"the corpus has another codec than {where}: build it with codec_from={where}")
-    with torch.device("meta"):
-        checkpoint.check_fit(config.build(recipe, vocabulary(codec)), stored.tensors, folder)
+    checkpoint.check_fit(config.outline(recipe, vocabulary(codec)), stored.tensors, folder)
 
 
 def start(folder: Path, made: Plan, screen: Screen | None = None) -> Path:
