@@ -1,13 +1,17 @@
-"""Latency of one interpolation: 2 sentences encoded, 10 points of 20 tokens decoded, warm; and the command from cold.
+"""How long one walk between two sentences takes, warm and from a cold start.
 
-    python benchmarks/interpolation.py             # under a minute on two cores
+    python benchmarks/interpolation.py           # all threads, about a minute
     python benchmarks/interpolation.py --threads 1
 
-Warm: the sizes of the model that ships (vocabulary 8,000, width 512, embedding 256, latent 64), random weights, which
-write all 20 tokens: speed depends on neither. Greedy, then with the 10 beams, the re-ranking and the cycle check that
-`textgen interpolate` has by default. The contestant to beat decodes the points one after another, greedily, as scripts
-in this field do, with the same backbone and carried state. Cold: the whole process of `textgen interpolate` with the
-model that ships, from exec to exit, torch's import included.
+Warm: `SentenceVAE.interpolate` on a model of the shipped size (vocabulary 8,000, LSTM 512, embedding 256, latent 64,
+encoder 256) with random weights, in fp32: two sentences of 10 words encoded, 10 points decoded to 20 tokens each,
+greedily (beams=1) and by a beam search of 10 with the re-ranking that is the default. No row stops early.
+
+The peer does the same greedy walk on the same weights as a plain script would: one sentence encoded at a time, one
+point decoded at a time, `nn.LSTM` called with one token and its state. Its sentences must be ours, word for word.
+
+Cold: the whole process `textgen interpolate A B` on the default model, beside one that only imports torch; left out
+where no model is shipped.
 """
 
 from __future__ import annotations
@@ -16,89 +20,113 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from statistics import median
 
 import torch
 from torch import Tensor
-
-from textgen import config, run, sampler
-from textgen.backbone import Vocabulary
-from textgen.model import Latent
 from turns import Entry, Report, arguments, begin, in_turn
 
-TOKENS, POINTS = 20, 10
-VOCAB = Vocabulary(8000, 0, 1, 2)
-PAIR = ["i went to the store to buy some groceries", "don't worry about it, she said"]
+from corpora.codec import Words
+from textgen import config, run
+from textgen.sentences import SentenceVAE
+
+SETTINGS = {"width": 512, "embedding": 256, "latent": 64, "encoder_width": 256}
+POINTS = 10
+LENGTH = 20
 
 
-def model() -> Latent:
-    """The shipped sizes, freshly initialised; the stop is made impossible so that every point has all its tokens."""
-    recipe, _ = config.recipe("vae", {"width": 512, "embedding": 256, "latent": 64, "encoder_width": 256})
-    made = config.build(recipe, VOCAB)
-    assert isinstance(made, Latent)
-    made.backbone.head.bias.data[VOCAB.stop] = -1e9
-    return made.eval()
+def untrained(vocabulary: int) -> SentenceVAE:
+    """A model of the shipped size that never stops before `LENGTH` tokens."""
+    codec = Words([f"w{number}" for number in range(vocabulary - 3)])
+    recipe, _ = config.recipe("vae", SETTINGS)
+    torch.manual_seed(0)
+    model = config.build(recipe, run.vocabulary(codec)).eval()
+    with torch.no_grad():
+        for token in (codec.stop, codec.pad, codec.blank):
+            model.backbone.head.bias[token] = -1e4
+    return SentenceVAE(run.Opened(model, codec, recipe, LENGTH, {}, Path("untrained")))
 
 
-def codes(made: Latent, tokens: Tensor) -> Tensor:
-    """The codes of 10 points between the two rows of `tokens`."""
-    ends = made.posterior(tokens).mean
-    return torch.stack([ends[0] + number / (POINTS - 1) * (ends[1] - ends[0]) for number in range(POINTS)])
+class Peer:
+    """The same walk, one row and one token at a time."""
 
-
-def contestants(made: Latent) -> list[Entry]:
-    """Ways to do the same request; each run is one."""
-    tokens = torch.randint(3, VOCAB.size, (2, TOKENS), generator=torch.Generator().manual_seed(0))
-    greedy = sampler.Choice(temperature=0)
-
-    @torch.inference_mode()
-    def one_by_one() -> float:
-        for code in codes(made, tokens):
-            sampler.sample(made.backbone, VOCAB, rows=1, length=TOKENS, context=code[None], how=greedy)
-        return 1
+    def __init__(self, vae: SentenceVAE) -> None:
+        self.vae, self.model, self.backbone = vae, vae.model, vae.model.backbone
 
     @torch.inference_mode()
-    def together() -> float:
-        sampler.sample(made.backbone, VOCAB, rows=POINTS, length=TOKENS, context=codes(made, tokens), how=greedy)
-        return 1
+    def walk(self, start: str, end: str) -> list[str]:
+        """The sentences at `POINTS` points of the line between two sentences."""
+        first, last = (self.model.posterior(self.vae.tokens([sentence])).mean for sentence in (start, end))
+        codes = [first + number / (POINTS - 1) * (last - first) for number in range(POINTS)]
+        return [self.vae.codec.decode(self.greedy(code)) for code in codes]
 
-    def searched(beams: int) -> Callable[[], float]:
-        @torch.inference_mode()
-        def work() -> float:
-            points = codes(made, tokens)
-            found = sampler.beam(
-                made.backbone, VOCAB, rows=POINTS, length=TOKENS, beams=beams, context=points
-            ).tokens.view(POINTS * beams, -1)
-            made.posterior(found)  # the cycle check
-            return 1
+    def greedy(self, code: Tensor) -> list[int]:
+        """The most probable token, again and again, from a code (1, Z)."""
+        backbone = self.backbone
+        state = backbone._first(1, code)
+        token = torch.full((1,), backbone.vocab)
+        tokens: list[int] = []
+        while len(tokens) < LENGTH and self.vae.codec.stop not in tokens:
+            inputs = torch.cat([backbone.embedding(token), code], 1)[:, None]  # (1, 1, E + Z)
+            outputs, state = backbone.lstm(inputs, state)
+            token = backbone.head(torch.cat([outputs[:, 0], code], 1)).argmax(-1)
+            tokens.append(int(token))
+        return tokens
 
-        return work
 
-    return [
-        Entry("greedy, one point after another", one_by_one),
-        Entry("ours, greedy", together),
-        Entry("ours, 10 beams and cycle check", searched(10)),
-    ]
+def walks(walk: Callable[[], object], times: int) -> Callable[[], float]:
+    """`times` walks as one turn."""
+
+    def run() -> float:
+        for _ in range(times):
+            walk()
+        return times
+
+    return run
+
+
+def cold(command: list[str], times: int) -> float:
+    """Median seconds of a whole process."""
+    found = []
+    for _ in range(times):
+        start = time.perf_counter()
+        subprocess.run(command, check=True, capture_output=True)
+        found.append(time.perf_counter() - start)
+    return median(found)
 
 
 def main() -> None:
-    """Measure the warm request in its variants, and the cold command."""
-    chosen = begin(arguments(str(__doc__)))
+    """Measure the warm walk in turn with the peer's, then the cold start."""
+    parser = arguments(str(__doc__))
+    chosen = begin(parser)
     report = Report(chosen)
-    torch.manual_seed(0)
-    results = in_turn(contestants(model()), chosen)
-    report.table("One warm interpolation", "requests per second", results)
-    for result in results:
-        milliseconds = 1000 / median(result.rates)
-        report.say(result.name, milliseconds, f"{result.name}: {milliseconds:.0f} ms")
-    if run.DEFAULT_MODEL in run.shipped():
-        command = [sys.executable, "-m", "textgen.cli", "interpolate", *PAIR, "--threads", str(chosen.threads)]
-        times = []
-        for _ in range(1 if chosen.quick else chosen.rounds):
-            start = time.perf_counter()
-            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-            times.append(time.perf_counter() - start)
-        report.say("cold", times, f"textgen interpolate, from cold: {median(times):.1f} s (least {min(times):.1f} s)")
+    vae = untrained(300 if chosen.quick else 8000)
+    words = [f"w{number}" for number in range(20)]
+    ends = " ".join(words[:10]), " ".join(words[10:])
+    peer = Peer(vae)
+    ours = [point.text for point in vae.interpolate(*ends, steps=POINTS, beams=1)]
+    report.say("same sentences", ours == peer.walk(*ends), f"the peer's sentences are ours: {ours == peer.walk(*ends)}")
+
+    times = 1 if chosen.quick else 10
+    entries = [Entry("peer, greedy, one row at a time", walks(lambda: peer.walk(*ends), times))]
+    for beams in (1, 10):
+        walk = walks(lambda beams=beams: vae.interpolate(*ends, steps=POINTS, beams=beams), times)
+        entries.append(Entry(f"ours, beams={beams}", walk))
+    results = in_turn(entries, chosen)
+    report.table("one walk, warm", "walks per second", results)
+    latencies = {result.name: 1000 / median(result.rates) for result in results}
+    text = "\n".join(f"{name:42}{value:>10.1f} ms" for name, value in latencies.items())
+    report.say("milliseconds", latencies, f"\nmedian latency\n{text}")
+
+    if run.shipped():
+        times = 1 if chosen.quick else 5
+        bare = cold([sys.executable, "-c", "import torch"], times)
+        whole = cold([sys.executable, "-m", "textgen.cli", "interpolate", "it was late .", "she left ."], times)
+        text = f"\ncold start: textgen interpolate {whole:.2f} s, of which importing torch {bare:.2f} s"
+        report.say("cold start, seconds", {"textgen interpolate": whole, "import torch": bare}, text)
+    else:
+        report.say("cold start, seconds", None, "\ncold start: no model is shipped here")
     report.end()
 
 

@@ -330,11 +330,11 @@ def _by_hash(spool: _Spool, config: Config) -> Assign:
     if spool.count <= _EXACT:
         keys = np.unique(np.concatenate(list(spool.hashes())))
         counts = {name: max(1, round(share * len(keys))) for name, share in wanted.items()}
-        if len(keys) < 1 + len(wanted):
+        if len(keys) <= sum(counts.values()):
             needs = " and ".join(["train", *wanted])
             raise InputError(
                 f"only {len(keys)} usable row{'s' * (len(keys) != 1)}, counting near-duplicates once: at least "
-                f"{1 + len(wanted)} are needed, one each for {needs}; add rows, or set valid_share=0 test_share=0"
+                f"{1 + sum(counts.values())} are needed for {needs}; add rows, or set valid_share=0 test_share=0"
             )
         bounds = [int(keys[sum(list(counts.values())[: i + 1])]) for i in range(len(counts))]
     else:

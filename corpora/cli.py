@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -108,22 +107,17 @@ def _build(chosen: argparse.Namespace) -> int:
     inputs, words = split_words(chosen.words)
     if chosen.errors is not None:
         words["errors"] = chosen.errors
-    # A polite kill ends like Ctrl-C: what is unfinished is removed on the way out.
-    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    try:
-        with _progress(quiet=chosen.json) as tell:
-            corpus = build(
-                inputs,
-                chosen.out,
-                source=chosen.source,
-                valid=chosen.valid,
-                test=chosen.test,
-                words=words,
-                replace=chosen.replace,
-                progress=tell,
-            )
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    with _progress(quiet=chosen.json) as tell:
+        corpus = build(
+            inputs,
+            chosen.out,
+            source=chosen.source,
+            valid=chosen.valid,
+            test=chosen.test,
+            words=words,
+            replace=chosen.replace,
+            progress=tell,
+        )
     if chosen.json:
         print(json.dumps({"folder": chosen.out, "fingerprint": corpus.fingerprint} | _summary(corpus), indent=1))
         return 0

@@ -7,6 +7,7 @@ import difflib
 import io
 import os
 import re
+import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -79,11 +80,20 @@ def run(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None 
     Ctrl-C, 0 when the reader of our output went away."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # what a terminal cannot show is no reason to stop
+    # A polite kill ends like Ctrl-C: what is unfinished is removed on the way out.
+    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         code = main(argv)
         sys.stdout.flush()
     except InputError as error:
         print(f"error: {one_line(str(error))}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        # Python flushes stdout once more at exit; give it somewhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        print(f"error: {one_line(str(error))[:300]}", file=sys.stderr)
         return 2
     except (MemoryError, RuntimeError) as error:  # torch raises the latter when there is no more memory
         if isinstance(error, RuntimeError) and not re.search("out of memory|can't allocate memory", str(error)):
@@ -93,10 +103,8 @@ def run(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None 
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        # Python flushes stdout once more at exit; give it somewhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    finally:
+        signal.signal(signal.SIGTERM, before)
     return code
 
 

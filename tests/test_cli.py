@@ -230,7 +230,7 @@ def test_a_run_is_not_taken_for_text(here, toy_run, capsys):
 def test_a_corpus_takes_no_second_source(here, toy_corpus, capsys):
     said = refused(capsys, "train", toy_corpus, "--valid", "good.txt", "--out", "r")
     assert "is a corpus already built: leave out valid" in said
-    assert "unknown setting 'vocab'" in refused(capsys, "train", toy_corpus, "vocab=300", "--out", "r")
+    assert "already built: leave out vocab" in refused(capsys, "train", toy_corpus, "vocab=300", "--out", "r")
     assert not (here / "r").exists()
 
 
@@ -253,7 +253,7 @@ def test_a_run_from_nothing_and_on(here, capsys):
     assert code == 0
     assert re.fullmatch(r"deep/run: best checkpoint step-0000000[12]0; try: textgen sample --model deep/run\n", out)
     seen = ["building the corpus", "corpus   rows: ", "model    vae, ", "steps 0 to 20, 16 rows each, seed 0"]
-    seen += ["step      10  valid loss ", "nats per sentence", "best so far", "      given  ", "     sample  "]
+    seen += ["step      10  valid score ", "nats per sentence", "best so far", "      given  ", "     sample  "]
     assert all(words in err for words in seen)
     names = {path.name for path in Path("deep/run").iterdir()}
     assert names >= {"recipe.json", "checkpoints", "metrics.jsonl", "samples.txt", "corpus"}

@@ -169,7 +169,7 @@ def test_a_large_vocabulary_is_stored_in_four_bytes():
     [
         ([], {}, "no usable row for train: nothing was read"),
         (["", " "], {}, "no usable row for train: 2 empty"),
-        (["one"], {}, "only 1 usable row, counting near-duplicates once: at least 3 are needed, one each for train"),
+        (["one"], {}, "only 1 usable row, counting near-duplicates once: at least 3 are needed for train"),
         (["one", "One!"] * 9, {}, "only 1 usable row, counting near-duplicates once"),
         (["a", "b"], {}, "only 2 usable rows"),
         (["abc" * 99, "def" * 99, "ghi" * 99], {}, "(the shortest that was dropped has 297): raise max_length"),

@@ -123,7 +123,7 @@ def test_every_model_learns(parts, toy):
 
     before = loss()
     reports = train(model, toy, 60, lr=2e-2)
-    assert loss() < 0.8 * before
+    assert loss() < 0.87 * before
     assert all(math.isfinite(value) for report in reports for value in report.values())
 
 
@@ -357,7 +357,7 @@ def test_the_rate_is_held(toy, target):
     model = small.model("vae", vocab=config_vocabulary(toy), rate=target, **sizes)
     reports = train(model, toy, 600, batch=16, schedule="cosine")
     held = sum(report["rate"] for report in reports[-100:]) / 100
-    assert held == pytest.approx(target, rel=0.1)
+    assert held == pytest.approx(target, rel=0.07)
 
 
 def test_the_plain_vae_collapses_and_the_screen_says_so(toy, capsys):

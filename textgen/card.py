@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from textgen.run import Opened
 
 
-def card(name: str, facts: Mapping[str, Any], opened: Opened, about: str | None) -> str:
+def card(name: str, facts: Mapping[str, Any], opened: Opened) -> str:
     """Markdown with the hub's YAML head. Every figure carries its unit, split and estimator."""
     recipe, run = opened.recipe, facts.get("run", {})
     weights = sum(weight.numel() for weight in opened.model.parameters())
@@ -21,7 +21,10 @@ def card(name: str, facts: Mapping[str, Any], opened: Opened, about: str | None)
         "---",
     ]
     lines += ["", f"# {name}", ""]
-    lines += [about.strip() if about else "No words on the data were given with this model.", ""]
+    lines += [
+        str(facts["about"]).strip() if "about" in facts else "No words on the data were given with this model.",
+        "",
+    ]
     lines += [
         "## Use",
         "",

@@ -189,6 +189,7 @@ def parser() -> Parser:
     sharing = verb("export", "write one shareable model folder with a model card", model=False)
     sharing.add_argument("source", metavar="RUN|FOLDER", help="a run (its best checkpoint) or a model folder")
     sharing.add_argument("--out", required=True, metavar="DIR", help="the folder to make")
+    sharing.add_argument("--json", action="store_true", help="print the outcome as JSON")
     sharing.add_argument("--full", action="store_true", help="store weights in float32 instead of float16")
     sharing.add_argument("--figures", metavar="FILE.json", help="what `evaluate --json` printed, for the card")
     sharing.add_argument("--about", metavar="FILE.md", help="words on data and licence, for the card")
@@ -243,8 +244,10 @@ def _train(chosen: argparse.Namespace) -> int:
     from textgen import run as runs
     from textgen.screen import Screen
 
+    if chosen.out is None and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise InputError("several processes need to be told the same run folder: give --out")
     folder = Path(chosen.out) if chosen.out else _free()
-    screen = Screen(quiet=chosen.quiet or int(os.environ.get("RANK", "0")) > 0)
+    screen = Screen(quiet=chosen.quiet)
     given = {name: value for name in _OPTIONS if (value := getattr(chosen, name)) is not None}
     return _finish(chosen, folder, lambda: runs.train(inputs, folder, settings=words, screen=screen, **given))
 
@@ -301,8 +304,7 @@ def _open(chosen: argparse.Namespace) -> Any:
     if chosen.threads:
         torch.set_num_threads(chosen.threads)
     torch.set_flush_denormal(True)
-    device = "cpu" if chosen.device == "auto" and not torch.cuda.is_available() else trainer.pick_device(chosen.device)
-    return runs.open_model(chosen.model or runs.DEFAULT_MODEL, device)
+    return runs.open_model(chosen.model or runs.DEFAULT_MODEL, trainer.pick_device(chosen.device))
 
 
 def _sentences(chosen: argparse.Namespace) -> list[str]:
@@ -392,11 +394,11 @@ def _neighbours(chosen: argparse.Namespace) -> int:
     _at_least("--rows", chosen.rows, 0, 100_000_000)
     import numpy as np
 
-    from textgen import report
+    from textgen import figures
     from textgen.sentences import SentenceVAE
 
     vae = SentenceVAE(_open(chosen))
-    texts, _ = report.texts(vae.opened, Path(chosen.data), chosen.split)
+    texts, _ = figures.texts(vae.opened, Path(chosen.data), chosen.split)
     if 0 < chosen.rows < len(texts):
         rows = np.random.default_rng(chosen.seed).choice(len(texts), chosen.rows, replace=False)
         texts = [texts[row] for row in sorted(rows)]
@@ -507,11 +509,11 @@ def _evaluate(chosen: argparse.Namespace) -> int:
     _at_least("--rows", chosen.rows, 0, 100_000_000)
     _at_least("--samples", chosen.samples, 1, 1_000_000)
     _at_least("--beams", chosen.beams, 1, 100)
-    from textgen import report
+    from textgen import figures
 
     opened = _open(chosen)
-    texts, where = report.texts(opened, Path(chosen.data), chosen.split)
-    found = report.measure(
+    texts, where = figures.texts(opened, Path(chosen.data), chosen.split)
+    found = figures.measure(
         opened,
         texts,
         where=where,
@@ -566,8 +568,9 @@ def _export(chosen: argparse.Namespace) -> int:
         about = files.read_bytes(Path(chosen.about), 1 << 20).decode("utf-8", "replace")
     out = runs.export(chosen.source, Path(chosen.out), half=not chosen.full, figures=figures, about=about)
     size = sum(path.stat().st_size for path in out.iterdir()) / 1e6
-    print(f"{out}: {size:.1f} MB; try: textgen sample --model {out}")
-    return 0
+    return _show(
+        chosen, {"out": str(out), "MB": round(size, 1)}, f"{out}: {size:.1f} MB; try: textgen sample --model {out}"
+    )
 
 
 if __name__ == "__main__":

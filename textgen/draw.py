@@ -19,7 +19,7 @@ class Draw:
 
     def __init__(self, seed: int, step: int, *, total: int, rank: int = 0, world: int = 1, device: str = "cpu") -> None:
         self.total, self.rank, self.world, self.device = total, rank, world, device
-        self.generator = torch.Generator().manual_seed(_mix(seed, step))
+        self.generator = torch.Generator().manual_seed(_mix(seed, step, 1))
 
     def normal(self, *sizes: int) -> Tensor:
         """Standard normal numbers, (rows of this process, *sizes)."""
@@ -33,14 +33,14 @@ class Draw:
         return numbers[self.rank :: self.world].to(self.device)
 
 
-def _mix(seed: int, step: int) -> int:
-    """A 63-bit seed from two numbers; numpy's SeedSequence is documented never to change."""
-    return int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0] >> 1)
+def _mix(seed: int, step: int, purpose: int) -> int:
+    """A 63-bit seed from three numbers; numpy's SeedSequence is documented never to change."""
+    return int(np.random.SeedSequence([seed, step, purpose]).generate_state(1, np.uint64)[0] >> 1)
 
 
 def manual_seed(seed: int, step: int, rank: int = 0) -> None:
     """Seed torch's own generators, which dropout draws from, for one step of one process."""
-    torch.manual_seed(_mix(seed + (rank << 32), step))
+    torch.manual_seed(_mix(seed + (rank << 32), step, 0))
 
 
 def uniforms(seed: int, first: int, rows: int, length: int) -> Tensor:

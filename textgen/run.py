@@ -56,6 +56,8 @@ class Opened(NamedTuple):
     def name(self) -> str:
         """What to call it: the folder's name, or the run's and the step."""
         step = checkpoint.step_of(self.folder)
+        if self.folder.parent.name == "snapshots":  # in the hub's cache, models--OWNER--NAME/snapshots/REVISION
+            return self.folder.parents[1].name.removeprefix("models--").replace("--", "/")
         return self.folder.name if step is None else f"{self.folder.resolve().parents[1].name} at step {step:,}"
 
 
@@ -240,18 +242,24 @@ def train(
     for given in inputs:
         if (Path(given) / "recipe.json").is_file():  # whose samples.txt would be taken for text
             raise InputError(f"{given} is a run, not text: --resume {given} goes on with it")
+        if (Path(given) / checkpoint.MODEL).is_file():
+            raise InputError(f"{given} is a model, not text: name some text, and --init {given} to go on from it")
+    _check_numbers(**options)
     built = len(inputs) == 1 and (Path(inputs[0]) / files.MANIFEST).is_file()
     if init is not None:
         first = open_model(init)
         if model not in (None, first.recipe.model):
             raise InputError(f"--init {init} is a {first.recipe.model}: leave out --model, or give another --init")
         model, init = first.recipe.model, first.folder.resolve()
+        own = first.recipe.settings()
+        _check_sizes(first, {key: value for key, value in words.items() if key in own})
         words = {**first.recipe.settings(), **({} if built else {"codec_from": str(init)}), **words}
     model = model or "vae"
     if built:
         corpus_folder = Path(inputs[0])
         corpus = Corpus.open(corpus_folder)
         extra = [name for name, given in (("source", source), ("valid", valid), ("test", test)) if given is not None]
+        extra += [key for key in settings_of.known([build.Config(), codecs.Config()]) if key in words]
         if extra:
             raise InputError(f"{files.quoted_path(corpus_folder)} is a corpus already built: leave out {extra[0]}")
     else:
@@ -311,9 +319,7 @@ def plan(
     rows = len(corpus.splits["train"])
     if steps is None:  # ten passes, within what one sitting bears; a small corpus needs more of them
         steps = max(2000, min(20_000, 10 * corpus.epoch_steps(batch)))
-    for name, value, least in (("steps", steps, 1), ("batch", batch, 1), ("every", every or 1, 1), ("keep", keep, 2)):
-        require(value >= least, name, value, f"{least} or more")
-    require(0 <= seed < 2**32, "seed", seed, f"0 to {2**32 - 1}")
+    _check_numbers(steps=steps, batch=batch, seed=seed, every=every, keep=keep)
     device = trainer.pick_device(device)
     lengths = [int(split.lengths.max()) for split in corpus.splits.values() if len(split)]
     if not rows:
@@ -336,6 +342,25 @@ def plan(
         length=max(lengths),
         init=init,
     )
+
+
+def _check_numbers(
+    *, steps: int | None = None, batch: int = 1, seed: int = 0, every: int | None = None, keep: int = 2
+) -> None:
+    for name, value, least in (("steps", steps, 1), ("batch", batch, 1), ("every", every, 1), ("keep", keep, 2)):
+        require(value is None or value >= least, name, value, f"{least} or more")
+    require(0 <= seed < 2**32, "seed", seed, f"0 to {2**32 - 1}")
+
+
+def _check_sizes(first: Opened, changed: dict[str, Any]) -> None:
+    """Raise InputError if settings that are `changed` need weights of other sizes than a model's."""
+    recipe, _ = config.recipe(first.recipe.model, {**first.recipe.settings(), **changed})
+    try:
+        weights = checkpoint.weights(first.model)
+        checkpoint.check_fit(config.outline(recipe, vocabulary(first.codec)), weights, first.folder)
+    except InputError as error:
+        words = ", ".join(f"{key}={value}" for key, value in changed.items())
+        raise InputError(f"--init {first.name} has weights of other sizes than {words} asks for") from error
 
 
 def _check_init(folder: Path, recipe: config.Recipe, codec: Codec) -> None:
@@ -375,9 +400,14 @@ def resume(folder: Path, screen: Screen | None = None, *, steps: int | None = No
     `steps` trains it longer (or shorter) than was planned; the schedule then follows the new number.
     """
     made = read_plan(folder)
-    if steps is not None:
-        made = dataclasses.replace(made, steps=steps)
     with held(folder):
+        if steps is not None:
+            done = checkpoint.step_of(newest_whole(folder)[0]) or 0
+            if steps < done:
+                raise InputError(f"steps={steps}: the run is at step {done:,} already; give more to train it longer")
+            made = dataclasses.replace(made, steps=steps)
+            if int(os.environ.get("RANK", "0")) == 0:  # so that a plain --resume after this one goes on likewise
+                files.replace_file(folder / "recipe.json", files.to_json(made.to_dict()))
         return _train(folder, made, screen or Screen(), resuming=True)
 
 
@@ -444,6 +474,7 @@ class _Signals:
 
 
 def _train(folder: Path, made: Plan, screen: Screen, *, resuming: bool) -> Path:
+    made = dataclasses.replace(made, device=trainer.own_device(trainer.pick_device(made.device)))
     torch.set_num_threads(made.threads)
     torch.set_flush_denormal(True)
     among = trainer.Processes.join(made.device)
@@ -508,6 +539,7 @@ def _train(folder: Path, made: Plan, screen: Screen, *, resuming: bool) -> Path:
         with training.averaged() as averaged:
             report = validate(averaged, corpus, made)
             score = averaged.score(report)
+            report = {"score": score, **{name: value for name, value in report.items() if name != "loss"}}
             written = draw_samples(averaged, corpus, made) if lead else []
         better = math.isfinite(score) and (judged["best_score"] is None or score < judged["best_score"])
         if better:
@@ -518,7 +550,7 @@ def _train(folder: Path, made: Plan, screen: Screen, *, resuming: bool) -> Path:
             log.samples(written, training.step)
         save()
         screen.evaluated(training.step, report, written, better)
-        if isinstance(averaged, Latent) and averaged.noise:
+        if isinstance(averaged, Latent) and averaged.noise and training.step >= 200:  # before that, who can say
             screen.warn_of_collapse(training.step / made.steps, report, averaged)
 
     clock = time.monotonic()
@@ -531,7 +563,7 @@ def _train(folder: Path, made: Plan, screen: Screen, *, resuming: bool) -> Path:
             screen.step(report, speed, made.steps)
             if log is not None and (report.step % 10 == 0 or report.step == 1):
                 log.write({**report.means, "tokens per second": round(speed)}, report.step)
-            asked = _any(among, signals.asked)
+            asked = _any(among, signals.asked, made.device)
             if report.step % made.every == 0 or report.step == made.steps:
                 judge()
             elif asked:  # without an evaluation, which an uninterrupted run would not have made here
@@ -542,13 +574,13 @@ def _train(folder: Path, made: Plan, screen: Screen, *, resuming: bool) -> Path:
     return best(folder)
 
 
-def _any(among: trainer.Processes, number: int) -> int:
+def _any(among: trainer.Processes, number: int, device: str) -> int:
     """A signal that any process got, so that all stop at the same step."""
     if among.world == 1:
         return number
     import torch.distributed as dist
 
-    flag = torch.tensor([number])
+    flag = torch.tensor([number], device=device)
     dist.all_reduce(flag, dist.ReduceOp.MAX)
     return int(flag)
 
@@ -606,7 +638,8 @@ def draw_samples(model: Model, corpus: Corpus, made: Plan) -> list[tuple[str, st
     found = sampler.sample(
         model.backbone, model.vocab, rows=2, length=made.length, context=model.context(made.seed, 0, 2), seed=made.seed
     )
-    return shown + [("sample", corpus.codec.decode(row)) for row in found.tolist()]
+    shown += [("sample", corpus.codec.decode(row)) for row in found.tolist()]
+    return [(what, " ".join(text.split())) for what, text in shown]  # bytes and characters may hold line breaks
 
 
 class _Log:
@@ -639,7 +672,7 @@ class _Log:
                 self.board.add_scalar(name.replace("valid ", "valid/"), value, step)
 
     def samples(self, written: list[tuple[str, str]], step: int) -> None:
-        with self.written.open("a") as file:
+        with self.written.open("a", encoding="utf-8") as file:
             file.writelines(f"{step}\t{what}\t{text}\n" for what, text in written)
         if self.board is not None:
             self.board.add_text("samples", "\n\n".join(f"{what}: {text}" for what, text in written), step)
@@ -649,7 +682,7 @@ class _Log:
 def _cut(path: Path, step: int) -> None:
     """Keep the lines up to a step: those after it will be written again."""
     kept = []
-    for line in path.read_text(errors="replace").splitlines(keepends=True):
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True):
         match = re.match(r'\{"step": (\d+)|(\d+)\t', line)
         if match and line.endswith("\n") and int(match[1] or match[2]) <= step:
             kept.append(line)
@@ -657,29 +690,33 @@ def _cut(path: Path, step: int) -> None:
 
 
 def export(
-    source: str | Path,
+    source: str | Path | Opened,
     folder: Path,
     *,
     half: bool = True,
     figures: Mapping[str, Any] | None = None,
     about: str | None = None,
+    name: str | None = None,
 ) -> Path:
     """Write one shareable model folder: weights (float16, or float32 without `half`), config, codec and a model card.
 
     `figures`: what `evaluate --json` printed; `about`: words on the data and its licence; both go into the card.
+    `name`: what the card calls the model, where it is not the folder's name.
     Raises InputError if the source is no model or the folder exists.
     """
     from textgen.card import card
 
-    opened = open_model(source)
+    opened = source if isinstance(source, Opened) else open_model(source)
     facts = {key: value for key, value in opened.facts.items() if key != "format"}
+    if about is not None:
+        facts["about"] = about
     if figures is not None:
         facts["figures"] = dict(figures)
     tensors = checkpoint.weights(opened.model)
     if half:
         tensors = {name: value.half() if value.dtype == torch.float32 else value for name, value in tensors.items()}
     try:
-        words = card(folder.name, facts, opened, about)
+        words = card(name or folder.name, facts, opened)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(
             "no model card can be made: the figures are not what `textgen evaluate --json` prints"

@@ -22,7 +22,7 @@ class Choice:
     top_k: int = setting(0, "only the k most probable tokens; 0: all")
     top_p: float = setting(1.0, "only the most probable tokens that together hold this probability (Holtzman 2020)")
     min_p: float = setting(0.0, "only tokens with at least this share of the greatest probability (Nguyen 2024)")
-    no_repeat: int = setting(0, "never write the same n-gram of this many tokens twice in a row; 0: allow")
+    no_repeat: int = setting(0, "never write an n-gram of this many tokens twice in one row; 0: allow")
 
     def check(self) -> None:
         require(0 <= self.temperature <= 100, "temperature", self.temperature, "a number from 0 to 100")
@@ -108,7 +108,7 @@ def stream(
     stream ends. Row i draws from the stream of random numbers (seed, first + i), whatever else is in the batch.
     """
     how = how or Choice()
-    numbers = uniforms(seed, first, rows, length)
+    numbers = uniforms(seed, first, rows, length).float()
     device = next(backbone.parameters()).device
     numbers = numbers.to(device)
     logits, state = backbone.start(rows, length, context)
@@ -142,7 +142,7 @@ class Beams(NamedTuple):
     """What beam search found."""
 
     tokens: Tensor  # (B, K, L), best first, padded after the stop
-    scores: Tensor  # (B, K), log p(tokens | context) in nats, the stop included
+    scores: Tensor  # (B, K), log p(tokens | context) in nats, with the stop where there is one
 
 
 @torch.inference_mode()
@@ -159,7 +159,7 @@ def beam(
     """The `beams` most probable rows found by beam search, for all rows of `context` (B, C) at once.
 
     A beam that reached the stop stays among the best with its score; the search ends when all beams have, or at
-    `length` tokens. Needs a vocabulary with a stop and a pad.
+    `length` tokens. Beams cut off there have no stop, and scores without it. Needs a vocabulary with a stop and a pad.
     """
     if vocab.stop is None or vocab.pad is None:
         raise ValueError("beam search needs a stop and a pad token")

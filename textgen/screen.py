@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Mapping
@@ -30,6 +31,8 @@ class Screen:
             self._print(text)
 
     def _print(self, text: str) -> None:
+        if int(os.environ.get("RANK", "0")) > 0:  # of several processes the first one speaks
+            return
         if self.status is not None:
             self.status.console.print(text, markup=False, highlight=False)
         else:
@@ -81,12 +84,13 @@ class Screen:
 
     def warn_of_collapse(self, progress: float, report: Mapping[str, float], model: Latent) -> None:
         """One line, once, when the code is being ignored: what is seen, and what would help."""
-        if self.warned or progress < 0.1 or model.rate.share < 1 or model.rate.beta < 0.05:
+        rate, active, target = report["rate"], report["active units"], model.rate.config.rate
+        early = model.rate.beta < 0.05 if target is None else progress < 0.3  # a held rate takes a while to come
+        if self.warned or progress < 0.1 or model.rate.share < 1 or early:
             return
-        rate, active = report["rate"], report["active units"]
-        if rate < 0.5 or active < 1:
+        if rate < min(0.5, 0.1 * (target or 5)) or active < 1:
             self.warned = True
-            held = model.rate.config.rate is not None
+            held = target is not None
             remedy = (
                 "warm_start=0.2 or word_dropout=0.3"
                 if held
@@ -100,7 +104,7 @@ class Screen:
 
 
 def _terms(report: Mapping[str, float], digits: int = 2) -> str:
-    names = [name for name in ("loss", "nll", "distortion", "rate") if name in report]
+    names = [name for name in ("loss", "score", "nll", "distortion", "rate") if name in report]
     words = [f"{name} {report[name]:.{digits}f}" for name in names]
     if "active units" in report:
         words.append(f"active units {report['active units']:.0f}")

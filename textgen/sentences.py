@@ -143,19 +143,26 @@ class SentenceVAE:
 
     def save_pretrained(self, folder: str | Path, *, half: bool = False) -> Path:
         """Write a model folder that `from_pretrained` opens; `half` stores float16. Raises InputError if it exists."""
-        return run.export(self.opened.folder, Path(folder), half=half)
+        return run.export(self.opened, Path(folder), half=half)
 
     def push_to_hub(self, repo_id: str, *, private: bool = False) -> str:
         """Upload to the Hugging Face hub as `owner/name` (log in first with `hf auth login`). Returns its address."""
         import tempfile
 
         import huggingface_hub
+        from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
 
         with tempfile.TemporaryDirectory() as scratch:
-            folder = self.save_pretrained(Path(scratch) / "model")
+            folder = run.export(self.opened, Path(scratch) / "model", half=False, name=repo_id)
             api = huggingface_hub.HfApi()
-            api.create_repo(repo_id, private=private, exist_ok=True)
-            return str(api.upload_folder(repo_id=repo_id, folder_path=str(folder)))
+            try:
+                api.create_repo(repo_id, private=private, exist_ok=True)
+                return str(api.upload_folder(repo_id=repo_id, folder_path=str(folder)))
+            except (HfHubHTTPError, HFValidationError, LocalTokenNotFoundError, OSError) as error:
+                reason = quoted(" ".join(str(error).split()), 160)
+                raise InputError(
+                    f"the hub did not take {quoted(repo_id)}: {reason}; is `hf auth login` done?"
+                ) from error
 
     # ------------------------------------------------------------------------------------------------- codes
 
@@ -199,7 +206,7 @@ class SentenceVAE:
         """The best sentences for one code (Z,), best first, by log p(x | z) and the cycle check together.
 
         The cycle check asks whether a sentence encodes back near its point: minus half the squared distance from z
-        to the posterior mean of the sentence, in its standard deviations, is log q(z | x) but for a constant.
+        to the posterior mean of the sentence, in its standard deviations, which is log q(z | x) without its normaliser.
         """
         return self._candidates(code[None], beams, True, 1)[0]
 
@@ -228,6 +235,8 @@ class SentenceVAE:
         else:
             drifts = torch.zeros_like(scores)
         ranks = scores - CYCLE * drifts.pow(2) / 2 if rerank and self.model.noise else scores
+        cut = ~(found.tokens.view(rows * beams, -1) == self.model.vocab.stop).any(1)
+        ranks = ranks - 1e6 * cut  # a beam cut off at the greatest length is no sentence: last of all
         result = []
         for row in range(rows):
             points: dict[str, Point] = {}
@@ -250,7 +259,7 @@ class SentenceVAE:
 
     # ------------------------------------------------------------------------------------------------- verbs
 
-    def reconstruct(self, sentences: Sequence[str], *, beams: int = 5, rerank: bool = False) -> list[str]:
+    def reconstruct(self, sentences: Sequence[str], *, beams: int = 5, rerank: bool = True) -> list[str]:
         """Each sentence encoded to its posterior mean and decoded again."""
         return self.decode(self.encode(sentences), beams=beams, rerank=rerank)
 
@@ -386,7 +395,7 @@ class SentenceVAE:
         return draw(self.opened, rows, seed=seed, how=how, prompt=prompt)
 
 
-CYCLE = 0.2  # weight of the cycle check beside log p(x | z); chosen on the valid split, see docs/results.md
+CYCLE = 0.5  # weight of the cycle check beside log p(x | z); set by reading paths of the valid split
 
 
 def draw(

@@ -23,10 +23,10 @@ class Config:
     """Settings of the optimiser and its schedule; the flags --steps, --batch and --seed stand beside them."""
 
     lr: float = setting(1e-3, "learning rate of AdamW")
-    schedule: str = setting("cosine", "cosine, plateau (halve when the valid loss stalls) or constant")
+    schedule: str = setting("cosine", "cosine, plateau (halve when the score on the valid split stalls) or constant")
     lr_warmup: int = setting(200, "steps over which the learning rate rises (at most a fifth of the run)")
     lr_final: float = setting(0.05, "cosine: the last learning rate, as a share of lr")
-    patience: int = setting(3, "plateau: evaluations without a better valid loss before halving")
+    patience: int = setting(3, "plateau: evaluations without a better score before halving")
     weight_decay: float = setting(0.01, "AdamW's weight decay, on matrices")
     clip: float = setting(1.0, "largest gradient norm; 0: no clipping")
     accumulate: int = setting(1, "batches whose gradients are added up for one step")
@@ -121,6 +121,11 @@ def pick_device(name: str) -> str:
     return name
 
 
+def own_device(device: str) -> str:
+    """The device of this process: of several processes on a machine with GPUs, each takes its own."""
+    return f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if device == "cuda" and "LOCAL_RANK" in os.environ else device
+
+
 def autocast(precision: str, device: str) -> AbstractContextManager:
     """Matrix products in bf16 where asked for, or where `auto` finds hardware that gains by it."""
     kind = device.partition(":")[0]
@@ -184,8 +189,9 @@ class Training:
     def update(self, batches: list[Rows]) -> Report:
         """One step for each player. Raises Diverged, and changes nothing, if loss or gradient is not finite."""
         model, config = self.model, self.config
-        manual_seed(self.seed, self.step, self.among.rank)
+        manual_seed(self.seed, self.step)  # what is begun afresh must be the same in all processes
         self._forget(model.prepare(self.step / self.steps))
+        manual_seed(self.seed, self.step, self.among.rank)
         model.train()
         rows = sum(batch.total for batch in batches)
         lr = self.lr(self.step)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from corpora import build
 from corpora.corpus import Corpus
 from corpora.errors import InputError
 from corpora.sources import text as text_source
@@ -66,6 +67,8 @@ def texts(opened: Opened, path: Path, split: str) -> tuple[list[str], str]:
         corpus = Corpus.open(path)
         rows = corpus.rows(split)
         found, name = [rows.text(row) for row in range(len(rows))], f"{path.name}, {split} split"
+    elif build.source_of([str(path)]) != "text":
+        raise InputError(f"{path} is a table: make a corpus of it first, corpora build {path} column=NAME --out DIR")
     else:
         found = [row.text for row in text_source.read([str(path)], text_source.Config()) if row.text.strip()]
         name = path.name
@@ -122,7 +125,7 @@ def measure(
     some = sorted(draw.choice(count, rows, replace=False).tolist()) if 0 < rows < count else list(range(count))
     if isinstance(model, Latent):
         figures = _likelihood(model, whole, some, samples, seed, progress) if model.noise else []
-        every = some if count <= len(some) else sorted(draw.choice(count, min(count, MOST), replace=False).tolist())
+        every = list(range(count)) if count <= MOST else sorted(draw.choice(count, MOST, replace=False).tolist())
         figures += _codes(model, whole, every, seed)
         figures += _reconstruction(opened, whole, some, beams)
     else:
@@ -155,18 +158,22 @@ def _likelihood(
 
 def _per_unit(nll: Figure, whole: _Encoded, some: Sequence[int]) -> list[Figure]:
     """The NLL, and the same as perplexities and bits per byte: figures that compare."""
-    texts = [whole.texts[number] for number in some]
+    texts = [whole.codec.normalise(whole.texts[number]) for number in some]
     words = sum(len(text.split()) for text in texts) + len(texts)
     tokens = sum(len(whole.rows[number]) for number in some) + len(texts)
     octets = sum(len(text.encode()) for text in texts) + len(texts)
     total, how = nll.value * len(texts), nll.estimator
     stops = f"{how}; %s, one for the end of each sentence"
-    return [
+    unknown = sum(row.count(whole.codec.blank) for row in (whole.rows[number] for number in some))
+    if unknown:  # one cheap token stands for many bytes: bits per byte would flatter, and words compare alone
+        stops += f", {unknown:,} tokens unknown"
+    figures = [
         nll,
         Figure("perplexity", math.exp(min(700.0, total / words)), "per word", stops % f"{words:,} words"),
         Figure("token perplexity", math.exp(min(700.0, total / tokens)), "per token", stops % f"{tokens:,} tokens"),
         Figure("bits per byte", total / math.log(2) / octets, "bits", stops % f"{octets:,} bytes of UTF-8"),
     ]
+    return figures[:-1] if unknown else figures
 
 
 def _codes(model: Latent, whole: _Encoded, every: Sequence[int], seed: int) -> list[Figure]:
