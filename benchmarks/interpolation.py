@@ -25,11 +25,11 @@ from statistics import median
 
 import torch
 from torch import Tensor
-from turns import Entry, Report, arguments, begin, in_turn
 
 from corpora.codec import Words
 from textgen import config, run
 from textgen.sentences import SentenceVAE
+from turns import Entry, Report, arguments, begin, in_turn
 
 SETTINGS = {"width": 512, "embedding": 256, "latent": 64, "encoder_width": 256}
 POINTS = 10
