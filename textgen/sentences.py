@@ -235,7 +235,7 @@ class SentenceVAE:
         else:
             drifts = torch.zeros_like(scores)
         ranks = scores - CYCLE * drifts.pow(2) / 2 if rerank and self.model.noise else scores
-        cut = ~(found.tokens.view(rows * beams, -1) == self.model.vocab.stop).any(1)
+        cut = ~(found.tokens.view(rows * beams, -1) == self.codec.stop).any(1)
         ranks = ranks - 1e6 * cut  # a beam cut off at the greatest length is no sentence: last of all
         result = []
         for row in range(rows):
