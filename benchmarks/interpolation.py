@@ -8,7 +8,8 @@ encoder 256) with random weights, in fp32: two sentences of 10 words encoded, 10
 greedily (beams=1) and by a beam search of 10 with the re-ranking that is the default. No row stops early.
 
 The peer does the same greedy walk on the same weights as a plain script would: one sentence encoded at a time, one
-point decoded at a time, `nn.LSTM` called with one token and its state. Its sentences must be ours, word for word.
+point decoded at a time, `nn.LSTM` called with one token and its state. It should find our sentences; where a step of
+these untrained weights is nearly a tie, rounding may decide otherwise.
 
 Cold: the whole process `textgen interpolate A B` on the default model, beside one that only imports torch; left out
 where no model is shipped.
@@ -106,7 +107,8 @@ def main() -> None:
     ends = " ".join(words[:10]), " ".join(words[10:])
     peer = Peer(vae)
     ours = [point.text for point in vae.interpolate(*ends, steps=POINTS, beams=1)]
-    report.say("same sentences", ours == peer.walk(*ends), f"the peer's sentences are ours: {ours == peer.walk(*ends)}")
+    same = sum(one == other for one, other in zip(ours, peer.walk(*ends), strict=True))
+    report.say("same sentences", same, f"the peer's greedy sentences that are ours: {same} of {POINTS}")
 
     times = 1 if chosen.quick else 10
     entries = [Entry("peer, greedy, one row at a time", walks(lambda: peer.walk(*ends), times))]

@@ -383,7 +383,8 @@ def start(folder: Path, made: Plan, screen: Screen | None = None) -> Path:
         if trainer.Processes.join(made.device).rank == 0:
             refuse_taken(folder)
             with files.explained(folder):
-                files.replace_file(folder / "recipe.json", files.to_json(made.to_dict()))
+                with files.explained(folder):
+                    files.replace_file(folder / "recipe.json", files.to_json(made.to_dict()))
         return _train(folder, made, screen or Screen(), resuming=False)
 
 
@@ -402,7 +403,8 @@ def resume(folder: Path, screen: Screen | None = None, *, steps: int | None = No
     made = read_plan(folder)
     with held(folder):
         if steps is not None:
-            done = checkpoint.step_of(newest_whole(folder)[0]) or 0
+            kept = checkpoint.listed(folder / "checkpoints")
+            done = checkpoint.step_of(newest_whole(folder)[0]) or 0 if kept else 0
             if steps < done:
                 raise InputError(f"steps={steps}: the run is at step {done:,} already; give more to train it longer")
             made = dataclasses.replace(made, steps=steps)
