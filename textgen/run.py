@@ -383,8 +383,7 @@ def start(folder: Path, made: Plan, screen: Screen | None = None) -> Path:
         if trainer.Processes.join(made.device).rank == 0:
             refuse_taken(folder)
             with files.explained(folder):
-                with files.explained(folder):
-                    files.replace_file(folder / "recipe.json", files.to_json(made.to_dict()))
+                files.replace_file(folder / "recipe.json", files.to_json(made.to_dict()))
         return _train(folder, made, screen or Screen(), resuming=False)
 
 
@@ -409,7 +408,8 @@ def resume(folder: Path, screen: Screen | None = None, *, steps: int | None = No
                 raise InputError(f"steps={steps}: the run is at step {done:,} already; give more to train it longer")
             made = dataclasses.replace(made, steps=steps)
             if int(os.environ.get("RANK", "0")) == 0:  # so that a plain --resume after this one goes on likewise
-                files.replace_file(folder / "recipe.json", files.to_json(made.to_dict()))
+                with files.explained(folder):
+                    files.replace_file(folder / "recipe.json", files.to_json(made.to_dict()))
         return _train(folder, made, screen or Screen(), resuming=True)
 
 
