@@ -117,6 +117,14 @@ def split_words(words: Iterable[str]) -> tuple[list[str], dict[str, str]]:
     return inputs, pairs(chosen)
 
 
+_CONTROLS = dict.fromkeys([*range(10), *range(11, 32), *range(127, 160)], "\ufffd")  # all but the line feed
+
+
+def printable(text: str) -> str:
+    """A text as it may go to a terminal: whatever wrote it, it cannot steer the terminal by escape codes."""
+    return text.translate(_CONTROLS)
+
+
 def one_line(text: str) -> str:
     """A message without line breaks."""
     return " ".join(text.split())

@@ -676,3 +676,9 @@ def test_a_reader_that_goes_away_is_no_error(toy_run, words):
     process.stdout.close()
     assert (process.stderr.read(), process.wait()) == (b"", 0)
     process.stderr.close()
+
+
+def test_what_a_model_writes_cannot_steer_the_terminal():
+    from corpora.commands import printable
+
+    assert printable("a\x1b[2Jb\x07\x9b\r\tc\nd é 我") == "a\ufffd[2Jb\ufffd\ufffd\ufffd\ufffdc\nd é 我"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from corpora.commands import Parser, run, split_words
+from corpora.commands import Parser, printable, run, split_words
 from corpora.errors import InputError, quoted
 
 if TYPE_CHECKING:
@@ -318,7 +318,7 @@ def _sentences(chosen: argparse.Namespace) -> list[str]:
 
 
 def _show(chosen: argparse.Namespace, value: Any, text: str) -> int:
-    print(json.dumps(value, ensure_ascii=False, indent=1) if chosen.json else text)
+    print(json.dumps(value, ensure_ascii=False, indent=1) if chosen.json else printable(text))
     return 0
 
 

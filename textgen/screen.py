@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from corpora.commands import printable
+
 if TYPE_CHECKING:
     from corpora.corpus import Corpus
     from textgen.model import Latent
@@ -80,7 +82,7 @@ class Screen:
             f"step {step:>7,}  valid {_terms(report)} (nats per sentence)  {passed}{'  best so far' if better else ''}"
         )
         for what, text in samples:
-            self.say(f"    {what:>8}  {text}")
+            self.say(f"    {what:>8}  {printable(text)}")
 
     def warn_of_collapse(self, progress: float, report: Mapping[str, float], model: Latent) -> None:
         """One line, once, when the code is being ignored: what is seen, and what would help."""

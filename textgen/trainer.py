@@ -67,6 +67,8 @@ class Processes(NamedTuple):
         import torch.distributed as dist
 
         if not dist.is_initialized():
+            if device.startswith("cuda"):
+                torch.cuda.set_device(own_device(device))
             dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
         return Processes(dist.get_rank(), world)
 
