@@ -55,13 +55,12 @@ def choose(logits: Tensor, numbers: Tensor, how: Choice) -> Tensor:
         ordered = ordered.masked_fill(before >= how.top_p * ordered.sum(-1, keepdim=True), 0)
         probabilities = torch.zeros_like(probabilities).scatter(-1, places, ordered)
     heights = probabilities.cumsum(-1)
-    # a token of probability 0 has an empty step, which side="right" never returns
-    target = numbers.to(heights)[:, None] * heights[:, -1:]
-    found = torch.searchsorted(heights, target, right=True).squeeze(1)
-    if bool((found == logits.shape[-1]).any()):  # rounding put the target on the very top: the last possible token
-        possible = torch.arange(logits.shape[-1], device=logits.device) * (probabilities > 0)
-        found = torch.minimum(found, possible.amax(-1))
-    return found
+    top = heights[:, -1:]
+    target = torch.minimum(
+        numbers.to(heights)[:, None] * top, top.nextafter(torch.zeros_like(top))
+    )  # rounding may reach the top
+    # a token of probability 0 has an empty step, which right=True never returns
+    return torch.searchsorted(heights, target, right=True).squeeze(1)
 
 
 def repeated(tokens: Tensor, size: int) -> Tensor:
