@@ -56,9 +56,8 @@ def choose(logits: Tensor, numbers: Tensor, how: Choice) -> Tensor:
         probabilities = torch.zeros_like(probabilities).scatter(-1, places, ordered)
     heights = probabilities.cumsum(-1)
     top = heights[:, -1:]
-    target = torch.minimum(
-        numbers.to(heights)[:, None] * top, top.nextafter(torch.zeros_like(top))
-    )  # rounding may reach the top
+    target = numbers.to(heights)[:, None] * top
+    target = target.minimum(top.nextafter(torch.zeros_like(top)))  # rounding may have led to the very top
     # a token of probability 0 has an empty step, which right=True never returns
     return torch.searchsorted(heights, target, right=True).squeeze(1)
 
