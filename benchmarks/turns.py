@@ -42,12 +42,11 @@ class Result(NamedTuple):
         return {"name": self.name, "rates": rates, "ratio": self.ratio, "ratios": self.ratios, "bar": self.bar}
 
 
-def in_turn(entries: Sequence[Entry], chosen: argparse.Namespace, warm_up: bool = True) -> list[Result]:
-    """Run every contestant once per round; ratios are over the first of them."""
+def in_turn(entries: Sequence[Entry], chosen: argparse.Namespace) -> list[Result]:
+    """Run every contestant once to warm up, then once per round; ratios are over the first of them."""
     clock = time.process_time if chosen.cpu_time else time.perf_counter
-    if warm_up:
-        for entry in entries:
-            entry.run()
+    for entry in entries:
+        entry.run()
     rates: list[list[float]] = [[] for _ in entries]
     for _ in range(1 if chosen.quick else chosen.rounds):
         for entry, found in zip(entries, rates, strict=True):
