@@ -83,6 +83,12 @@ def test_with_one_layer_as_well(name, check):
     check(small.encoder(name, encoder_layers=1))
 
 
+@pytest.mark.parametrize("places", [1, 3, 30])
+@pytest.mark.parametrize("check", LAWS)
+def test_the_lstm_encoder_keeps_the_law_with_places_too(places, check):
+    check(small.encoder("lstm", encoder_places=places))
+
+
 @every_encoder
 def test_a_process_without_rows_encodes_nothing(name):
     tokens = small.rows([3])[:0]

@@ -1,7 +1,9 @@
 """Bidirectional LSTM encoder (Schuster and Paliwal 1997), pooled by maximum and mean (Long et al. 2019).
 
 The backward direction is a second LSTM over each row reversed within its own length, so that padding stays at
-the end of both and cannot reach anything.
+the end of both and cannot reach anything. A pool forgets in which order things came; with `encoder_places` the outputs
+at the first places also reach the posterior one by one, each through weights of its own, which a row needs to be
+given back word for word (docs/results.md).
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from corpora.settings import require, setting
 from textgen.backbone import Vocabulary
@@ -22,25 +25,31 @@ class Config:
     encoder_layers: int = setting(1, "encoder: layers")
     encoder_embedding: int = setting(256, "encoder: size of a token's embedding")
     encoder_dropout: float = setting(0.0, "encoder: dropped share of embeddings")
+    encoder_places: int = setting(0, "encoder: places whose outputs reach the posterior one by one; 0: the pool alone")
 
     def check(self) -> None:
         for key in ("encoder_width", "encoder_embedding"):
             require(1 <= getattr(self, key) <= 16384, key, getattr(self, key), "1 to 16384")
         require(1 <= self.encoder_layers <= 64, "encoder_layers", self.encoder_layers, "1 to 64")
         require(0 <= self.encoder_dropout < 1, "encoder_dropout", self.encoder_dropout, "0 up to, not including, 1")
+        require(0 <= self.encoder_places <= 1024, "encoder_places", self.encoder_places, "0 to 1024")
 
 
 class BidirectionalLSTM(Encoder):
-    """What both directions give in the top layer, pooled, (B, 4 H)."""
+    """What both directions give in the top layer, pooled, (B, 4 H), and that of each place made small, (B, P x 64)."""
+
+    SMALL = 64
 
     def __init__(self, config: Config, vocab: Vocabulary) -> None:
         super().__init__()
-        self.size = 4 * config.encoder_width
+        self.places = config.encoder_places
+        self.size = 4 * config.encoder_width + self.places * self.SMALL
         self.embedding = nn.Embedding(vocab.size, config.encoder_embedding)
         nn.init.normal_(self.embedding.weight, std=config.encoder_embedding**-0.5)
         sizes = [config.encoder_embedding] + [2 * config.encoder_width] * (config.encoder_layers - 1)
         self.forwards = nn.ModuleList(nn.LSTM(size, config.encoder_width, batch_first=True) for size in sizes)
         self.backwards = nn.ModuleList(nn.LSTM(size, config.encoder_width, batch_first=True) for size in sizes)
+        self.small = nn.Linear(2 * config.encoder_width, self.SMALL) if self.places else None
         self.dropout = nn.Dropout(config.encoder_dropout)
 
     def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
@@ -54,7 +63,12 @@ class BidirectionalLSTM(Encoder):
             coming = back(reversed_inputs)[0]
             coming = coming.gather(1, mirror.expand(-1, -1, coming.shape[2]))
             inputs = torch.cat([seen, coming], 2)  # (B, L, 2 H)
-        return pool(inputs, mask)
+        pooled = pool(inputs, mask)
+        if self.small is None:
+            return pooled
+        one_by_one = self.small(inputs).masked_fill(~mask[..., None], 0)  # (B, L, 64)
+        one_by_one = F.pad(one_by_one, (0, 0, 0, self.places - tokens.shape[1]))  # cuts what is beyond the last place
+        return torch.cat([pooled, one_by_one.flatten(1).to(pooled.dtype)], 1)
 
 
 def build(config: Config, vocab: Vocabulary) -> BidirectionalLSTM:
