@@ -91,6 +91,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "averaging off": {"ema": 0.0},
     "two batches a step": {"accumulate": 2},
     "plateau": {"schedule": "plateau", "patience": 2, "lr": 3.0, "every": 3},
+    "sgd": {"optimiser": "sgd", "lr": 0.5, "clip": 5.0},
     "noise": {"word_dropout": 0.3, "delete": 0.2, "blank": 0.1, "dropout": 0.2, "encoder_dropout": 0.1},
     "warm start": {"warm_start": 0.3, "kl_warmup": 0.3},
     "language model": {"model": "lm", "word_dropout": 0.3},
