@@ -206,6 +206,17 @@ def test_a_run_begun_with_a_model_has_its_weights_settings_and_codec(toy_corpus,
     assert json.loads(codec.read_text()) == known.codec.to_dict()
 
 
+def test_a_run_begun_with_a_model_has_its_warm_start_behind_it_unless_one_is_asked_for(toy_corpus, tmp_path):
+    """As an autoencoder once more it would lose what it learned; asked for, the warm start ends as any other."""
+    first = tmp_path / "first"
+    start(first, plan(toy_corpus, first, steps=6, warm_start=0.5))
+    assert bool(run.open_model(first).model.rate.restarted)
+    for folder, asked, left in (("on", {}, 0.0), ("again", {"warm_start": 0.5}, 0.5)):
+        made = run.open_model(train_on(toy_corpus, tmp_path / folder, first, steps=6, **asked))
+        assert made.recipe.configs["model"].warm_start == left
+        assert bool(made.model.rate.restarted) == (left > 0)
+
+
 def test_a_run_begun_with_a_model_resumes_without_it(toy_corpus, first_run, tmp_path):
     """Once there is a checkpoint, the model that it began with may move, or be pruned."""
     whole, folder, moved = tmp_path / "whole", tmp_path / "crashed", tmp_path / "moved"
