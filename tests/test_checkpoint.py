@@ -77,7 +77,7 @@ def refusal(folder: Path, opening: Callable[[Path], Any] = run.open_model) -> st
         opening(folder)
     text = str(caught.value)
     assert "\n" not in text
-    assert len(text) < 500
+    assert len(text) < 800  # it may list every setting
     return text
 
 

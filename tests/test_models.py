@@ -15,10 +15,10 @@ from small import BLANK, PAD, STOP, VOCAB
 from textgen import config, trainer
 from textgen.backbone import CrossEntropy
 from textgen.draw import Draw, normals, uniforms
-from textgen.model import Latent, TokenNoise, blanked, deleted
+from textgen.model import Latent, Noise, blanked, deleted, ordinary, replaced, shuffled
 from textgen.rate import Config, Rate
 from textgen.screen import Screen
-from textgen.trainer import Rows, Training
+from textgen.trainer import Processes, Rows, Training
 
 LATENT = [name for name in small.MODELS if name != "lm"]
 
@@ -223,6 +223,46 @@ def test_deleting_keeps_order_stop_and_shape(tokens, share, seed):
         assert all(token in rest for token in kept), "not a part of the row in its order"
 
 
+@given(rows_of_tokens, st.integers(1, 9), st.integers(0, 1000))
+def test_shuffling_moves_each_ordinary_token_a_few_places_at_most(tokens, places, seed):
+    """Numbered, so that each can be followed; stop and padding stay where they are."""
+    vocab = VOCAB._replace(size=100)
+    numbered = torch.where(ordinary(tokens, vocab), BLANK + torch.arange(8), tokens)
+    found = shuffled(numbered, vocab, places, Draw(seed, 0, total=len(tokens)))
+    assert torch.equal(found.sort(1).values, numbered.sort(1).values)
+    kept = ~ordinary(tokens, vocab)
+    assert torch.equal(found[kept], tokens[kept])
+    moved = (found - BLANK - torch.arange(8))[~kept]
+    assert (moved.abs() <= places).all()
+
+
+def test_shuffling_uses_all_the_places_it_may():
+    tokens = torch.arange(BLANK, BLANK + 50).repeat(200, 1)
+    vocab = VOCAB._replace(size=100)
+    for places in (1, 3):
+        moved = shuffled(tokens, vocab, places, noise(200)) - tokens
+        assert set(moved.unique().tolist()) == set(range(-places, places + 1))
+
+
+@given(rows_of_tokens, st.floats(0.01, 0.99), st.integers(0, 1000))
+def test_replacing_puts_ordinary_tokens_in_place_of_ordinary_ones(tokens, share, seed):
+    found = replaced(tokens, VOCAB, share, Draw(seed, 0, total=len(tokens)))
+    changed = found != tokens
+    assert not changed[~ordinary(tokens, VOCAB)].any()
+    assert not torch.isin(found[changed], torch.tensor([PAD, STOP, BLANK])).any()
+    assert ((found >= 0) & (found < VOCAB.size)).all()
+
+
+@pytest.mark.parametrize("special", [(0, 1, 2), (5, 3, 10), (10, 9, 8), (4, None, None)])
+def test_each_ordinary_token_is_as_likely_to_replace_another(special):
+    vocab = VOCAB._replace(**dict(zip(("pad", "stop", "blank"), special, strict=True)))
+    usual = [token for token in range(vocab.size) if token not in special]
+    found = replaced(torch.full((500, 40), usual[0]), vocab, 0.5, noise(500)).flatten().bincount(minlength=vocab.size)
+    for token in range(vocab.size):
+        share = 0.5 * (token in usual) / len(usual) + 0.5 * (token == usual[0])
+        assert float(found[token] / 20_000) == pytest.approx(share, abs=0.01)
+
+
 @pytest.mark.parametrize("change", [blanked, deleted])
 def test_the_share_is_met(change):
     tokens = small.rows([40] * 200)
@@ -231,16 +271,18 @@ def test_the_share_is_met(change):
     assert float(left) == pytest.approx(0.7, abs=0.02)
 
 
-@pytest.mark.parametrize("change", [blanked, deleted])
+@pytest.mark.parametrize("change", [blanked, deleted, shuffled, replaced])
 def test_a_share_of_nothing_changes_nothing(change):
-    assert change(TOKENS, VOCAB, 0.0, noise(4)) is TOKENS
+    assert change(TOKENS, VOCAB, 0, noise(4)) is TOKENS
 
 
-@pytest.mark.parametrize("change", [blanked, deleted])
-def test_several_processes_change_what_one_would(change):
-    whole = change(TOKENS, VOCAB, 0.4, noise(4))
+@pytest.mark.parametrize(("change", "much"), [(blanked, 0.4), (deleted, 0.4), (shuffled, 2), (replaced, 0.4)])
+def test_several_processes_change_what_one_would(change, much):
+    whole = change(TOKENS, VOCAB, much, noise(4))
+    assert not torch.equal(whole, TOKENS)
     for rank in (0, 1):
-        assert torch.equal(change(TOKENS[rank::2], VOCAB, 0.4, Draw(0, 0, total=4, rank=rank, world=2)), whole[rank::2])
+        found = change(TOKENS[rank::2], VOCAB, much, Draw(0, 0, total=4, rank=rank, world=2))
+        assert torch.equal(found, whole[rank::2])
 
 
 @pytest.mark.parametrize("name", ["lm", "vae"])
@@ -263,8 +305,9 @@ def read_by(model: Latent) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
 
 
 def test_each_noise_goes_where_it_belongs_and_the_targets_stay():
-    for setting, noisy in (("word_dropout", 1), ("delete", 0), ("blank", 0)):
-        model = small.model("vae", **{setting: 0.6}).train()
+    changes = {"word_dropout": (0.6, 1), "delete": (0.6, 0), "blank": (0.6, 0), "swap": (3, 0), "replace": (0.6, 0)}
+    for setting, (much, noisy) in changes.items():
+        model = small.model("vae", **{setting: much}).train()
         seen = read_by(model)
         targets = []
         nll = model.backbone.nll
@@ -279,10 +322,196 @@ def test_each_noise_goes_where_it_belongs_and_the_targets_stay():
 
 
 def test_a_share_that_is_none_is_refused():
-    for key in ("word_dropout", "delete", "blank"):
-        for value in (-0.1, 1.0):
+    wrong = dict.fromkeys(("word_dropout", "delete", "blank", "replace", "code_dropout"), (-0.1, 1.0))
+    for key, values in {**wrong, "swap": (-1,), "code_noise": (-0.1,)}.items():
+        for value in values:
             with pytest.raises(ValueError, match=f"{key}="):
-                TokenNoise(**{key: value}).check()
+                Noise(**{key: value}).check()
+
+
+# Noise on the code.
+
+
+def decoded(model: Latent, tokens: torch.Tensor, draw: Draw) -> tuple[torch.Tensor, torch.Tensor]:
+    """The codes that the decoder is given, and the posterior's means: (B, Z) each."""
+    seen = []
+    distortion = model.distortion
+    model.distortion = lambda tokens, codes, inputs=None: seen.append(codes) or distortion(tokens, codes, inputs)
+    try:
+        model.loss(tokens, draw)
+    finally:
+        del model.distortion
+    return seen[0].detach(), model.posterior(tokens).mean.detach()
+
+
+@pytest.mark.parametrize("name", LATENT)
+def test_code_noise_has_its_deviation_beside_the_posteriors_own_and_is_off_in_evaluation(name):
+    tokens = small.rows([3]).repeat(4000, 1)
+    for much in (0.0, 0.7):
+        model = small.model(name, code_noise=much)
+        own = float(model.posterior(tokens[:1]).variance.detach().mean()) if model.noise else 0.0
+        for training in (False, True):
+            codes, means = decoded(model.train(training), tokens, noise(4000))
+            spread = float((codes - means).square().mean())
+            assert spread == pytest.approx(own + much**2 * training, abs=0.03 * (own + much**2) + 1e-12)
+
+
+@pytest.mark.parametrize("name", LATENT)
+def test_code_dropout_sets_its_share_to_zero_and_keeps_the_mean(name):
+    tokens = small.rows([3]).repeat(4000, 1)
+    model = small.model(name, code_dropout=0.25, code_noise=0.0)
+    codes, means = decoded(model.train(), tokens, noise(4000))
+    assert float((codes == 0).float().mean()) == pytest.approx(0.25, abs=0.02)
+    torch.testing.assert_close(codes.mean(0), means.mean(0), atol=0.08, rtol=0.1)
+    assert (decoded(model.eval(), tokens, noise(4000))[0] != 0).all()
+
+
+def test_several_processes_disturb_the_codes_as_one_would():
+    model = small.model("vae", code_noise=0.5, code_dropout=0.3).train()
+    whole = decoded(model, TOKENS, noise(4))[0]
+    for rank in (0, 1):
+        part = decoded(model, TOKENS[rank::2], Draw(0, 0, total=4, rank=rank, world=2))[0]
+        torch.testing.assert_close(part, whole[rank::2])
+
+
+# Batch norm on the posterior's mean.
+
+
+def test_batch_norm_puts_the_floor_that_it_promises_under_the_rate():
+    """KL = m^2 / 2 where sigma is 0: then the mean over a batch is the floor, Z (gamma^2 + shift^2) / 2; else more."""
+    tokens = small.rows([2, 5, 3, 1, 6, 4])
+    model = small.model("vae", rate=None, batch_norm=1.5, loud=5.0).train()
+    posterior = model.posterior(tokens)
+    torch.testing.assert_close(posterior.mean.std(0, unbiased=False), torch.full((4,), 1.5))
+    torch.testing.assert_close(posterior.mean.mean(0), torch.zeros(4), atol=1e-5, rtol=0)
+    assert float(model.rates(posterior).sum(1).mean()) > 4 * 1.5**2 / 2
+    with torch.no_grad():
+        model.norm.shift.fill_(0.5)
+        model.summary.weight[4:] = 0
+        model.summary.bias[4:] = 0
+    assert float(model.rates(model.posterior(tokens)).sum(1).mean()) == pytest.approx(4 * (1.5**2 + 0.5**2) / 2)
+
+
+def test_with_batch_norm_the_plain_vae_cannot_collapse(toy):
+    """Where it is nothing without (see below), the rate stays at its floor: in training, and in evaluation with the
+    averaged weights and the statistics that go with them."""
+    model = small.model("vae", vocab=config_vocabulary(toy), rate=None, layers=1, encoder_layers=1, batch_norm=1.0)
+    training = Training(model, trainer.Config(precision="fp32", lr=1e-2, schedule="constant"), steps=120, seed=0)
+
+    def rows(number: int) -> Rows:
+        found = toy.batch(number, 0, 32)
+        return Rows(torch.from_numpy(found.tokens), found.total)
+
+    reports = [report.means for report in trainer.train(training, rows)]
+    assert min(report["rate"] for report in reports) > 2.0 * 0.999
+    assert reports[-1]["rate"] < 3.0, "the floor was never reached, so that nothing was tried here"
+    every = torch.from_numpy(toy.rows("train").pad(range(len(toy.rows("train")))))
+    with training.averaged() as averaged, torch.no_grad():
+        spread = averaged.posterior(every).mean.std(0)
+    torch.testing.assert_close(spread, torch.ones(4), rtol=0.15, atol=0)
+
+
+def test_batch_norm_in_evaluation_does_not_look_at_the_other_rows():
+    model = small.model("vae", batch_norm=0.5)
+    whole = model.posterior(TOKENS).mean
+    torch.testing.assert_close(model.posterior(TOKENS[1:2]).mean, whole[1:2])
+    model.train().loss(TOKENS, noise(4))
+    model.eval()
+    assert not torch.allclose(model.posterior(TOKENS).mean, whole), "the running statistics did not run"
+
+
+def test_batch_norm_bears_a_batch_of_one_row_and_of_none():
+    model = small.model("vae", batch_norm=0.5).train()
+    before = {name: weight.clone() for name, weight in model.norm.named_parameters()}
+    for rows in (1, 0):
+        assert torch.isfinite(model.loss(TOKENS[:rows], noise(rows)).loss).all()
+    assert all(torch.equal(weight, before[name]) for name, weight in model.norm.named_parameters())
+
+
+def test_the_statistics_of_several_processes_are_their_mean(toy):
+    class Other(Processes):
+        """Another process whose parameters and gradients are ours, and 1 more."""
+
+        def sum(self, tensors):
+            for tensor in tensors:
+                tensor.mul_(2).add_(1)
+
+    model = small.model("vae", vocab=config_vocabulary(toy), batch_norm=0.5)
+    training = Training(model, trainer.Config(), steps=1, seed=0, among=Other(0, 2))
+    before = [model.norm.mean.clone(), model.norm.variance.clone(), model.norm.shift.clone()]
+    training._agree()
+    torch.testing.assert_close(model.norm.mean, before[0] + 0.5)
+    torch.testing.assert_close(model.norm.variance, before[1] + 0.5)
+    assert torch.equal(model.norm.shift, before[2])
+
+
+def test_a_target_rate_under_the_floor_of_batch_norm_is_refused():
+    with pytest.raises(ValueError, match=r"rate=8.0: expected more than 8, the floor that batch_norm=2 puts"):
+        small.model("vae", rate=8.0, batch_norm=2.0)
+    small.model("vae", rate=8.1, batch_norm=2.0)
+    small.model("autoencoder", batch_norm=2.0)
+
+
+# The aggressive encoder.
+
+
+def test_an_aggressive_encoder_has_its_turns_with_batches_and_noise_of_their_own(toy):
+    """As many as asked for, in its share of the steps; of the encoder and what follows it up to the posterior."""
+    chosen = {"aggressive": 3, "aggressive_share": 0.5, "batch_norm": 0.5, "layers": 1}
+    model = small.model("vae", vocab=config_vocabulary(toy), **chosen)
+    training = Training(model, trainer.Config(precision="fp32", ema=0.0, accumulate=2), steps=4, seed=0)
+    numbers, noises, decoders = [], [], []
+
+    def rows(number: int) -> Rows:
+        numbers.append(number)
+        found = toy.batch(number, 0, 8)
+        return Rows(torch.from_numpy(found.tokens), found.total)
+
+    loss = model.loss
+
+    def watched(tokens, draw):
+        noises.append(draw.generator.initial_seed())
+        decoders.append([weight.clone() for weight in model.backbone.parameters()])
+        return loss(tokens, draw)
+
+    model.loss = watched
+    reports = list(trainer.train(training, rows))
+    assert len(noises) == len(numbers) == 2 * (4 + 4 + 1 + 1)
+    assert len(set(numbers)) == len(numbers)
+    assert len(set(noises)) == len(noises)
+    assert [numbers[at] for at in (0, 1, 8, 9, 16, 17, 18, 19)] == list(range(8)), "the model's own are those it had"
+    first = [all(map(torch.equal, decoders[at], decoders[at + 1])) for at in range(7)]
+    assert first == [True, False, True, True, True, True, True], "the decoder moves in the first turn alone"
+    done = {
+        player: {int(slots["step"]) for slots in optimiser.state.values()}
+        for player, optimiser in training.optimisers.items()
+    }
+    assert done == {"model": {4}, "encoder": {6}}
+    names = {id(weight): name for name, weight in model.named_parameters()}
+    theirs = {names[id(weight)].partition(".")[0] for weight in training.optimisers["encoder"].state}
+    assert theirs == {"encoder", "summary", "norm"}
+    assert [name for name in reports[0].means if name.startswith("encoder ")]
+    assert "rate" in reports[0].means
+    assert not [name for name in reports[3].means if name.startswith("encoder ")]
+
+
+def test_aggressive_turns_bring_the_posterior_nearer_to_the_decoders(toy):
+    """With the decoder held, the encoder's turns lower the negative ELBO: what He et al. make them for."""
+    vocab = config_vocabulary(toy)
+    model = small.model("vae", vocab=vocab, rate=None, layers=1, encoder_layers=1, aggressive=8, aggressive_share=1.0)
+    train(model, toy, 20)
+    held_out = torch.from_numpy(toy.rows("valid").pad(range(30)))
+    frozen = [weight.clone() for weight in model.backbone.parameters()]
+    with torch.no_grad():
+        model.summary.bias.add_(1.0)  # led astray
+        before = float(model.eval().loss(held_out, noise(30)).loss.mean())
+    players = model.players()[1:]
+    model.players, model.observe = lambda progress=0.0: players, lambda report: None
+    train(model, toy, 5)
+    with torch.no_grad():
+        after = float(model.eval().loss(held_out, noise(30)).loss.mean())
+    assert all(map(torch.equal, frozen, model.backbone.parameters()))
+    assert after < before - 0.3
 
 
 # The rate.
@@ -316,6 +545,41 @@ def test_the_weight_of_the_rate_warms_up():
         rate.prepare(progress)
         found.append(rate.beta)
     assert found == pytest.approx([0, 0, 0, 0.4, 0.8, 0.8])
+
+
+def test_the_warm_up_is_repeated_in_cycles():
+    """Fu et al. 2019, sec. 4: M cycles, in a share R of each the weight rises from 0 to all of it, then it stays."""
+    rate = Rate(Config(rate=None, beta=0.8, kl_warmup=0.5, kl_cycles=4))
+    found = []
+    for step in range(1000):
+        rate.prepare(step / 1000)
+        found.append(rate.beta)
+    wanted = [0.8 * min(1.0, (step % 250) / 250 / 0.5) for step in range(1000)]
+    assert found == pytest.approx(wanted, abs=1e-9)
+    rate.prepare(1.0)
+    assert rate.beta == pytest.approx(0.8)
+    rate = Rate(Config(rate=None, warm_start=0.2, kl_warmup=0.4, kl_cycles=2))  # after the warm start: 0.2 up, 0.2 on
+    found = []
+    for progress in (0.1, 0.2, 0.3, 0.4, 0.59, 0.61, 0.7, 0.8, 0.99):
+        rate.prepare(progress)
+        found.append(rate.beta)
+    assert found == pytest.approx([0, 0, 0.5, 1, 1, 0.05, 0.5, 1, 1])
+
+
+def test_cycles_without_a_warm_up_are_refused():
+    with pytest.raises(ValueError, match="kl_cycles=4: expected 1, or more with kl_warmup above 0"):
+        Config(kl_cycles=4).check()
+
+
+def test_the_multiplier_rests_while_its_weight_rises():
+    """It would learn to undo the warm-up, and be far too large when the weight has risen."""
+    rate = Rate(Config(rate=4.0, kl_warmup=0.5, kl_cycles=2))
+    before = float(rate.log_beta)
+    for progress, rests in ((0.0, True), (0.2, True), (0.3, False), (0.5, True), (0.7, True), (0.9, False)):
+        rate.prepare(progress)
+        rate.observe(100.0)
+        assert (float(rate.log_beta) == before) == rests, progress
+        before = float(rate.log_beta)
 
 
 def test_the_multiplier_rises_above_the_target_and_falls_below_it():

@@ -93,7 +93,12 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "plateau": {"schedule": "plateau", "patience": 2, "lr": 3.0, "every": 3},
     "sgd": {"optimiser": "sgd", "lr": 0.5, "clip": 5.0},
     "noise": {"word_dropout": 0.3, "delete": 0.2, "blank": 0.1, "dropout": 0.2, "encoder_dropout": 0.1},
+    "more noise": {"swap": 2, "replace": 0.1, "code_noise": 0.2, "code_dropout": 0.2},
     "warm start": {"warm_start": 0.3, "kl_warmup": 0.3},
+    "cycles": {"kl_warmup": 0.5, "kl_cycles": 3},
+    "batch norm": {"batch_norm": 0.6},
+    "batch norm without averaging": {"batch_norm": 0.6, "ema": 0.0},
+    "aggressive": {"aggressive": 2, "aggressive_share": 0.6, "accumulate": 2, "batch_norm": 0.6},
     "language model": {"model": "lm", "word_dropout": 0.3},
     "autoencoder": {"model": "autoencoder", "delete": 0.3},
     **{f"backbone {name}": {"backbone": name, "dropout": 0.1} for name in small.BACKBONES if name != "lstm"},
@@ -205,6 +210,17 @@ def test_a_run_begun_with_a_model_has_its_weights_settings_and_codec(toy_corpus,
         for (name, one), other in zip(known.model.named_parameters(), again.model.parameters(), strict=True):
             torch.testing.assert_close(one, other, rtol=0, atol=1e-6, msg=name)
     assert json.loads(codec.read_text()) == known.codec.to_dict()
+
+
+def test_a_run_begun_with_a_model_has_its_warm_start_behind_it_unless_one_is_asked_for(toy_corpus, tmp_path):
+    """As an autoencoder once more it would lose what it learned; asked for, the warm start ends as any other."""
+    first = tmp_path / "first"
+    start(first, plan(toy_corpus, first, steps=6, warm_start=0.5))
+    assert bool(run.open_model(first).model.rate.restarted)
+    for folder, asked, left in (("on", {}, 0.0), ("again", {"warm_start": 0.5}, 0.5)):
+        made = run.open_model(train_on(toy_corpus, tmp_path / folder, first, steps=6, **asked))
+        assert made.recipe.configs["model"].warm_start == left
+        assert bool(made.model.rate.restarted) == (left > 0)
 
 
 def test_a_run_begun_with_a_model_resumes_without_it(toy_corpus, first_run, tmp_path):

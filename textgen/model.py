@@ -14,7 +14,7 @@ from corpora.settings import require, setting
 from textgen.backbone import Backbone, Vocabulary
 from textgen.draw import Draw, normals
 from textgen.encoder import Encoder
-from textgen.rate import Rate
+from textgen.rate import BatchNorm, Rate
 
 
 class Terms(NamedTuple):
@@ -26,7 +26,7 @@ class Terms(NamedTuple):
 
 @dataclass(frozen=True)
 class Player:
-    """Who minimises which loss. Models with a likelihood have one player; a GAN has two."""
+    """Who minimises which loss. Most models with a likelihood have one player; a GAN has two."""
 
     name: str
     module: nn.Module
@@ -40,8 +40,11 @@ class Model(nn.Module):
     vocab: Vocabulary
     latent: int | None = None  # Z, for models with a code
 
-    def players(self) -> list[Player]:
-        """Who minimises which loss, in the order of their turns."""
+    def players(self, progress: float = 0.0) -> list[Player]:
+        """Who minimises which loss, in the order of their turns, when a share `progress` of all steps is done.
+
+        Each turn has batches of its own; a player may have several. At the start (0.0) no player may be missing.
+        """
         return [Player("model", self, self.loss)]
 
     def loss(self, tokens: Tensor, draw: Draw) -> Terms:
@@ -67,13 +70,17 @@ class Model(nn.Module):
         return None
 
 
+def ordinary(tokens: Tensor, vocab: Vocabulary) -> Tensor:
+    """True where a token is neither padding nor the stop. (B, L) -> (B, L)"""
+    found = vocab.mask(tokens)
+    return found if vocab.stop is None else found & (tokens != vocab.stop)
+
+
 def blanked(tokens: Tensor, vocab: Vocabulary, share: float, draw: Draw) -> Tensor:
     """`tokens` with a share of the ordinary ones replaced by the blank token. (B, L) -> (B, L)"""
     if share <= 0 or vocab.blank is None:
         return tokens
-    hit = (draw.uniform(tokens.shape[1]) < share) & vocab.mask(tokens)
-    if vocab.stop is not None:
-        hit &= tokens != vocab.stop
+    hit = (draw.uniform(tokens.shape[1]) < share) & ordinary(tokens, vocab)
     return torch.where(hit, vocab.blank, tokens)
 
 
@@ -87,6 +94,32 @@ def deleted(tokens: Tensor, vocab: Vocabulary, share: float, draw: Draw) -> Tens
     kept &= vocab.mask(tokens)
     order = (~kept).to(torch.uint8).argsort(dim=1, stable=True)
     return tokens.masked_fill(~kept, vocab.pad).gather(1, order)
+
+
+def shuffled(tokens: Tensor, vocab: Vocabulary, places: int, draw: Draw) -> Tensor:
+    """`tokens` with the ordinary ones in another order, each at most `places` from where it was. (B, L) -> (B, L)
+
+    As Lample et al. (2018, "Unsupervised Machine Translation Using Monolingual Corpora Only", sec. 2.3): sort i + u,
+    where u is uniform in [0, places + 1).
+    """
+    if places <= 0:
+        return tokens
+    order = torch.arange(tokens.shape[1], device=tokens.device)  # (L,)
+    moved = order + (places + 1) * draw.uniform(tokens.shape[1])  # (B, L)
+    last = torch.where(ordinary(tokens, vocab), moved, order + places + 1.0)  # what is not moved comes after all others
+    return tokens.gather(1, last.argsort(dim=1, stable=True))
+
+
+def replaced(tokens: Tensor, vocab: Vocabulary, share: float, draw: Draw) -> Tensor:
+    """`tokens` with a share of the ordinary ones replaced by random ones, each as likely. (B, L) -> (B, L)"""
+    if share <= 0:
+        return tokens
+    special = sorted({token for token in (vocab.pad, vocab.stop, vocab.blank) if token is not None})
+    hit = (draw.uniform(tokens.shape[1]) < share) & ordinary(tokens, vocab)
+    other = (draw.uniform(tokens.shape[1]) * (vocab.size - len(special))).long()
+    for token in special:
+        other += other >= token
+    return torch.where(hit, other, tokens)
 
 
 class Autoregressive(Model):
@@ -108,16 +141,39 @@ class Autoregressive(Model):
 
 
 @dataclass(frozen=True)
-class TokenNoise:
-    """Noise on what encoder and decoder read in training; each number is a share of the tokens."""
+class Noise:
+    """Noise on what encoder and decoder read in training: tokens, and the code."""
 
     word_dropout: float = setting(0.0, "share of the decoder's inputs blanked, falling to 0 over the last quarter")
     delete: float = setting(0.0, "share of the encoder's inputs taken out")
+    swap: int = setting(0, "places that each of the encoder's inputs may move (Lample et al. 2018)")
+    replace: float = setting(0.0, "share of the encoder's inputs replaced by random tokens")
     blank: float = setting(0.0, "share of the encoder's inputs blanked")
+    code_noise: float = setting(0.0, "deviation of normal noise added to the code; fix the code's own by batch_norm")
+    code_dropout: float = setting(0.0, "share of the code's numbers set to 0, the others made larger to match")
 
     def check(self) -> None:
-        for key in ("word_dropout", "delete", "blank"):
+        for key in ("word_dropout", "delete", "replace", "blank", "code_dropout"):
             require(0 <= getattr(self, key) < 1, key, getattr(self, key), "a share, 0 up to, not including, 1")
+        require(self.swap >= 0, "swap", self.swap, "0 or more places")
+        require(self.code_noise >= 0, "code_noise", self.code_noise, "0 or more")
+
+    def on_tokens(self, tokens: Tensor, vocab: Vocabulary, draw: Draw) -> Tensor:
+        """What the encoder reads in place of `tokens`. (B, L) -> (B, L)"""
+        tokens = shuffled(deleted(tokens, vocab, self.delete, draw), vocab, self.swap, draw)
+        return blanked(replaced(tokens, vocab, self.replace, draw), vocab, self.blank, draw)
+
+    def on_codes(self, codes: Tensor, draw: Draw) -> Tensor:
+        """What the decoder is given in place of `codes`. (B, Z) -> (B, Z)
+
+        The code's noise comes on top of the posterior's, in units of the prior's deviation, and costs no rate (with
+        the plain autoencoder it is that of Poole et al. 2014); its dropout is that of Srivastava et al. (2014).
+        """
+        if self.code_noise:
+            codes = codes + self.code_noise * draw.normal(codes.shape[1])
+        if self.code_dropout:
+            codes = codes * (draw.uniform(codes.shape[1]) >= self.code_dropout) / (1 - self.code_dropout)
+        return codes
 
 
 class Latent(Model):
@@ -137,7 +193,7 @@ class Latent(Model):
         latent: int,
         vocab: Vocabulary,
         rate: Rate,
-        tokens: TokenNoise | None = None,
+        reading: Noise | None = None,
         noise: bool = True,
     ) -> None:
         super().__init__()
@@ -145,13 +201,16 @@ class Latent(Model):
         self.make_backbone = make_backbone  # kept to begin the decoder afresh after a warm start
         self.backbone = make_backbone()
         self.summary = nn.Linear(encoder.size, 2 * latent)
+        self.norm = BatchNorm(latent, rate.config.batch_norm) if rate.config.batch_norm else None
         self.rate = rate
-        self.token_noise = tokens or TokenNoise()
-        self.word_dropout_now = self.token_noise.word_dropout
+        self.reading = reading or Noise()
+        self.word_dropout_now = self.reading.word_dropout
 
     def posterior(self, tokens: Tensor) -> Independent:
         """q(z | x) for (B, L) tokens: a diagonal Normal over (B, Z)."""
         mean, sigma = self.summary(self.encoder(tokens, self.vocab.mask(tokens))).float().chunk(2, 1)
+        if self.norm is not None:
+            mean = self.norm(mean)
         sigma = self.WIDEST * torch.tanh(sigma / self.WIDEST)
         return Independent(Normal(mean, sigma.exp(), validate_args=False), 1, validate_args=False)
 
@@ -168,8 +227,20 @@ class Latent(Model):
         """KL(q(z_d | x) || p(z_d)) for each row and dimension, (B, Z) nats."""
         return kl_divergence(posterior.base_dist, self.prior(len(posterior.mean)).base_dist)
 
+    def players(self, progress: float = 0.0) -> list[Player]:
+        """The whole model; and `aggressive` turns of all that makes the posterior, after He et al. (2019, alg. 1).
+
+        They go on with such turns until the loss has stopped falling, and stop being aggressive once the mutual
+        information on the valid split has stopped rising; we take fixed numbers, so that a step hangs on its own
+        number alone. Their other update is of the decoder, ours of the encoder too.
+        """
+        config = self.rate.config
+        turns = config.aggressive if progress < config.aggressive_share else 0
+        inference = nn.ModuleList(part for part in (self.encoder, self.summary, self.norm) if part is not None)
+        return [Player("model", self, self.loss), *[Player("encoder", inference, self.loss)] * turns]
+
     def prepare(self, progress: float) -> Iterable[nn.Parameter]:
-        self.word_dropout_now = self.token_noise.word_dropout * min(1.0, 4 * (1 - progress))
+        self.word_dropout_now = self.reading.word_dropout * min(1.0, 4 * (1 - progress))
         self.rate.prepare(progress)
         config = self.rate.config
         if config.warm_start and config.reset_decoder and not self.rate.restarted and progress >= config.warm_start:
@@ -185,15 +256,17 @@ class Latent(Model):
     def loss(self, tokens: Tensor, draw: Draw) -> Terms:
         seen = inputs = tokens
         if self.training:
-            noise = self.token_noise
-            seen = blanked(deleted(tokens, self.vocab, noise.delete, draw), self.vocab, noise.blank, draw)
+            seen = self.reading.on_tokens(tokens, self.vocab, draw)
             inputs = blanked(tokens, self.vocab, self.word_dropout_now, draw)
         posterior = self.posterior(seen)
-        if not self.noise:
-            distortion = self.distortion(tokens, posterior.mean, inputs)
-            return Terms(distortion, {"distortion": distortion.detach()})
-        codes = posterior.mean + posterior.stddev * draw.normal(self.latent or 0)
+        codes = posterior.mean
+        if self.noise:
+            codes = codes + posterior.stddev * draw.normal(self.latent or 0)
+        if self.training:
+            codes = self.reading.on_codes(codes, draw)
         distortion = self.distortion(tokens, codes, inputs)
+        if not self.noise:
+            return Terms(distortion, {"distortion": distortion.detach()})
         kl = self.rates(posterior)
         report = {"distortion": distortion.detach(), "rate": kl.sum(1).detach()}
         return Terms(distortion + self.rate.charge(kl), report)

@@ -1,4 +1,4 @@
-"""How the rate, KL(posterior || prior) in nats per row, is held: a target, a warm-up, free bits.
+"""How the rate, KL(posterior || prior) in nats per row, is held: a target, warm-ups, free bits, a floor under it.
 
 The target is held by a Lagrange multiplier. We minimise the distortion D subject to the rate KL = R through
 D + beta (KL - R), raising log beta while KL > R and lowering it while KL < R. At the saddle point this is the
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from corpora.settings import require, setting
 
@@ -24,18 +25,48 @@ class Config:
     rate: float | None = setting(16.0, "target rate in nats per row, held by a Lagrange multiplier; none: use beta")
     beta: float = setting(1.0, "weight of the rate where rate=none; 1 is the ELBO, 0 switches the rate off")
     kl_warmup: float = setting(0.0, "share of the steps over which the weight of the rate rises from 0")
+    kl_cycles: int = setting(1, "times the weight rises from 0, in kl_warmup altogether (Fu et al. 2019)")
     warm_start: float = setting(0.0, "share of the steps trained as an autoencoder first (Li et al. 2019)")
     reset_decoder: bool = setting(True, "after warm_start: begin the decoder afresh, keep the encoder")
     free_bits_dim: float = setting(0.0, "bits that each latent dimension has free of charge, on average over a batch")
     free_bits_row: float = setting(0.0, "bits that each row has free of charge (Kingma et al. 2016)")
+    batch_norm: float = setting(0.0, "deviation of each posterior mean over a batch (Zhu et al. 2020); 0: not fixed")
+    aggressive: int = setting(0, "updates of the encoder alone after each update of all (after He et al. 2019)")
+    aggressive_share: float = setting(0.2, "share of the steps, from the first, that are aggressive")
 
     def check(self) -> None:
         if self.rate is not None:
             require(self.rate > 0, "rate", self.rate, "a number of nats above 0, or none")
-        for key in ("beta", "free_bits_dim", "free_bits_row"):
+        for key in ("beta", "free_bits_dim", "free_bits_row", "batch_norm", "aggressive"):
             require(getattr(self, key) >= 0, key, getattr(self, key), "0 or more")
-        for key in ("kl_warmup", "warm_start"):
+        cycles = "1, or more with kl_warmup above 0"
+        require(self.kl_cycles == 1 or (self.kl_cycles > 1 and self.kl_warmup > 0), "kl_cycles", self.kl_cycles, cycles)
+        for key in ("kl_warmup", "warm_start", "aggressive_share"):
             require(0 <= getattr(self, key) <= 1, key, getattr(self, key), "a share of the steps, 0 to 1")
+
+
+class BatchNorm(nn.Module):
+    """Gives each posterior mean the deviation `gamma` over a batch, about a learned shift (Zhu et al. 2020, sec. 3).
+
+    (B, Z) -> (B, Z). The mean rate of a batch is then at least Z gamma^2 / 2 nats per row, whatever the decoder does:
+    KL >= m^2 / 2 in every dimension. In evaluation running statistics take the place of the batch's, and in training
+    too for a batch of one row, which has no deviation. Of several processes each takes the batch to be its own rows.
+    """
+
+    LEAST = 1e-8  # added to the variance; were it larger, tiny means would be a way round the floor
+
+    def __init__(self, size: int, gamma: float) -> None:
+        super().__init__()
+        self.gamma = gamma
+        self.shift = nn.Parameter(torch.zeros(size))
+        # Parameters without a gradient, so that the averaging of weights averages the statistics with the weights
+        # that they describe, and every process and checkpoint has the same
+        self.mean = nn.Parameter(torch.zeros(size), requires_grad=False)
+        self.variance = nn.Parameter(torch.ones(size), requires_grad=False)
+
+    def forward(self, means: Tensor) -> Tensor:
+        own = self.training and len(means) > 1
+        return self.gamma * F.batch_norm(means, self.mean, self.variance, training=own, eps=self.LEAST) + self.shift
 
 
 class Rate(nn.Module):
@@ -58,11 +89,15 @@ class Rate(nn.Module):
 
     def prepare(self, progress: float) -> None:
         """Set the schedule for a step; `progress` is the share of all steps done."""
-        start, ramp = self.config.warm_start, self.config.kl_warmup
+        start, ramp, cycles = self.config.warm_start, self.config.kl_warmup, self.config.kl_cycles
         if progress < start:
             self.share = 0.0
-        else:
-            self.share = 1.0 if ramp == 0 else min(1.0, (progress - start) / ramp)
+        elif ramp == 0:
+            self.share = 1.0
+        else:  # Fu et al. 2019, sec. 4: their R is kl_warmup, their M is kl_cycles
+            turns = (progress - start) / max(1 - start, 1e-9) * cycles  # cycles done, and a part of the one at hand
+            turns -= min(int(turns), cycles - 1)
+            self.share = min(1.0, turns * (1 - start) / ramp)
 
     @property
     def beta(self) -> float:
@@ -84,10 +119,12 @@ class Rate(nn.Module):
 
     def observe(self, rate: float) -> None:
         """Move the multiplier after a step whose mean rate, over all processes, was `rate` nats per row."""
-        if self.config.rate is None or self.share == 0.0:
+        if self.config.rate is None:
             return
         before = float(self.average)
         smooth = rate if before < 0 else 0.9 * before + 0.1 * rate
         self.average.fill_(smooth)
+        if self.share < 1:  # it would learn to undo the warm-up
+            return
         error = max(-1.0, min(1.0, (smooth - self.config.rate) / self.config.rate))
         self.log_beta.fill_(max(self.LOWEST, min(self.HIGHEST, float(self.log_beta) + self.SPEED * error)))

@@ -228,8 +228,8 @@ def train(
 ) -> Path:
     """Train a model on text, or on a folder that `corpora build` made, and return its best checkpoint.
 
-    `model`: vae (the default), lm or autoencoder. `init`: a model to go on from: its weights, its settings where
-    `settings` says nothing else, and its codec.
+    `model`: vae (the default), lm or autoencoder. `init`: a model to go on from: its weights, its settings (but for
+    `warm_start`, which it has behind it) where `settings` says nothing else, and its codec.
     `settings`: those of the corpus (if it is to be built, into the run's folder), the model, its parts and the
     optimiser. `options`: `steps`, `batch`, `seed`, `every` and `keep`, as in `plan`. Everything is judged before any
     work is done. Raises InputError for bad input, Stopped after SIGINT or SIGTERM.
@@ -253,7 +253,8 @@ def train(
         model, init = first.recipe.model, first.folder.resolve()
         own = first.recipe.settings()
         _check_sizes(first, {key: value for key, value in words.items() if key in own})
-        words = {**first.recipe.settings(), **({} if built else {"codec_from": str(init)}), **words}
+        behind = {"warm_start": 0.0} if "warm_start" in own else {}  # or all that it learned would be begun afresh
+        words = {**own, **behind, **({} if built else {"codec_from": str(init)}), **words}
     model = model or "vae"
     if built:
         corpus_folder = Path(inputs[0])
@@ -491,6 +492,8 @@ def _train(folder: Path, made: Plan, screen: Screen, *, resuming: bool) -> Path:
     model = config.build(made.recipe, vocabulary(corpus.codec))
     if made.init is not None and not (resuming and checkpoint.listed(checkpoints)):  # it may be gone by then
         checkpoint.fill(model, checkpoint.read_model(Path(made.init)).tensors, Path(made.init))
+        if isinstance(model, Latent):
+            model.rate.restarted.fill_(False)  # a warm start that is asked for anew ends as any other
     training = trainer.Training(model, made.training, steps=made.steps, seed=made.seed, device=made.device, among=among)
     judged: dict[str, Any] = {"best_step": None, "best_score": None}
     if lead:

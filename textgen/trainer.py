@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from corpora.errors import InputError, quoted
 from corpora.settings import require, setting
 from textgen.draw import Draw, manual_seed
-from textgen.model import Model
+from textgen.model import Model, Player
 
 
 @dataclass(frozen=True)
@@ -158,12 +158,17 @@ class Training:
     ) -> None:
         self.model, self.config, self.steps, self.seed, self.device = model.to(device), config, steps, seed, device
         self.among = among or Processes()
-        self.players = model.players()
-        self.optimisers = {player.name: self._optimiser(player.module) for player in self.players}
+        players = model.players()
+        self.turns = len(players)  # of a step at most
+        self.optimisers = {player.name: self._optimiser(player.module) for player in players}
         self.ema = {name: value.detach().clone() for name, value in model.named_parameters()} if config.ema else {}
         self.step = 0
         self.plateau = 1.0  # what the plateau schedule has left of the learning rate
         self.stalled = 0
+
+    def players(self) -> list[Player]:
+        """Whose turns the next step has."""
+        return self.model.players(self.step / self.steps)
 
     def _optimiser(self, module: nn.Module) -> torch.optim.Optimizer:
         fused = not self.device.startswith("mps")
@@ -194,31 +199,39 @@ class Training:
             self.plateau, self.stalled = self.plateau / 2, 0
 
     def update(self, batches: list[Rows]) -> Report:
-        """One step for each player. Raises Diverged, and changes nothing, if loss or gradient is not finite."""
+        """One step: each player's turn. The batches are shared out evenly between the turns, in their order.
+
+        Raises Diverged if a loss or a gradient is not finite; that turn, and those after it, change nothing.
+        """
         model, config = self.model, self.config
+        players = self.players()
+        parts = len(batches) // len(players)
         manual_seed(self.seed, self.step)  # what is begun afresh must be the same in all processes
         self._forget(model.prepare(self.step / self.steps))
         manual_seed(self.seed, self.step, self.among.rank)
         model.train()
-        rows = sum(batch.total for batch in batches)
         lr = self.lr(self.step)
-        sums: dict[str, Tensor] = {}
-        for number, player in enumerate(self.players):
+        told: dict[str, dict[str, Tensor]] = {}
+        rows, norms = {}, {}
+        for number, player in enumerate(players):
             optimiser = self.optimisers[player.name]
             optimiser.zero_grad(set_to_none=True)
-            for part, batch in enumerate(batches):
-                place = (self.step * len(batches) + part) * len(self.players) + number
+            weights = [weight for weight in player.module.parameters() if weight.requires_grad]
+            own = batches[number * parts : (number + 1) * parts]
+            total = rows[player.name] = sum(batch.total for batch in own)
+            sums = told[player.name] = {}  # of several turns of a player the last is told of
+            for part, batch in enumerate(own):
+                place = (self.step * parts + part) * self.turns + number
                 among = self.among
                 draw = Draw(self.seed, place, total=batch.total, rank=among.rank, world=among.world, device=self.device)
                 with autocast(config.precision, self.device):
                     terms = player.loss(batch.tokens, draw)
-                (terms.loss.sum() / rows).backward()
-                prefix = "" if len(self.players) == 1 else f"{player.name} "
+                (terms.loss.sum() / total).backward(inputs=weights)
+                prefix = "" if player.module is model else f"{player.name} "
                 for name, values in {"loss": terms.loss.detach(), **terms.report}.items():
                     sums[prefix + name] = sums.get(prefix + name, 0) + values.sum()
-            weights = [weight for weight in player.module.parameters() if weight.grad is not None]
             self.among.sum([weight.grad for weight in weights if weight.grad is not None])
-            norm = nn.utils.clip_grad_norm_(weights, config.clip or math.inf)
+            norm = norms[player.name] = nn.utils.clip_grad_norm_(weights, config.clip or math.inf)
             if not torch.isfinite(norm):
                 raise Diverged(
                     f"step {self.step + 1}: the {self._culprit(sums)} is not a finite number any more; "
@@ -228,13 +241,15 @@ class Training:
                 group["lr"] = lr
             optimiser.step()
         self.step += 1
+        self._agree()
         self._average()
         counts = torch.stack([sum(model.vocab.mask(batch.tokens).sum() for batch in batches)]).float()  # type: ignore[list-item]
-        values = torch.stack(list(sums.values())).float()
+        shares = {name: value.float() / rows[player] for player, sums in told.items() for name, value in sums.items()}
+        values = torch.stack(list(shares.values()))
         self.among.sum([values, counts])
-        means = dict(zip(sums, (values / rows).tolist(), strict=True))
+        means = dict(zip(shares, values.tolist(), strict=True))
         model.observe(means)
-        return Report(self.step, {**means, "lr": lr, "gradient": float(norm)}, int(counts))
+        return Report(self.step, {**means, "lr": lr, "gradient": float(norms[players[0].name])}, int(counts))
 
     def _culprit(self, sums: dict[str, Tensor]) -> str:
         bad = [name for name, value in sums.items() if not torch.isfinite(value)]
@@ -246,6 +261,13 @@ class Training:
                 optimiser.state.pop(parameter, None)
         if parameters and self.ema:
             self.ema = {name: value.detach().clone() for name, value in self.model.named_parameters()}
+
+    def _agree(self) -> None:
+        """Let all processes have the same statistics of batches: the parameters that have no gradient."""
+        kept = [weight.data for weight in self.model.parameters() if not weight.requires_grad]
+        self.among.sum(kept)
+        for weight in kept:
+            weight /= self.among.world
 
     def _average(self) -> None:
         if not self.ema:
@@ -309,8 +331,12 @@ class _Swapped:
 
 
 def train(training: Training, batch: Callable[[int], Rows]) -> Iterator[Report]:
-    """Yield a report after every step until the last; `batch(n)` gives the n-th batch, by number alone."""
+    """Yield a report after every step until the last; `batch(n)` gives the n-th batch, by number alone.
+
+    Of a step with several turns the first reads on where the first of the step before it stopped; each other turn
+    reads as far on from it as the whole run is long.
+    """
     parts = training.config.accumulate
     while training.step < training.steps:
-        first = training.step * parts
-        yield training.update([batch(first + part) for part in range(parts)])
+        firsts = [(turn * training.steps + training.step) * parts for turn in range(len(training.players()))]
+        yield training.update([batch(first + part) for first in firsts for part in range(parts)])

@@ -12,25 +12,27 @@ from corpora.settings import require, setting
 from textgen import rate
 from textgen.backbone import Vocabulary
 from textgen.config import Parts
-from textgen.model import Latent, TokenNoise
+from textgen.model import Latent, Noise
 
 
 @dataclass(frozen=True)
-class Config(TokenNoise, rate.Config):
+class Config(Noise, rate.Config):
     backbone: str = setting("lstm", "the decoder")
     encoder: str = setting("lstm", "what reads the row for the posterior")
     latent: int = setting(32, "size of the code")
     noise: bool = setting(True, "draw c = m + exp(sigma) e; off: c = m and no rate, the plain autoencoder")
 
     def check(self) -> None:
-        TokenNoise.check(self)
+        Noise.check(self)
         rate.Config.check(self)
         require(1 <= self.latent <= 4096, "latent", self.latent, "1 to 4096")
+        floor = self.latent * self.batch_norm**2 / 2
+        reach = f"more than {floor:g}, the floor that batch_norm={self.batch_norm:g} puts under latent={self.latent}"
+        require(self.rate is None or not self.noise or self.rate > floor, "rate", self.rate, reach)
 
 
 def build(config: Config, vocab: Vocabulary, parts: Parts) -> Latent:
-    tokens = TokenNoise(config.word_dropout, config.delete, config.blank)
     held = rate.Rate(config)
     return Latent(
-        parts.encoder(), lambda: parts.backbone(config.latent), config.latent, vocab, held, tokens, config.noise
+        parts.encoder(), lambda: parts.backbone(config.latent), config.latent, vocab, held, config, config.noise
     )
