@@ -124,10 +124,11 @@ class Nearest:
     """
 
     def __init__(self, texts: Sequence[str]) -> None:
+        import numpy as np
         from sklearn.feature_extraction.text import TfidfVectorizer
 
         self.texts = list(dict.fromkeys(texts))
-        self.vectors = TfidfVectorizer(token_pattern=WORD, ngram_range=(1, 2), sublinear_tf=True, dtype="float32")
+        self.vectors = TfidfVectorizer(token_pattern=WORD, ngram_range=(1, 2), sublinear_tf=True, dtype=np.float32)
         try:
             self.index = self.vectors.fit_transform(self.texts).T.tocsr()  # (terms, N)
         except ValueError as error:
