@@ -16,6 +16,7 @@ from textgen.model import Model
 BACKBONES = names("textgen.backbones")
 ENCODERS = names("textgen.encoders")
 MODELS = names("textgen.models")
+PRIORS = names("textgen.priors")
 
 PAD, STOP, BLANK = 0, 1, 2
 VOCAB = Vocabulary(11, PAD, STOP, BLANK)

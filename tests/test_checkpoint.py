@@ -295,7 +295,7 @@ NAMES = [
 ]
 
 
-@pytest.mark.parametrize("where", ["model", "package", "backbone", "encoder"])
+@pytest.mark.parametrize("where", ["model", "package", "backbone", "encoder", "prior"])
 def test_a_name_from_a_file_imports_nothing(folder, tmp_path, monkeypatch, where):
     """Names are looked up among our own files; a module that lies on the path is not touched."""
     (tmp_path / "canary.py").write_text("raise SystemExit('imported')")
@@ -320,6 +320,8 @@ def test_a_name_from_a_file_imports_nothing(folder, tmp_path, monkeypatch, where
         {"embedding": 16384},
         {"latent": 4096, "encoder_width": 16384, "encoder_layers": 64},
         {"backbone": "transformer", "width": 16384, "layers": 128},
+        {"prior": "mixture", "components": 4096, "covariance": "full", "latent": 4096},
+        {"prior": "flow", "transforms": 64, "bins": 64, "prior_width": 4096, "latent": 4096},
     ],
 )
 def test_a_config_that_asks_for_a_giant_is_refused_at_once(folder, settings):

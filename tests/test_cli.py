@@ -111,6 +111,7 @@ for cli in (textgen.cli, corpora.cli):
             assert not end.code, words
         assert shown.getvalue().startswith(f"usage: {' '.join([cli.parser().prog, *words[:-1]])} ["), shown.getvalue()
 heavy = "torch numpy datasets sentencepiece rich safetensors huggingface_hub sacrebleu tensorboard pyarrow".split()
+heavy += ["sklearn", "scipy", "zuko"]
 print(*sorted(set(heavy) & set(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=FRESH)
@@ -585,7 +586,8 @@ def test_models_lists_every_part_and_setting(capsys):
     facts = parsed(capsys, "models")
     assert facts["shipped"] == run.shipped()
     titles = {*(f"model {name}" for name in small.MODELS), *(f"backbone {name}" for name in small.BACKBONES)}
-    titles |= {*(f"encoder {name}" for name in small.ENCODERS), "training"}
+    titles |= {*(f"encoder {name}" for name in small.ENCODERS), *(f"prior {name}" for name in small.PRIORS)}
+    titles |= {"training", "fitting of prior mixture", "fitting of prior flow"}
     assert set(facts["settings"]) == titles
     for title, settings in facts["settings"].items():
         assert f"\n{title}: " in out

@@ -21,6 +21,7 @@ from small import BLANK, PAD, STOP
 from textgen import evaluate
 from textgen.backbone import Vocabulary
 from textgen.model import Latent
+from textgen.priors import mixture
 
 TOLERANCE = 1e-2  # nats
 TINY = Vocabulary(5, PAD, STOP, BLANK)  # two letters
@@ -240,6 +241,18 @@ def test_another_prior_takes_the_place_of_the_normal(case):
     log_prior = torch.stack(parts).logsumexp(0)
     exact = -(log_likelihoods(model, EVERY, codes) + log_prior).logsumexp(1) - math.log(step)
     found = estimated(model, prior=prior)
+    fitted = mixture.build(mixture.Config(components=3), 1)
+    with torch.no_grad():
+        fitted.logits.copy_(shares.log())
+        fitted.means.copy_(centres)
+        fitted.sigma.copy_(spread.log())
+    try:
+        normal, model.prior = model.prior, fitted
+        own = evaluate.bounds(model, EVERY, samples=4000, seed=0)
+    finally:
+        model.prior = normal
+    for values, others in zip(own, found, strict=True):  # a model's own prior, where none is given
+        torch.testing.assert_close(values, others, rtol=0, atol=1e-4)
     assert furthest(found.nll.mean(), exact.mean()) < TOLERANCE
     with torch.no_grad():
         posterior = model.posterior(EVERY)

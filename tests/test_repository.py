@@ -26,9 +26,21 @@ from textgen import config, sampler, trainer
 ROOT = Path(corpora.__file__).parents[1]
 PACKAGES = ("corpora", "textgen", "imagegen")
 FOUNDATION = {"corpora.errors", "corpora.settings", "corpora.files"}
-CORE = {"backbone", "encoder", "model", "rate", "draw", "sampler", "trainer", "evaluate", "checkpoint", "config"}
-ABOVE = {"textgen", *(f"textgen.{name}" for name in ("run", "sentences", "figures", "card", "cli", "screen"))}
-PARTS = ("textgen.models.", "textgen.backbones.", "textgen.encoders.", "corpora.sources.")
+CORE = {
+    "backbone",
+    "encoder",
+    "prior",
+    "model",
+    "rate",
+    "draw",
+    "sampler",
+    "trainer",
+    "evaluate",
+    "checkpoint",
+    "config",
+}
+ABOVE = {"textgen", *(f"textgen.{name}" for name in ("run", "sentences", "figures", "fit", "card", "cli", "screen"))}
+PARTS = ("textgen.models.", "textgen.backbones.", "textgen.encoders.", "textgen.priors.", "corpora.sources.")
 
 
 def module_name(path: Path) -> str:
@@ -88,14 +100,14 @@ def test_the_foundation_stands_on_errors_alone():
 def test_the_core_stands_on_itself_and_the_foundation():
     """Whatever lies at the root of textgen, and is not said to stand above the core, belongs to it."""
     core = {name for name in FILES if name.startswith("textgen.") and name.count(".") == 1}
-    core -= ABOVE | {"textgen.models", "textgen.backbones", "textgen.encoders"}
+    core -= ABOVE | {"textgen.models", "textgen.backbones", "textgen.encoders", "textgen.priors", "textgen.benchmark"}
     assert core >= {f"textgen.{name}" for name in CORE}
     for name in core:
         assert ours(name) <= core | FOUNDATION, name
 
 
 def test_parts_stand_on_the_core_the_foundation_and_each_other():
-    parts = {name for name in FILES if name.startswith(PARTS[:3])}
+    parts = {name for name in FILES if name.startswith(PARTS[:4])}
     assert len(parts) > 5
     allowed = parts | FOUNDATION | {f"textgen.{name}" for name in CORE}
     for name in parts:
@@ -104,7 +116,7 @@ def test_parts_stand_on_the_core_the_foundation_and_each_other():
 
 def test_only_the_run_and_what_stands_on_it_know_corpora():
     for name in FILES:
-        if name.partition(".")[0] == "textgen" and name not in ABOVE:
+        if name.partition(".")[0] == "textgen" and name not in ABOVE and not name.startswith("textgen.benchmark"):
             assert {one for one in ours(name) if one.startswith("corpora")} <= FOUNDATION, name
     assert "corpora.corpus" in ours("textgen.run")
 
@@ -150,9 +162,11 @@ def found(package: str) -> dict[str, type]:
 
 CONFIGS = {
     f"{package}.{name}": kind
-    for package in ("textgen.models", "textgen.backbones", "textgen.encoders", "corpora.sources")
+    for package in ("textgen.models", *config.PACKAGES.values(), "corpora.sources")
     for name, kind in found(package).items()
-} | {"build": build.Config, "codec": codec.Config, "trainer": trainer.Config, "sampler": sampler.Choice}
+}
+CONFIGS |= {f"fitting of {name}": settings.find("textgen.priors", name).Fit for name in ("mixture", "flow")}
+CONFIGS |= {"build": build.Config, "codec": codec.Config, "trainer": trainer.Config, "sampler": sampler.Choice}
 
 
 def test_configs_that_can_meet_share_no_setting():
@@ -160,6 +174,7 @@ def test_configs_that_can_meet_share_no_setting():
         found("textgen.models").values(),
         found("textgen.backbones").values(),
         found("textgen.encoders").values(),
+        found("textgen.priors").values(),
         found("corpora.sources").values(),
     )
     for parts in combinations:

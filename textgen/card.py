@@ -38,6 +38,12 @@ def card(name: str, facts: Mapping[str, Any], opened: Opened) -> str:
     lines += [f"- {recipe.model}: {weights / 1e6:.2f} M weights, rows of at most {opened.length - 1} tokens"]
     lines += [f"- codec: {opened.codec.name}, vocabulary {opened.codec.vocab_size:,}"]
     lines += [f"- settings: {', '.join(f'`{key}={value}`' for key, value in sorted(recipe.settings().items()))}"]
+    prior = facts.get("prior")
+    if prior:
+        lines += [
+            f"- prior: {prior['prior']}, fitted after training to {prior['rows']:,} codes of {prior['data']}: "
+            f"{prior['gain']:+.2f} nats per code over N(0, I), on {prior['held_out']}"
+        ]
     if run:
         versions = ", ".join(f"{key} {value}" for key, value in sorted(run.get("versions", {}).items()))
         lines += [

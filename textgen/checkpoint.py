@@ -138,8 +138,10 @@ def fill(model: torch.nn.Module, tensors: Mapping[str, Tensor], path: Path) -> N
 
 
 def weights(model: torch.nn.Module) -> dict[str, Tensor]:
-    """Parameters and buffers by name, tied ones once."""
-    return {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    """Parameters and buffers by name, tied ones once; without buffers that are not persistent: the code makes them."""
+    kept = model.state_dict().keys()
+    buffers = {name: buffer for name, buffer in model.named_buffers() if name in kept}
+    return {**dict(model.named_parameters()), **buffers}
 
 
 def step_of(folder: Path) -> int | None:

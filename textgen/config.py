@@ -1,6 +1,6 @@
 """Names to modules: a recipe (which parts, which settings) made into a model.
 
-Nothing to register: a backbone, an encoder or a model is a file, and its name is the file's name.
+Nothing to register: a backbone, an encoder, a prior or a model is a file, and its name is the file's name.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from textgen.backbone import Backbone, Vocabulary
     from textgen.encoder import Encoder
     from textgen.model import Model
+    from textgen.prior import Prior
 
-PACKAGES = {"backbone": "textgen.backbones", "encoder": "textgen.encoders"}  # a model's Config says which it needs
+# A model's Config says which it needs.
+PACKAGES = {"backbone": "textgen.backbones", "encoder": "textgen.encoders", "prior": "textgen.priors"}
 
 
 class Recipe(NamedTuple):
@@ -48,6 +50,10 @@ class Parts:
     def encoder(self) -> Encoder:
         """The encoder that the model names."""
         return self._module("encoder").build(self._recipe.configs["encoder"], self._vocab)
+
+    def prior(self, latent: int) -> Prior:
+        """The prior that the model names, over codes of `latent` numbers."""
+        return self._module("prior").build(self._recipe.configs["prior"], latent)
 
     def _module(self, kind: str) -> Any:
         return find(PACKAGES[kind], getattr(self._recipe.configs["model"], kind))

@@ -24,7 +24,7 @@ class Bounds(NamedTuple):
     nll: Tensor  # -log of the importance-weighted estimate of p(x)
     negative_elbo: Tensor  # distortion + rate
     distortion: Tensor  # E_q[-log p(x | z)]
-    rate: Tensor  # KL(q(z | x) || p(z)), exact
+    rate: Tensor  # KL(q(z | x) || p(z)), exact under N(0, I)
 
 
 @torch.inference_mode()
@@ -48,8 +48,8 @@ def bounds(
 
     `nll` is the importance-weighted bound (Burda et al. 2016, eq. 8): -log (1/K) sum_k p(x | z_k) p(z_k) / q(z_k | x)
     with K = `samples` codes from q(z | x). In expectation it lies above -log p(x), falls as K grows, and at K = 1
-    is the negative ELBO. `distortion` averages -log p(x | z_k) over the same codes. `prior` defaults to N(0, I);
-    the rate is exact under N(0, I) and the mean of log q - log p over the codes under any other prior.
+    is the negative ELBO. `distortion` averages -log p(x | z_k) over the same codes. `prior` defaults to the
+    model's; the rate is exact under a model's N(0, I), else the mean of log q - log p over the codes.
     `at_once` bounds the memory: rows x samples decoded together.
     """
     posterior = model.posterior(tokens)
@@ -69,7 +69,8 @@ def bounds(
     log_weights = torch.cat(ratios).double()  # (K, B)
     nll = math.log(samples) - log_weights.logsumexp(0)
     distortion = torch.cat(distortions).double().mean(0)
-    rate = model.rates(posterior).sum(1).double() if prior is None else torch.cat(rates).double().mean(0)
+    exact = prior is None and model.prior.standard
+    rate = model.rates(posterior).sum(1).double() if exact else torch.cat(rates).double().mean(0)
     return Bounds(nll, distortion + rate, distortion, rate)
 
 

@@ -61,7 +61,7 @@ class Figures:
         return "\n".join(lines)
 
 
-def texts(opened: Opened, path: Path, split: str) -> tuple[list[str], str]:
+def texts(opened: Opened | None, path: Path, split: str) -> tuple[list[str], str]:
     """The sentences of a split of a corpus, or of a text file; and what to call them. Raises InputError if none."""
     if (path / "manifest.json").is_file():
         corpus = Corpus.open(path)
@@ -77,7 +77,7 @@ def texts(opened: Opened, path: Path, split: str) -> tuple[list[str], str]:
     return found, name
 
 
-class _Encoded:
+class Encoded:
     """Sentences as tokens, numbered, and padded on demand."""
 
     def __init__(self, opened: Opened, texts: Sequence[str]) -> None:
@@ -115,7 +115,7 @@ def measure(
     mutual information and active units on all, up to 20,000. Rows longer than the model takes are left out, and
     counted in the name of the data. Raises InputError if none is left."""
     model = opened.model
-    whole = _Encoded(opened, texts)
+    whole = Encoded(opened, texts)
     if whole.left_out:
         where += f" ({whole.left_out} of {len(texts)} left out: empty, or over {opened.length - 1} tokens)"
     count = len(whole.rows)
@@ -139,7 +139,7 @@ MOST = 20_000  # sentences between which mutual information is estimated: time a
 
 
 def _likelihood(
-    model: Latent, whole: _Encoded, some: Sequence[int], samples: int, seed: int, progress: bool
+    model: Latent, whole: Encoded, some: Sequence[int], samples: int, seed: int, progress: bool
 ) -> list[Figure]:
     """Bounds on the likelihood, and what they are made of."""
     parts, done = [], 0
@@ -147,16 +147,17 @@ def _likelihood(
         parts.append(evaluate.bounds(model, whole.padded(batch), samples=samples, seed=seed, first=done))
         done += len(batch)
     found = evaluate.Bounds(*(torch.cat(values) for values in zip(*parts, strict=True)))
-    codes = f"{samples} codes from q(z | x) each"
+    codes, prior = f"{samples} codes from q(z | x) each", model.prior.title
+    rate = f"exact KL(q(z | x) || {prior})" if model.prior.standard else f"Monte Carlo KL(q(z | x) || {prior}), {codes}"
     return [
-        *_per_unit(_mean("NLL", found.nll, f"importance-weighted bound, K={samples}, prior N(0, I)"), whole, some),
-        _mean("negative ELBO", found.negative_elbo, codes),
+        *_per_unit(_mean("NLL", found.nll, f"importance-weighted bound, K={samples}, prior {prior}"), whole, some),
+        _mean("negative ELBO", found.negative_elbo, f"{codes}, prior {prior}"),
         _mean("distortion", found.distortion, codes),
-        _mean("rate", found.rate, "exact KL(q(z | x) || N(0, I))"),
+        _mean("rate", found.rate, rate),
     ]
 
 
-def _per_unit(nll: Figure, whole: _Encoded, some: Sequence[int]) -> list[Figure]:
+def _per_unit(nll: Figure, whole: Encoded, some: Sequence[int]) -> list[Figure]:
     """The NLL, and the same as perplexities and bits per byte: figures that compare."""
     texts = [whole.codec.normalise(whole.texts[number]) for number in some]
     words = sum(len(text.split()) for text in texts) + len(texts)
@@ -176,7 +177,7 @@ def _per_unit(nll: Figure, whole: _Encoded, some: Sequence[int]) -> list[Figure]
     return figures[:-1] if unknown else figures
 
 
-def _codes(model: Latent, whole: _Encoded, every: Sequence[int], seed: int) -> list[Figure]:
+def _codes(model: Latent, whole: Encoded, every: Sequence[int], seed: int) -> list[Figure]:
     """What the codes of many sentences say about them."""
     posterior = evaluate.posteriors(model, (whole.padded(batch) for batch in whole.batches(every, 256)))
     count, figures = len(every), []
@@ -189,7 +190,7 @@ def _codes(model: Latent, whole: _Encoded, every: Sequence[int], seed: int) -> l
 
 
 @torch.inference_mode()
-def _reconstruction(opened: Opened, whole: _Encoded, some: Sequence[int], beams: int) -> list[Figure]:
+def _reconstruction(opened: Opened, whole: Encoded, some: Sequence[int], beams: int) -> list[Figure]:
     """BLEU and exact match of sentences decoded from their posterior means."""
     from sacrebleu.metrics import BLEU
 

@@ -12,8 +12,9 @@ from torch.distributions import Independent, Normal, kl_divergence
 
 from corpora.settings import require, setting
 from textgen.backbone import Backbone, Vocabulary
-from textgen.draw import Draw, normals
+from textgen.draw import Draw
 from textgen.encoder import Encoder
+from textgen.prior import Prior
 from textgen.rate import BatchNorm, Rate
 
 
@@ -177,7 +178,10 @@ class Noise:
 
 
 class Latent(Model):
-    """p(x) = integral of p(x | z) N(z; 0, I) dz, with the posterior q(z | x) (Kingma and Welling 2014).
+    """p(x) = integral of p(x | z) p(z) dz, with the posterior q(z | x) (Kingma and Welling 2014).
+
+    `prior()` is the distribution p(z) over codes (Z,): N(0, I) in training, which the rate is about; another may
+    be fitted afterwards.
 
     The code is c = m + exp(sigma) e, where sigma is the *logarithm of the standard deviation* and e is standard
     normal; the rate is the exact KL(q || p) = sum(exp(2 sigma) + m^2 - 1 - 2 sigma) / 2.
@@ -190,6 +194,7 @@ class Latent(Model):
         self,
         encoder: Encoder,
         make_backbone: Callable[[], Backbone],
+        prior: Prior,
         latent: int,
         vocab: Vocabulary,
         rate: Rate,
@@ -198,6 +203,7 @@ class Latent(Model):
     ) -> None:
         super().__init__()
         self.encoder, self.vocab, self.latent, self.noise = encoder, vocab, latent, noise
+        self.prior = prior
         self.make_backbone = make_backbone  # kept to begin the decoder afresh after a warm start
         self.backbone = make_backbone()
         self.summary = nn.Linear(encoder.size, 2 * latent)
@@ -214,18 +220,14 @@ class Latent(Model):
         sigma = self.WIDEST * torch.tanh(sigma / self.WIDEST)
         return Independent(Normal(mean, sigma.exp(), validate_args=False), 1, validate_args=False)
 
-    def prior(self, rows: int = 1) -> Independent:
-        """N(0, I) over (rows, Z)."""
-        zeros = torch.zeros(rows, self.latent or 0, device=self.summary.weight.device)
-        return Independent(Normal(zeros, torch.ones_like(zeros), validate_args=False), 1, validate_args=False)
-
     def distortion(self, tokens: Tensor, codes: Tensor, inputs: Tensor | None = None) -> Tensor:
         """-log p(x | z), nats per row (B,), for (B, L) tokens and codes (B, Z)."""
         return self.backbone.nll(tokens, self.vocab.mask(tokens), codes, inputs)
 
     def rates(self, posterior: Independent) -> Tensor:
-        """KL(q(z_d | x) || p(z_d)) for each row and dimension, (B, Z) nats."""
-        return kl_divergence(posterior.base_dist, self.prior(len(posterior.mean)).base_dist)
+        """KL(q(z_d | x) || N(0, 1)) for each row and dimension, (B, Z) nats, whatever prior was fitted later."""
+        zeros = torch.zeros_like(posterior.mean)
+        return kl_divergence(posterior.base_dist, Normal(zeros, torch.ones_like(zeros), validate_args=False))
 
     def players(self, progress: float = 0.0) -> list[Player]:
         """The whole model; and `aggressive` turns of all that makes the posterior, after He et al. (2019, alg. 1).
@@ -284,5 +286,5 @@ class Latent(Model):
         return report["distortion"] + max(report["rate"], config.rate)
 
     def context(self, seed: int, first: int, rows: int) -> Tensor:
-        """Codes from the prior N(0, I), one stream of random numbers per row, (rows, Z)."""
-        return normals(seed, first, rows, self.latent or 0).to(self.summary.weight.device)
+        """Codes from the prior, one stream of random numbers per row, (rows, Z)."""
+        return self.prior.draw(seed, first, rows).to(self.summary.weight.device)

@@ -118,8 +118,16 @@ def _download(hub_id: str) -> Path:
         ) from error
 
 
-def open_model(name: str | Path = DEFAULT_MODEL, device: str = "cpu") -> Opened:
-    """Open a model by shipped name, folder, run or Hugging Face id. Raises InputError if it is not whole."""
+def open_model(name: str | Path = DEFAULT_MODEL, device: str = "cpu", prior: str | None = None) -> Opened:
+    """Open a model by shipped name, folder, run or Hugging Face id. Raises InputError if it is not whole.
+
+    `prior="normal"` puts N(0, I) in the place of a prior that was fitted.
+    """
+    if prior not in (None, "normal"):
+        raise InputError(
+            f"prior {quoted(prior)}: only `normal` can take the place of a model's own; "
+            "another is fitted: textgen prior"
+        )
     folder = locate(name)
     stored = checkpoint.read_model(folder)
     try:
@@ -134,7 +142,24 @@ def open_model(name: str | Path = DEFAULT_MODEL, device: str = "cpu") -> Opened:
     checkpoint.check_fit(config.outline(recipe, vocabulary(codec)), stored.tensors, folder)
     model = config.build(recipe, vocabulary(codec))
     checkpoint.fill(model, stored.tensors, folder)
-    return Opened(model.to(device).eval(), codec, recipe, length, stored.config, folder)
+    opened = Opened(model.to(device).eval(), codec, recipe, length, stored.config, folder)
+    return opened if prior is None else with_prior(opened, prior)
+
+
+def with_prior(opened: Opened, kind: str, settings: Mapping[str, Any] | None = None) -> Opened:
+    """The model, which is changed, under a prior of this kind as it is before any fitting; its recipe and facts too.
+
+    Raises InputError for a model without codes, an unknown prior or an unknown setting.
+    """
+    model, recipe = opened.model, opened.recipe
+    if not isinstance(model, Latent) or model.latent is None:
+        raise InputError(f"{opened.name}: a {recipe.model} has no codes, so it has no prior")
+    before = {field.name for field in dataclasses.fields(recipe.configs["prior"])}
+    values = {key: value for key, value in recipe.settings().items() if key not in before}
+    made, _ = config.recipe(recipe.model, {**values, **(settings or {}), "prior": kind}, package=recipe.package)
+    model.prior = config.Parts(made, model.vocab).prior(model.latent).to(model.summary.weight.device).eval()
+    facts = {key: value for key, value in opened.facts.items() if key not in ("figures", "prior")}
+    return opened._replace(recipe=made, facts={**facts, "recipe": made.to_dict()})
 
 
 def vocabulary(codec: Any) -> Vocabulary:
@@ -245,12 +270,14 @@ def train(
         if (Path(given) / checkpoint.MODEL).is_file():
             raise InputError(f"{given} is a model, not text: name some text, and --init {given} to go on from it")
     _check_numbers(**options)
+    _check_prior(words)
     built = len(inputs) == 1 and (Path(inputs[0]) / files.MANIFEST).is_file()
     if init is not None:
         first = open_model(init)
         if model not in (None, first.recipe.model):
             raise InputError(f"--init {init} is a {first.recipe.model}: leave out --model, or give another --init")
         model, init = first.recipe.model, first.folder.resolve()
+        _check_prior(first.recipe.settings(), f"--init {first.name}: ")
         own = first.recipe.settings()
         _check_sizes(first, {key: value for key, value in words.items() if key in own})
         behind = {"warm_start": 0.0} if "warm_start" in own else {}  # or all that it learned would be begun afresh
@@ -316,6 +343,7 @@ def plan(
     threads: int | None = None,
 ) -> Plan:
     """Settle everything about a run before it begins. Raises InputError for what makes no sense."""
+    _check_prior(settings or {})
     recipe, (training,) = config.recipe(model, settings or {}, trainer.Config())
     rows = len(corpus.splits["train"])
     if steps is None:  # ten passes, within what one sitting bears; a small corpus needs more of them
@@ -351,6 +379,16 @@ def _check_numbers(
     for name, value, least in (("steps", steps, 1), ("batch", batch, 1), ("every", every, 1), ("keep", keep, 2)):
         require(value is None or value >= least, name, value, f"{least} or more")
     require(0 <= seed < 2**32, "seed", seed, f"0 to {2**32 - 1}")
+
+
+def _check_prior(words: Mapping[str, Any], where: str = "") -> None:
+    """Raise InputError for a prior that is fitted to the codes of a trained model: training would change the codes."""
+    kind = words.get("prior", "normal")
+    if kind != "normal":
+        raise InputError(
+            f"{where}prior={kind}: train with prior=normal, and fit another afterwards: "
+            "textgen prior RUN DATA --kind KIND --out DIR"
+        )
 
 
 def _check_sizes(first: Opened, changed: dict[str, Any]) -> None:

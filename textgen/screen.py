@@ -105,6 +105,33 @@ class Screen:
             )
 
 
+class Bar:
+    """How far long work is, on a terminal; nothing elsewhere."""
+
+    def __init__(self) -> None:
+        self.progress: Any = None
+
+    def __enter__(self) -> Bar:
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import Progress
+
+            self.progress = Progress(console=Console(stderr=True), transient=True)
+            self.progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.progress is not None:
+            self.progress.stop()
+
+    def tell(self, what: str, done: int, of: int) -> None:
+        """`done` of `of` parts of `what` are done."""
+        if self.progress is not None:
+            if not self.progress.tasks:
+                self.progress.add_task(what)
+            self.progress.update(self.progress.tasks[0].id, description=what, completed=done, total=of)
+
+
 def _terms(report: Mapping[str, float], digits: int = 2) -> str:
     names = [name for name in ("loss", "score", "nll", "distortion", "rate") if name in report]
     words = [f"{name} {report[name]:.{digits}f}" for name in names]

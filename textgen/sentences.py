@@ -134,12 +134,16 @@ class SentenceVAE:
         self.latent: int = opened.model.latent or 0
 
     @classmethod
-    def from_pretrained(cls, name: str | Path = run.DEFAULT_MODEL, device: str = "cpu") -> SentenceVAE:
+    def from_pretrained(
+        cls, name: str | Path = run.DEFAULT_MODEL, device: str = "cpu", prior: str | None = None
+    ) -> SentenceVAE:
         """A model by the name of a shipped one, a run, a model folder or a Hugging Face id.
+
+        `prior="normal"` puts N(0, I) in the place of a prior that was fitted.
 
         Raises InputError if there is none, or it is damaged, or it is no model with codes.
         """
-        return cls(run.open_model(name, device))
+        return cls(run.open_model(name, device, prior))
 
     def save_pretrained(self, folder: str | Path, *, half: bool = False) -> Path:
         """Write a model folder that `from_pretrained` opens; `half` stores float16. Raises InputError if it exists."""
@@ -381,7 +385,7 @@ class SentenceVAE:
     def sample(
         self, rows: int, *, seed: int = 0, how: sampler.Choice | None = None, beams: int = 0, prompt: str = ""
     ) -> list[str]:
-        """`rows` new sentences with codes from N(0, I): drawn token by token, or with `beams` the most probable.
+        """`rows` new sentences with codes from the prior: drawn token by token, or with `beams` the most probable.
 
         Row i is the same for any `rows`. Raises InputError for a prompt longer than the model takes, and for a prompt
         or a choice of tokens beside `beams`, which has no use for them.
@@ -399,17 +403,23 @@ CYCLE = 0.5  # weight of the cycle check beside log p(x | z); set by reading pat
 
 
 def draw(
-    opened: run.Opened, rows: int, *, seed: int = 0, how: sampler.Choice | None = None, prompt: str = ""
+    opened: run.Opened,
+    rows: int,
+    *,
+    seed: int = 0,
+    how: sampler.Choice | None = None,
+    prompt: str = "",
+    begin: int = 0,
 ) -> list[str]:
-    """`rows` sentences from any model, language models included, each beginning with `prompt`."""
+    """Sentences `begin`, `begin` + 1, ... of a seed, from any model, language models included; `prompt` begins each."""
     model, codec = opened.model, opened.codec
     begun = codec.encode(prompt) if prompt else []
     if len(begun) + 1 > opened.length:
         raise InputError(f"the prompt has {len(begun)} tokens; this model writes at most {opened.length - 1}")
     start = torch.tensor([begun] * rows, dtype=torch.long) if begun else None
     texts: list[str] = []
-    for first in range(0, rows, 64):
-        count = min(64, rows - first)
+    for first in range(begin, begin + rows, 64):
+        count = min(64, begin + rows - first)
         found = sampler.sample(
             model.backbone,
             model.vocab,

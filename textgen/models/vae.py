@@ -20,6 +20,7 @@ class Config(Noise, rate.Config):
     backbone: str = setting("lstm", "the decoder")
     encoder: str = setting("lstm", "what reads the row for the posterior")
     latent: int = setting(32, "size of the code")
+    prior: str = setting("normal", "density of the codes; others are fitted after training: textgen prior")
     noise: bool = setting(True, "draw c = m + exp(sigma) e; off: c = m and no rate, the plain autoencoder")
 
     def check(self) -> None:
@@ -34,5 +35,12 @@ class Config(Noise, rate.Config):
 def build(config: Config, vocab: Vocabulary, parts: Parts) -> Latent:
     held = rate.Rate(config)
     return Latent(
-        parts.encoder(), lambda: parts.backbone(config.latent), config.latent, vocab, held, config, config.noise
+        parts.encoder(),
+        lambda: parts.backbone(config.latent),
+        parts.prior(config.latent),
+        config.latent,
+        vocab,
+        held,
+        config,
+        config.noise,
     )

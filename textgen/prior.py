@@ -1,0 +1,36 @@
+"""Prior: the density of codes before anything is read. N(0, I) while a model is trained; fitted to its codes after."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from textgen.draw import normals
+
+
+class Prior(nn.Module):
+    """p(z) over codes of Z numbers. Its weights are part of the model's."""
+
+    title: str  # what a figure computed under it calls it
+    numbers: int  # standard normal numbers that one code is made of
+    standard = False  # whether it is N(0, I), to which the rate has a closed form
+
+    def forward(self) -> Distribution:
+        """The distribution: events (Z,), `log_prob` in nats."""
+        raise NotImplementedError(f"{type(self).__name__} must define forward")
+
+    def codes(self, numbers: Tensor) -> Tensor:
+        """Codes (N, Z) out of standard normal numbers (N, `numbers`): row i out of row i alone."""
+        raise NotImplementedError(f"{type(self).__name__} must define codes")
+
+    @torch.no_grad()
+    def draw(self, seed: int, first: int, rows: int) -> Tensor:
+        """Codes for rows first, first + 1, ...: (rows, Z), float32, one stream of random numbers per row.
+
+        In float64 on the processor, so that rounding, which hangs on how many rows there are, leaves no trace.
+        """
+        exact = copy.deepcopy(self).cpu().double()
+        return exact.codes(normals(seed, first, rows, self.numbers).double()).float()

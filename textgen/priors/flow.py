@@ -1,0 +1,173 @@
+"""Masked autoregressive flow (Papamakarios et al. 2017) with rational-quadratic splines (Durkan et al. 2019), by zuko.
+
+Each transform maps number i of a code by a monotone function whose shape a masked network reads off the numbers before
+it (Germain et al. 2015); after the last one, codes should be N(0, I). The numbers stand in `passes` groups, and
+a group sees those before it: so many passes a draw takes, where the density takes one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution, Independent, Normal
+
+from corpora.settings import require, setting
+from textgen.draw import manual_seed
+from textgen.prior import Prior
+
+
+@dataclass(frozen=True)
+class Config:
+    transforms: int = setting(3, "flow prior: transforms, one after another")
+    bins: int = setting(8, "flow prior: bins of each spline; 0: affine instead, as in MAF")
+    passes: int = setting(8, "flow prior: groups that the numbers of a code are put in; 2: coupling")
+    prior_width: int = setting(128, "flow prior: units of each hidden layer")
+    prior_layers: int = setting(2, "flow prior: hidden layers of each transform's network")
+
+    def check(self) -> None:
+        require(1 <= self.transforms <= 64, "transforms", self.transforms, "1 to 64")
+        require(self.bins == 0 or 2 <= self.bins <= 64, "bins", self.bins, "0, or 2 to 64")
+        require(1 <= self.passes <= 4096, "passes", self.passes, "1 to 4096")
+        require(1 <= self.prior_width <= 4096, "prior_width", self.prior_width, "1 to 4096")
+        require(1 <= self.prior_layers <= 16, "prior_layers", self.prior_layers, "1 to 16")
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How it is fitted; none of it is part of the model."""
+
+    steps: int = setting(2000, "updates at most")
+    batch: int = setting(256, "codes in each")
+    learning_rate: float = setting(1e-3, "of Adam at the start; it falls to nothing along a cosine")
+    patience: int = setting(5, "looks at the held-out codes, each 100 updates, without a gain before it ends")
+
+    def check(self) -> None:
+        for key in ("steps", "batch", "patience"):
+            require(1 <= getattr(self, key) <= 10_000_000, key, getattr(self, key), "1 to 10000000")
+        require(self.learning_rate > 0, "learning_rate", self.learning_rate, "a number above 0")
+
+
+class Masked(nn.Linear):
+    """A linear layer in which an output of degree d sees inputs of degree up to d, or with `strict` below d."""
+
+    def __init__(self, inputs: Tensor, outputs: Tensor, strict: bool) -> None:
+        super().__init__(len(inputs), len(outputs))
+        seen = outputs[:, None] > inputs if strict else outputs[:, None] >= inputs
+        self.register_buffer("mask", seen, persistent=False)
+        self.mask: Tensor
+
+    def forward(self, values: Tensor) -> Tensor:
+        return nn.functional.linear(values, self.weight * self.mask, self.bias)
+
+
+class Flow(Prior):
+    """z -> N(0, I) by `transforms` autoregressive maps of the standardised code. Fresh: N(0, I), all maps identities.
+
+    The splines move what lies within five standard deviations; beyond them a map is the identity.
+    """
+
+    def __init__(self, config: Config, latent: int) -> None:
+        super().__init__()
+        self.numbers, self.bins, self.passes = latent, config.bins, min(config.passes, latent)
+        self.title = f"{'spline' if config.bins else 'affine'} flow of {config.transforms} transforms"
+        self.sizes = [config.bins, config.bins, config.bins - 1] if config.bins else [1, 1]
+        self.register_buffer("centre", torch.zeros(latent))
+        self.register_buffer("sigma", torch.zeros(latent))  # log of the standard deviation
+        self.centre: Tensor
+        self.sigma: Tensor
+        group = -(-latent // self.passes)
+        self.networks = nn.ModuleList()
+        for number in range(config.transforms):
+            order = torch.arange(latent) if number % 2 == 0 else torch.arange(latent - 1, -1, -1)
+            degrees = order // group
+            # A hidden unit of degree d reads groups up to d; what has degree g in the end reads those below g.
+            hidden = torch.arange(config.prior_width) % max(1, self.passes - 1)
+            layers: list[nn.Module] = [Masked(degrees, hidden, strict=False), nn.ReLU()]
+            for _ in range(config.prior_layers - 1):
+                layers += [Masked(hidden, hidden, strict=False), nn.ReLU()]
+            last = Masked(hidden, degrees.repeat_interleave(sum(self.sizes)), strict=True)
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
+            self.networks.append(nn.Sequential(*layers, last))
+
+    def forward(self) -> Distribution:
+        from zuko.distributions import NormalizingFlow
+
+        base = Normal(torch.zeros_like(self.centre), torch.ones_like(self.centre), validate_args=False)
+        return NormalizingFlow(self._transform(), Independent(base, 1, validate_args=False))
+
+    def _transform(self) -> Any:
+        """From codes to normal numbers."""
+        from functools import partial
+
+        from torch.distributions import AffineTransform
+        from zuko.transforms import AutoregressiveTransform, ComposedTransform, DependentTransform
+
+        whiten = AffineTransform(-self.centre * (-self.sigma).exp(), (-self.sigma).exp())
+        maps = [AutoregressiveTransform(partial(self._maps, network), self.passes) for network in self.networks]
+        return ComposedTransform(DependentTransform(whiten, 1), *maps)
+
+    def _maps(self, network: nn.Module, values: Tensor) -> Any:
+        """The monotone map of each number, (..., Z), as its network shapes it."""
+        from zuko.transforms import DependentTransform, MonotonicAffineTransform, MonotonicRQSTransform
+
+        shapes = network(values).unflatten(-1, (-1, sum(self.sizes))).split(self.sizes, -1)
+        if not self.bins:
+            return DependentTransform(MonotonicAffineTransform(*(shape.squeeze(-1) for shape in shapes)), 1)
+        return DependentTransform(MonotonicRQSTransform(*shapes), 1)
+
+    def codes(self, numbers: Tensor) -> Tensor:
+        return self._transform().inv(numbers)
+
+
+def build(config: Config, latent: int) -> Flow:
+    return Flow(config, latent)
+
+
+def fit(
+    prior: Flow, draw: Callable[[int], Tensor], score: Callable[[], float], how: Fit, seed: int, tell: Callable
+) -> None:
+    """Maximum likelihood by Adam on codes `draw(0)`, `draw(1)`, ... (N, Z), drawn anew for each pass over them.
+
+    Every 100 updates `score()` says the held-out nats per code; the best flow is kept, and `patience` such looks
+    without a gain end it. `tell(done, of, score)` hears of every look.
+    """
+    manual_seed(seed, 0)
+    codes = draw(0)
+    for network in prior.networks:  # begun as built, but from this seed
+        for layer in list(network.children())[:-1]:
+            if isinstance(layer, Masked):
+                layer.reset_parameters()
+    prior.centre.copy_(codes.mean(0))
+    prior.sigma.copy_(codes.std(0, unbiased=False).clamp(min=1e-6).log())
+    optimiser = torch.optim.Adam(prior.parameters(), how.learning_rate)
+    generator = torch.Generator().manual_seed(seed)
+    order, passed, since = torch.empty(0, dtype=torch.long), 0, 0
+    best, kept = score(), {name: value.clone() for name, value in prior.state_dict().items()}
+    for step in range(how.steps):
+        if not len(order):
+            codes = draw(passed)
+            order, passed = torch.randperm(len(codes), generator=generator), passed + 1
+        some, order = order[: how.batch], order[how.batch :]
+        for group in optimiser.param_groups:
+            group["lr"] = how.learning_rate * (1 + math.cos(math.pi * step / how.steps)) / 2
+        loss = -prior().log_prob(codes[some.to(codes.device)]).mean()
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(prior.parameters(), 5.0)
+        optimiser.step()
+        if (step + 1) % 100 and step + 1 < how.steps:
+            continue
+        found = score()
+        tell(step + 1, how.steps, found)
+        since = 0 if found > best else since + 1
+        if found > best:
+            best, kept = found, {name: value.clone() for name, value in prior.state_dict().items()}
+        if since >= how.patience:
+            break
+    prior.load_state_dict(kept)

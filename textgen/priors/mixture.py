@@ -1,0 +1,131 @@
+"""Mixture of Gaussians, fitted to codes by expectation maximisation (Dempster et al. 1977) with scikit-learn.
+
+Each Gaussian has its logarithm of standard deviations, or the Cholesky factor of its covariance with the logarithm of
+the diagonal, so that whatever numbers a file holds make a density.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Categorical, Distribution, Independent, MixtureSameFamily, MultivariateNormal, Normal
+
+from corpora.errors import InputError
+from corpora.settings import require, setting
+from textgen.prior import Prior
+
+STRIDE = 5  # EM iterations between two looks at the held-out codes
+
+
+@dataclass(frozen=True)
+class Config:
+    components: int = setting(20, "mixture prior: how many Gaussians")
+    covariance: str = setting("diagonal", "mixture prior: covariance of each Gaussian, diagonal or full")
+
+    def check(self) -> None:
+        require(1 <= self.components <= 4096, "components", self.components, "1 to 4096")
+        require(self.covariance in ("diagonal", "full"), "covariance", self.covariance, "diagonal or full")
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How it is fitted; none of it is part of the model."""
+
+    iterations: int = setting(200, "EM iterations at most; they end when held-out codes gain nothing more")
+
+    def check(self) -> None:
+        require(1 <= self.iterations <= 100_000, "iterations", self.iterations, "1 to 100000")
+
+
+class Mixture(Prior):
+    """sum_k pi_k N(z; m_k, S_k). Fresh: every Gaussian is N(0, I)."""
+
+    def __init__(self, components: int, full: bool, latent: int) -> None:
+        super().__init__()
+        self.full, self.numbers = full, latent + 1
+        kind = "full" if full else "diagonal"
+        self.title = f"mixture of {components} Gaussians ({kind})"
+        self.logits = nn.Parameter(torch.zeros(components))
+        self.means = nn.Parameter(torch.zeros(components, latent))
+        self.sigma = nn.Parameter(torch.zeros(components, latent))  # log of the deviations, or of the diagonal of L
+        self.lower = nn.Parameter(torch.zeros(components, latent, latent)) if full else None
+
+    def roots(self) -> Tensor:
+        """L with S = L L^T, lower triangular, of each Gaussian: (K, Z, Z)."""
+        diagonal = torch.diag_embed(self.sigma.exp())
+        return diagonal if self.lower is None else self.lower.tril(-1) + diagonal
+
+    def forward(self) -> MixtureSameFamily:
+        parts: Distribution
+        if self.full:
+            parts = MultivariateNormal(self.means, scale_tril=self.roots(), validate_args=False)
+        else:
+            normal = Normal(self.means, self.sigma.exp(), validate_args=False)
+            parts = Independent(normal, 1, validate_args=False)
+        shares = Categorical(logits=self.logits, validate_args=False)
+        return MixtureSameFamily(shares, parts, validate_args=False)
+
+    def codes(self, numbers: Tensor) -> Tensor:
+        """The last number, through the normal distribution function, chooses the Gaussian; the others are its noise."""
+        heights = self.logits.softmax(0).cumsum(0)
+        chosen = torch.searchsorted(heights, torch.special.ndtr(numbers[:, -1]) * heights[-1], right=True)
+        chosen = chosen.clamp(max=len(heights) - 1)
+        found = torch.empty_like(numbers[:, :-1])
+        for number in chosen.unique():
+            rows = chosen == number
+            noise = numbers[rows, :-1]
+            if self.lower is None:
+                spread = noise * self.sigma[number].exp()
+            else:
+                spread = noise @ (self.lower[number].tril(-1) + self.sigma[number].exp().diag()).T
+            found[rows] = self.means[number] + spread
+        return found
+
+
+def build(config: Config, latent: int) -> Mixture:
+    return Mixture(config.components, config.covariance == "full", latent)
+
+
+def fit(
+    prior: Mixture, draw: Callable[[int], Tensor], score: Callable[[], float], how: Fit, seed: int, tell: Callable
+) -> None:
+    """EM on the codes `draw(0)` (N, Z), begun by k-means, until `score()` (held-out nats per code) gains no more.
+
+    The best mixture is kept. `tell(done, of, score)` hears of every look. Raises InputError for fewer codes than
+    Gaussians.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.mixture import GaussianMixture
+
+    codes = draw(0).cpu().double().numpy()
+    count = len(prior.logits)
+    if len(codes) < max(2, count):
+        raise InputError(f"{len(codes)} codes are too few for {count} Gaussians: give more rows or components=N")
+    kind = "full" if prior.full else "diag"
+    em = GaussianMixture(
+        count, covariance_type=kind, reg_covar=1e-4, warm_start=True, max_iter=STRIDE, tol=1e-4, random_state=seed
+    )
+    best, kept = -math.inf, prior.state_dict()
+    for done in range(0, how.iterations, STRIDE):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # it is we who say when to end
+            em.fit(codes)
+        covariances = torch.from_numpy(em.covariances_)
+        roots = torch.linalg.cholesky(covariances) if prior.full else covariances.sqrt()  # (K, Z, Z) or (K, Z)
+        with torch.no_grad():
+            prior.logits.copy_(torch.from_numpy(em.weights_).clamp(min=1e-30).log())
+            prior.means.copy_(torch.from_numpy(em.means_))
+            prior.sigma.copy_((roots.diagonal(dim1=1, dim2=2) if prior.full else roots).log())
+            if prior.lower is not None:
+                prior.lower.copy_(roots.tril(-1))
+        found = score()
+        tell(min(done + STRIDE, how.iterations), how.iterations, found)
+        if not found > best + 1e-3:
+            break
+        best, kept = found, {name: value.clone() for name, value in prior.state_dict().items()}
+    prior.load_state_dict(kept)
