@@ -6,11 +6,14 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from corpora.commands import Parser, printable, run, split_words
 from corpora.errors import InputError, quoted
+from corpora.settings import find
+from textgen import benchmark
 
 if TYPE_CHECKING:
     import argparse
@@ -53,8 +56,8 @@ def parser() -> Parser:
     top = Parser(prog="textgen", description="Sentences you can steer: train, walk between, sample, measure.")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
-    def verb(name: str, help: str, description: str | None = None, model: bool = True) -> Parser:
-        made = commands.add_parser(name, help=help, description=description or f"{help[0].upper()}{help[1:]}.")
+    def verb(name: str, help: str, description: str | None = None, model: bool = True, among: Any = commands) -> Parser:
+        made: Parser = among.add_parser(name, help=help, description=description or f"{help[0].upper()}{help[1:]}.")
         if model:
             made.add_argument(
                 "--model",
@@ -96,6 +99,12 @@ def parser() -> Parser:
     )
     walking.add_argument(
         "--path", default="line", metavar="line|arc", help="a straight line (default), or an arc that keeps the norm"
+    )
+    walking.add_argument(
+        "--pace",
+        default="text",
+        metavar="text|code",
+        help="points where the text changes evenly (default), or even steps of the code",
     )
     walking.add_argument(
         "--beams", type=int, default=10, metavar="N", help="candidates for each point (default 10; 1 is greedy)"
@@ -183,6 +192,13 @@ def parser() -> Parser:
     )
     judging.add_argument("--beams", type=int, default=1, metavar="N", help="of the reconstructions (default 1: greedy)")
 
+    trying = verb(
+        "benchmark", "how good are walks, samples, ...? beside real text, with confidence intervals", model=False
+    )
+    several = trying.add_subparsers(dest="benchmark", metavar="NAME", required=True)
+    for name in benchmark.names():
+        find("textgen.benchmark", name).arguments(partial(verb, name, among=several))
+
     listing = verb("models", "what ships, and the settings of each kind of model", model=False)
     listing.add_argument("--json", action="store_true", help="as JSON")
 
@@ -214,6 +230,7 @@ def _main(argv: Sequence[str] | None) -> int:
         "encode": _encode,
         "decode": _decode,
         "evaluate": _evaluate,
+        "benchmark": _benchmark,
         "models": _models,
         "export": _export,
     }
@@ -337,9 +354,8 @@ def _interpolate(chosen: argparse.Namespace) -> int:
     from textgen.sentences import SentenceVAE
 
     vae = SentenceVAE(_open(chosen))
-    walk = vae.interpolate(
-        *chosen.sentences, steps=steps, path=chosen.path, beams=chosen.beams, rerank=not chosen.no_rerank
-    )
+    how = {"path": chosen.path, "beams": chosen.beams, "pace": chosen.pace}
+    walk = vae.interpolate(*chosen.sentences, steps=steps, rerank=not chosen.no_rerank, **how)
     return _show(chosen, walk.to_dict(), str(walk))
 
 
@@ -523,6 +539,11 @@ def _evaluate(chosen: argparse.Namespace) -> int:
         beams=chosen.beams,
         progress=not chosen.json,
     )
+    return _show(chosen, found.to_dict(), str(found))
+
+
+def _benchmark(chosen: argparse.Namespace) -> int:
+    found = find("textgen.benchmark", chosen.benchmark).main(chosen, partial(_open, chosen))
     return _show(chosen, found.to_dict(), str(found))
 
 
