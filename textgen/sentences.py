@@ -313,7 +313,7 @@ class SentenceVAE:
         ends = self.encode([sentence for pair in pairs for sentence in pair]).view(len(pairs), 2, self.latent)
         tried = steps if pace == "code" else max(steps, min(MOST_TRIED, TRIED * (steps - 1) + 1))
         positions = [number / (tried - 1) for number in range(tried)]
-        codes = [PATHS[path](*two, position) for two in ends for position in positions]
+        codes = [PATHS[path](two[0], two[1], position) for two in ends for position in positions]
         best = [found[0] for found in self._candidates(torch.stack(codes), beams, rerank, 64)] if codes else []
         walks = []
         for number, (start, end) in enumerate(pairs):
