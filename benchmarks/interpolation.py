@@ -5,7 +5,8 @@
 
 Warm: `SentenceVAE.interpolate` on a model of the shipped size (vocabulary 8,000, LSTM 512, embedding 256, latent 64,
 encoder 256) with random weights, in fp32: two sentences of 10 words encoded, 10 points decoded to 20 tokens each,
-greedily (beams=1) and by a beam search of 10 with the re-ranking that is the default. No row stops early.
+greedily (beams=1), by a beam search of 10 with re-ranking, and as by default, where 28 points are so decoded and 10 of
+them kept (pace=text). No row stops early.
 
 The peer does the same greedy walk on the same weights as a plain script would: one sentence encoded at a time, one
 point decoded at a time, `nn.LSTM` called with one token and its state. It should find our sentences; where a step of
@@ -106,15 +107,16 @@ def main() -> None:
     words = [f"w{number}" for number in range(20)]
     ends = " ".join(words[:10]), " ".join(words[10:])
     peer = Peer(vae)
-    ours = [point.text for point in vae.interpolate(*ends, steps=POINTS, beams=1)]
+    ours = [point.text for point in vae.interpolate(*ends, steps=POINTS, beams=1, pace="code")]
     same = sum(one == other for one, other in zip(ours, peer.walk(*ends), strict=True))
     report.say("same sentences", same, f"the peer's greedy sentences that are ours: {same} of {POINTS}")
 
     times = 1 if chosen.quick else 10
     entries = [Entry("peer, greedy, one row at a time", walks(lambda: peer.walk(*ends), times))]
-    for beams in (1, 10):
-        walk = walks(lambda beams=beams: vae.interpolate(*ends, steps=POINTS, beams=beams), times)
-        entries.append(Entry(f"ours, beams={beams}", walk))
+    for beams, pace in ((1, "code"), (10, "code"), (10, "text")):
+        how = {"steps": POINTS, "beams": beams, "pace": pace}
+        walk = walks(lambda how=how: vae.interpolate(*ends, **how), times)
+        entries.append(Entry(f"ours, beams={beams}, pace={pace}", walk))
     results = in_turn(entries, chosen)
     report.table("one walk, warm", "walks per second", results)
     latencies = {result.name: 1000 / median(result.rates) for result in results}

@@ -287,7 +287,16 @@ def test_a_run_without_a_name_takes_the_first_free_number(here, toy_corpus, caps
 
 
 @pytest.mark.parametrize(
-    "options", [[], ["--path", "arc"], ["--no-rerank"], ["--beams", "1"], ["--steps", "3"], ["--steps", "auto"]]
+    "options",
+    [
+        [],
+        ["--path", "arc"],
+        ["--pace", "code"],
+        ["--no-rerank"],
+        ["--beams", "1"],
+        ["--steps", "3"],
+        ["--steps", "auto"],
+    ],
 )
 def test_interpolate(model, capsys, options):
     out = said(capsys, "interpolate", ONE, OTHER, *model, *options).splitlines()
@@ -329,6 +338,7 @@ def test_interpolate_is_the_call_of_the_same_name(model, toy_run, capsys):
         ([ONE, OTHER, "--steps", "9" * 5000], "error: --steps '9999"),
         ([ONE, OTHER, "--beams", "0"], "error: --beams 0: expected 1 to 100\n"),
         ([ONE, OTHER, "--path", "curve"], "error: path 'curve': choose from line, arc\n"),
+        ([ONE, OTHER, "--pace", "fast"], "error: pace 'fast': choose from text, code\n"),
         ([ONE, ""], "error: the sentence '' is empty: give at least one word\n"),
         ([" \t", ONE], "error: the sentence ' \\t' is empty: give at least one word\n"),
         ([ONE, "cat " * 99], "error: the sentence 'cat cat "),

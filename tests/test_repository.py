@@ -40,6 +40,7 @@ CORE = {
     "config",
 }
 ABOVE = {"textgen", *(f"textgen.{name}" for name in ("run", "sentences", "figures", "fit", "card", "cli", "screen"))}
+BENCHMARKS = "textgen.benchmark"
 PARTS = ("textgen.models.", "textgen.backbones.", "textgen.encoders.", "textgen.priors.", "corpora.sources.")
 
 
@@ -48,6 +49,7 @@ def module_name(path: Path) -> str:
 
 
 FILES = {module_name(path): path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))}
+ABOVE |= {name for name in FILES if name.startswith(BENCHMARKS)}
 TREES = {name: ast.parse(path.read_text()) for name, path in FILES.items()}
 every_module = pytest.mark.parametrize("name", FILES)
 
@@ -240,6 +242,19 @@ def verbs(program: str) -> dict[str, argparse.ArgumentParser]:
     return next(action.choices for action in actions if isinstance(action, argparse._SubParsersAction))
 
 
+def within(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """A parser and those of its own verbs."""
+    yield parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for one in action.choices.values():
+                yield from within(one)
+
+
+def options(parser: argparse.ArgumentParser) -> set[str]:
+    return {option for one in within(parser) for option in one._option_string_actions}
+
+
 def code(path: Path) -> tuple[list[str], list[str]]:
     """The lines of the code blocks of a document, continued ones joined, and the code inside its sentences."""
     lines, inline, fenced = [], [], False
@@ -271,7 +286,7 @@ def blocks() -> Iterator[tuple[str, list[str]]]:
                 yield str(path.relative_to(ROOT)), words
     for program in PARSERS:
         for verb, parser in verbs(program).items():
-            for line in (parser.description or "").splitlines():
+            for line in (line for one in within(parser) for line in (one.description or "").splitlines()):
                 for words in commands(line) if line.startswith("  ") else []:
                     yield f"{program} {verb} --help", words
 
@@ -295,16 +310,14 @@ def test_there_are_commands_in_the_documents():
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_every_verb_and_option_named_in_a_sentence_exists(path):
-    options = {
-        option for program in PARSERS for verb in verbs(program).values() for option in verb._option_string_actions
-    }
+    known = {option for program in PARSERS for verb in verbs(program).values() for option in options(verb)}
     for text in code(path)[1]:
         for program, verb, *rest in (words for words in commands(text) if len(words) > 1):
             assert verb in verbs(program), f"{path.name}: {text}"
             for option in (word.partition("=")[0] for word in rest if word.startswith("-")):
-                assert option in verbs(program)[verb]._option_string_actions, f"{path.name}: {text}"
+                assert option in options(verbs(program)[verb]), f"{path.name}: {text}"
         if text.startswith("--") and text[2:3].isalpha():
-            assert text.split()[0].partition("=")[0] in options | {"--help"}, f"{path.name}: {text}"
+            assert text.split()[0].partition("=")[0] in known | {"--help"}, f"{path.name}: {text}"
 
 
 def test_the_readme_lists_every_verb():

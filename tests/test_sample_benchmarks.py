@@ -7,7 +7,6 @@ import math
 from pathlib import Path
 
 import pytest
-import torch
 from sacrebleu.metrics import BLEU
 
 import small
@@ -59,18 +58,10 @@ def test_the_nearest_sentence_is_found_by_edit_distance():
     assert found[2][1] == 1.0
 
 
-def test_a_sentence_is_judged_with_its_end_whatever_stands_beside_it(toy_language_model, toy_corpus):
-    opened = run.open_model(toy_language_model)
-    rows = Corpus.open(toy_corpus).rows("test")
-    texts = [rows.text(row) for row in range(9)]
-    found = judge.nlls(opened, texts)
-    tokens = torch.from_numpy(rows.pad(range(9)))
-    exact = opened.model.backbone.nll(tokens, opened.model.vocab.mask(tokens)).detach().double()
-    torch.testing.assert_close(found, exact, rtol=1e-5, atol=1e-5)
-    torch.testing.assert_close(judge.nlls(opened, texts, at_once=1), found, rtol=1e-5, atol=1e-5)
-    score = judge.perplexity("p", "", found, texts)
-    assert score.value == pytest.approx(math.exp(float(found.sum()) / judge.words(texts)))
-    assert score.low < score.value < score.high
+def test_perplexity_counts_every_word_and_one_end_for_each_sentence():
+    found = judge.perplexity("p", "", [4.0, 11.0], ["a", "b c d e f"])
+    assert found.value == pytest.approx(math.exp(15 / 8))
+    assert found.low < found.value < found.high
 
 
 # ----------------------------------------------------------------------------------------------------- commands

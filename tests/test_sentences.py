@@ -49,13 +49,35 @@ def lone(call) -> str:
 @pytest.mark.parametrize("steps", [2, 3, 8, 17])
 @pytest.mark.parametrize("path", ["line", "arc"])
 def test_a_walk_has_so_many_points_evenly_from_one_end_to_the_other(vae, texts, steps, path):
-    walk = vae.interpolate(texts[0], texts[1], steps=steps, path=path, beams=3)
+    walk = vae.interpolate(texts[0], texts[1], steps=steps, path=path, beams=3, pace="code")
     assert len(walk) == len(list(walk)) == steps
     assert [point.position for point in walk] == [number / (steps - 1) for number in range(steps)]
     ends = vae.decode(vae.encode(texts[:2]), beams=3)
     assert [walk[0].text, walk[-1].text] == ends
     assert (walk.start, walk.end, walk.kind) == (texts[0], texts[1], path)
     assert all(point.distortion >= 0 and point.drift >= 0 and point.text for point in walk)
+
+
+@pytest.mark.parametrize("steps", [2, 3, 8, 17])
+def test_a_walk_at_the_pace_of_the_text_says_what_stands_at_its_positions(vae, texts, steps):
+    walk = vae.interpolate(texts[0], texts[1], steps=steps, beams=3)
+    positions = [point.position for point in walk]
+    assert (len(walk), positions[0], positions[-1]) == (steps, 0, 1)
+    assert all(one < other for one, other in pairwise(positions))
+    ends = vae.encode(texts[:2])
+    assert [point.text for point in walk] == vae.decode(torch.stack([line(*ends, p) for p in positions]), beams=3)
+
+
+def test_a_walk_at_the_pace_of_the_text_repeats_itself_less(vae, texts):
+    paces = {
+        pace: sum(walk.distinct for walk in vae.walks(list(pairwise(texts[:8])), beams=2, pace=pace))
+        for pace in ("text", "code")
+    }
+    assert paces["text"] > paces["code"]
+
+
+def test_the_most_points_are_walked_in_bounded_time(vae, texts):
+    assert len(vae.interpolate(texts[0], texts[1], steps=300, beams=1)) == 300
 
 
 def test_a_walk_there_is_the_walk_back_reversed(vae, texts):
@@ -151,6 +173,7 @@ def test_a_pure_autoencoder_walks_too(toy_autoencoder, texts):
     [
         ({"steps": 1}, "steps 1: expected 2 to 1000 points, or auto"),
         ({"steps": 1001}, "steps 1001: expected"),
+        ({"pace": "fast"}, "pace 'fast': choose from text, code"),
         ({"path": "curve"}, "path 'curve': choose from line, arc"),
         ({"beams": 0}, "beams 0: expected 1 to 100"),
         ({"beams": 101}, "beams 101: expected 1 to 100"),

@@ -112,6 +112,12 @@ def parser() -> Parser:
         "--path", default="line", metavar="line|arc", help="a straight line (default), or an arc that keeps the norm"
     )
     walking.add_argument(
+        "--pace",
+        default="text",
+        metavar="text|code",
+        help="points where the text changes evenly (default), or even steps of the code",
+    )
+    walking.add_argument(
         "--beams", type=int, default=10, metavar="N", help="candidates for each point (default 10; 1 is greedy)"
     )
     walking.add_argument(
@@ -210,7 +216,9 @@ def parser() -> Parser:
     fitting.add_argument("--seed", type=int, default=0, metavar="N", help="seed of everything drawn (default 0)")
     fitting.add_argument("--json", action="store_true", help="print the outcome as JSON")
 
-    trying = verb("benchmark", "how good are samples, walks, ...? beside real text", model=False)
+    trying = verb(
+        "benchmark", "how good are walks, samples, ...? beside real text, with confidence intervals", model=False
+    )
     several = trying.add_subparsers(dest="benchmark", metavar="NAME", required=True)
     for name in benchmark.names():
         find("textgen.benchmark", name).arguments(partial(verb, name, among=several))
@@ -374,9 +382,8 @@ def _interpolate(chosen: argparse.Namespace) -> int:
     from textgen.sentences import SentenceVAE
 
     vae = SentenceVAE(_open(chosen))
-    walk = vae.interpolate(
-        *chosen.sentences, steps=steps, path=chosen.path, beams=chosen.beams, rerank=not chosen.no_rerank
-    )
+    how = {"path": chosen.path, "beams": chosen.beams, "pace": chosen.pace}
+    walk = vae.interpolate(*chosen.sentences, steps=steps, rerank=not chosen.no_rerank, **how)
     return _show(chosen, walk.to_dict(), str(walk))
 
 

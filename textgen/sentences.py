@@ -118,6 +118,8 @@ def arc(first: Tensor, last: Tensor, position: float) -> Tensor:
 
 
 PATHS = {"line": line, "arc": arc}
+PACES = ("text", "code")  # points where the text changes evenly, or evenly along the code
+TRIED, MOST_TRIED = 3, 256  # points decoded for each step of a walk at the pace of the text, and for all at most
 
 
 class SentenceVAE:
@@ -268,20 +270,27 @@ class SentenceVAE:
         return self.decode(self.encode(sentences), beams=beams, rerank=rerank)
 
     def interpolate(
-        self, start: str, end: str, *, steps: int | None = 8, path: str = "line", beams: int = 10, rerank: bool = True
+        self,
+        start: str,
+        end: str,
+        *,
+        steps: int | None = 8,
+        path: str = "line",
+        beams: int = 10,
+        rerank: bool = True,
+        pace: str = "text",
     ) -> Walk:
         """Walk from one sentence to another: `steps` points, the two ends decoded among them.
 
-        `path`: "line", or "arc", which keeps the norm. `steps=None` bisects until neighbours share at least half of
-        their words or no new sentence turns up between them, with at most 64 points.
+        `path`: "line", or "arc", which keeps the norm. `pace`: "text" decodes three times as many points and keeps
+        those between which the text changes evenly (see `spread`), since much of a path repeats the sentences at its
+        ends; "code" takes even positions. `steps=None` bisects until neighbours share at least half of their words or
+        no new sentence turns up between them, with at most 64 points, and has no use for a pace.
         Raises InputError for a sentence that is empty or too long, or bad numbers.
         """
-        if path not in PATHS:
-            raise InputError(f"path {quoted(path)}: choose from {', '.join(PATHS)}")
-        if steps is not None and not 2 <= steps <= 1000:
-            raise InputError(f"steps {steps}: expected 2 to 1000 points, or auto")
-        if not 1 <= beams <= 100:
-            raise InputError(f"beams {beams}: expected 1 to 100")
+        if steps is not None:
+            return self.walks([(start, end)], steps=steps, path=path, beams=beams, rerank=rerank, pace=pace)[0]
+        _check(path, beams, pace)
         ends = self.encode([start, end])
 
         def points(positions: Sequence[float]) -> list[Point]:
@@ -289,12 +298,33 @@ class SentenceVAE:
             best = [found[0] for found in self._candidates(codes, beams, rerank, 64)]
             return [replace(point, position=place) for place, point in zip(positions, best, strict=True)]
 
-        if steps is None:
-            found = self._bisect(points)
-        else:
-            found = points([number / (steps - 1) for number in range(steps)])
-        marked = [replace(point, repeats=point.text == before.text) for before, point in pairwise(found)]
-        return Walk(start, end, path, [found[0], *marked])
+        return _walk(start, end, path, self._bisect(points))
+
+    def walks(
+        self,
+        pairs: Sequence[tuple[str, str]],
+        *,
+        steps: int = 8,
+        path: str = "line",
+        beams: int = 10,
+        rerank: bool = True,
+        pace: str = "text",
+    ) -> list[Walk]:
+        """`interpolate` for many pairs, their points decoded together, each walk as it would be by itself."""
+        _check(path, beams, pace)
+        if not 2 <= steps <= 1000:
+            raise InputError(f"steps {steps}: expected 2 to 1000 points, or auto")
+        ends = self.encode([sentence for pair in pairs for sentence in pair]).view(len(pairs), 2, self.latent)
+        tried = steps if pace == "code" else max(steps, min(MOST_TRIED, TRIED * (steps - 1) + 1))
+        positions = [number / (tried - 1) for number in range(tried)]
+        codes = [PATHS[path](two[0], two[1], position) for two in ends for position in positions]
+        best = [found[0] for found in self._candidates(torch.stack(codes), beams, rerank, 64)] if codes else []
+        walks = []
+        for number, (start, end) in enumerate(pairs):
+            points = best[number * tried : (number + 1) * tried]
+            kept = spread([point.text for point in points], steps)
+            walks.append(_walk(start, end, path, [replace(points[place], position=positions[place]) for place in kept]))
+        return walks
 
     def _bisect(self, points: Any) -> list[Point]:
         found: list[Point] = points([0.0, 1.0])
@@ -435,14 +465,67 @@ def draw(
     return texts
 
 
+def edits(one: Sequence[str], other: Sequence[str]) -> int:
+    """Edit distance (Levenshtein 1966): how many units to put in, take out or replace."""
+    row = list(range(len(other) + 1))
+    for number, unit in enumerate(one, 1):
+        corner, row[0] = row[0], number
+        for place, another in enumerate(other, 1):
+            corner, row[place] = row[place], min(row[place] + 1, row[place - 1] + 1, corner + (unit != another))
+    return row[-1]
+
+
 def difference(one: str, other: str) -> float:
     """Share of words to change between two sentences: edit distance over the greater number of words, 0 to 1."""
     left, right = one.split(), other.split()
     if len(left) <= 1 and len(right) <= 1:  # a language that writes no words apart: characters
         left, right = list(one.strip()), list(other.strip())
-    row = np.arange(len(right) + 1)
-    for number, word in enumerate(left, 1):
-        before, row[0] = row.copy(), number
-        for place, another in enumerate(right, 1):
-            row[place] = min(before[place] + 1, row[place - 1] + 1, before[place - 1] + (word != another))
-    return float(row[-1]) / max(1, len(left), len(right))
+    return edits(left, right) / max(1, len(left), len(right))
+
+
+def spread(texts: Sequence[str], count: int) -> list[int]:
+    """`count` places along a path of texts, the first and the last among them, between which it changes evenly.
+
+    They have the least sum of squared differences between neighbours, where a text that comes again costs as much as
+    one that is wholly different; of places with the same text, those that lie most evenly. By dynamic programming
+    over the places, O(count x N^2). The places of a path backwards are the same.
+    """
+    size = len(texts)
+    if size == count:
+        return list(range(size))
+    if list(texts[::-1]) < list(texts):  # of several that are as good, the same either way
+        return [size - 1 - place for place in reversed(spread(texts[::-1], count))]
+    kinds = {text: number for number, text in enumerate(dict.fromkeys(texts))}
+    table = np.zeros((len(kinds), len(kinds)))
+    for one, left in kinds.items():
+        for other, right in kinds.items():
+            if left < right:
+                table[left, right] = table[right, left] = difference(one, other)
+    numbers = [kinds[text] for text in texts]
+    gaps = np.subtract.outer(np.arange(size), np.arange(size)) / max(1, size - 1)
+    table = np.where(table > 0, table, 1.0)
+    costs = np.where(gaps > 0, table[np.ix_(numbers, numbers)] ** 2 + 1e-3 * gaps**2, np.inf)  # (to, from)
+    best = np.where(np.arange(size) == 0, 0.0, np.inf)
+    before = []
+    for _ in range(count - 1):
+        sums = costs + best
+        before.append(sums.argmin(1))
+        best = sums.min(1)
+    places = [size - 1]
+    for step in reversed(before):
+        places.append(int(step[places[-1]]))
+    return places[::-1]
+
+
+def _check(path: str, beams: int, pace: str) -> None:
+    if path not in PATHS:
+        raise InputError(f"path {quoted(path)}: choose from {', '.join(PATHS)}")
+    if pace not in PACES:
+        raise InputError(f"pace {quoted(pace)}: choose from {', '.join(PACES)}")
+    if not 1 <= beams <= 100:
+        raise InputError(f"beams {beams}: expected 1 to 100")
+
+
+def _walk(start: str, end: str, path: str, points: list[Point]) -> Walk:
+    marked = [replace(point, repeats=point.text == before.text) for before, point in pairwise(points)]
+    return Walk(start, end, path, [points[0], *marked])

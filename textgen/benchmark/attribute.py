@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from corpora.commands import Parser
 from corpora.errors import InputError, choose, quoted
-from textgen.benchmark.judge import Report, Score, mean, nlls, perplexity, picked
+from textgen.benchmark.judge import Judge, Report, Score, perplexity, picked, score
 
 if TYPE_CHECKING:
     import argparse
@@ -123,8 +123,7 @@ def main(chosen: argparse.Namespace, opening: Callable[..., Any]) -> Report:
     training = labelled(corpus.rows("train"), f"{where}, train split")
     held = labelled(corpus.rows(chosen.split), f"{where}, {chosen.split} split")
     pairs = ways(list(training), chosen.source, chosen.target)
-    vae, judge = SentenceVAE(opening()), opening(chosen.judge)
-    nlls(judge, ["a"])  # refuses what is no language model, before the work
+    vae, judge = SentenceVAE(opening()), Judge(opening(chosen.judge))
 
     def usable(texts: Sequence[str], most: int) -> list[str]:
         rows = vae.codec.encode_many(texts)
@@ -139,14 +138,14 @@ def main(chosen: argparse.Namespace, opening: Callable[..., Any]) -> Report:
         judged = Classifier({label: training[label] for label in wanted})
         real = np.concatenate([judged.hits(held.get(label, []), label) for label in wanted if held.get(label)])
         bar.tell("codes of the labels", 0, 1)
-        means = {label: vae.encode(usable(training[label], chosen.rows)).mean(0) for label in wanted}
+        means = {label: vae.encode(usable(training[label], chosen.rows)).score(0) for label in wanted}
         given = {pair: usable(held.get(pair[0], []), chosen.n) for pair in pairs}
         codes = {pair: vae.encode(texts) for pair, texts in given.items()}
         sources = [text for texts in given.values() for text in texts]
         normalised = [vae.codec.normalise(text) for text in sources]
         scores = [
-            mean("classifier, real sentences", "% right", f"{len(real):,} of {chosen.split}", real),
-            perplexity("perplexity, real sentences", f"under {judge.name}", nlls(judge, sources), sources),
+            score("classifier, real sentences", "% right", f"{len(real):,} of {chosen.split}", real),
+            perplexity("perplexity, real sentences", f"under {judge.name}", judge.nll(sources), sources),
         ]
         bleu, table, made = BLEU(tokenize="13a"), [], {}
         for number, strength in enumerate(strengths):
@@ -166,10 +165,10 @@ def main(chosen: argparse.Namespace, opening: Callable[..., Any]) -> Report:
             at = f"strength {strength:g}"
             about = f"classified as the label gone to, {len(written):,} sentences"
             row = [
-                mean(f"accuracy, {at}", "% of sentences", about, np.concatenate(hits)),
+                score(f"accuracy, {at}", "% of sentences", about, np.concatenate(hits)),
                 Score(f"BLEU, {at}", bleu.corpus_score(written, [normalised]).score, None, None, "0 to 100",
                       f"with the source as reference; sacreBLEU {bleu.get_signature()}"),
-                perplexity(f"perplexity, {at}", f"under {judge.name}", nlls(judge, written), written),
+                perplexity(f"perplexity, {at}", f"under {judge.name}", judge.nll(written), written),
             ]  # fmt: skip
             scores += row
             table.append((strength, row))

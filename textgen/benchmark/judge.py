@@ -1,4 +1,10 @@
-"""What benchmarks share: a language model that judges sentences, and figures with 95 % confidence intervals."""
+"""What benchmarks share: a language model that judges sentences, and figures with 95 % confidence intervals.
+
+**A perplexity ratio can be gamed.** The judge knows nothing of what was asked for: short, frequent, generic sentences
+("there was no answer.") have a lower perplexity than real text, so a ratio below 1 is a warning and no triumph, and a
+model that writes one good sentence everywhere wins. Read it beside the ratio of NLL per sentence and the ratio of
+lengths, and beside how many different sentences there are.
+"""
 
 from __future__ import annotations
 
@@ -10,77 +16,112 @@ from typing import TYPE_CHECKING, Any
 from corpora.errors import InputError
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    import numpy as np
 
     from textgen.run import Opened
 
 DRAWS = 1000  # bootstrap samples
 
 
-def nlls(opened: Opened, texts: Sequence[str], at_once: int = 128) -> Tensor:
-    """-log p(text) with its end under a language model, exact, nats per sentence: (N,) float64.
-
-    The model reads with its own codec. Raises InputError for a model that is no language model.
-    """
-    import torch
-
-    from textgen import evaluate
-    from textgen.model import Autoregressive
-
-    model, codec = opened.model, opened.codec
-    if not isinstance(model, Autoregressive):
-        raise InputError(f"{opened.name}: a {opened.recipe.model} is no language model: textgen train DATA --model lm")
-    device = next(model.parameters()).device
-    rows = codec.encode_many(texts)
-    order = sorted(range(len(rows)), key=lambda number: len(rows[number]))
-    found = torch.zeros(len(rows), dtype=torch.float64)
-    for start in range(0, len(order), at_once):
-        some = order[start : start + at_once]
-        length = len(rows[some[-1]]) + 1
-        pads = [codec.pad] * length
-        padded = torch.tensor([[*rows[number], codec.stop, *pads][:length] for number in some], device=device)
-        found[some] = evaluate.exact_nll(model, padded).double().cpu()
-    return found
+def spaced(texts: Sequence[str]) -> bool:
+    """Whether a script writes words apart: most of the texts have a space."""
+    return sum(" " in text.strip() for text in texts) > len(texts) / 2
 
 
-def words(texts: Sequence[str]) -> int:
-    """Words between white space, with one for the end of each text: what a perplexity per word divides by."""
-    return sum(len(text.split()) + 1 for text in texts)
+def units(text: str, words: bool) -> list[str]:
+    """What is counted of a text: its words between white space, or without `words` its characters but for spaces."""
+    return text.split() if words else [character for character in text if not character.isspace()]
+
+
+class Judge:
+    """A language model that reads text with its own codec, so that it may judge a model of any vocabulary."""
+
+    def __init__(self, opened: Opened) -> None:
+        from textgen.model import Autoregressive
+
+        if not isinstance(opened.model, Autoregressive):
+            raise InputError(
+                f"--judge {opened.name}: a {opened.recipe.model} is no language model; "
+                "train one: textgen train CORPUS --model lm"
+            )
+        self.model, self.codec, self.name = opened.model, opened.codec, opened.name
+
+    def nll(self, texts: Sequence[str], at_once: int = 128) -> np.ndarray:
+        """-log p(text) with its end, exact, nats per sentence: (N,) float64. An empty text is its end alone."""
+        import numpy as np
+        import torch
+
+        from textgen import evaluate
+
+        device = next(self.model.parameters()).device
+        rows = self.codec.encode_many(texts)
+        order = sorted(range(len(rows)), key=lambda number: len(rows[number]))
+        found = np.zeros(len(rows))
+        for start in range(0, len(order), at_once):
+            some = order[start : start + at_once]
+            length = len(rows[some[-1]]) + 1
+            pads = [self.codec.pad] * length
+            padded = [[*rows[number], self.codec.stop, *pads][:length] for number in some]
+            found[some] = evaluate.exact_nll(self.model, torch.tensor(padded, device=device)).double().cpu().numpy()
+        return found
+
+    def unknown(self, texts: Sequence[str]) -> int:
+        """Tokens that the judge's vocabulary does not have: each is cheap, so many of them flatter."""
+        return sum(row.count(self.codec.blank) for row in self.codec.encode_many(texts))
 
 
 @dataclass(frozen=True)
 class Score:
-    """One figure with its 95 % confidence interval (None where there is none), and how it was made."""
+    """One figure with its 95 % confidence interval; None where it is not defined (an interval of one pair, say)."""
 
     name: str
-    value: float
+    value: float | None
     low: float | None
     high: float | None
     unit: str
     definition: str
 
 
-def ratio(name: str, unit: str, definition: str, top: Any, bottom: Any, of: Callable[[float], float] = float) -> Score:
-    """`of` a ratio of sums over sentences, sum(top) / sum(bottom), with its bootstrap interval (Efron 1979)."""
+def score(
+    name: str,
+    unit: str,
+    definition: str,
+    *samples: Any,
+    statistic: Callable[..., float] | None = None,
+    seed: int = 0,
+) -> Score:
+    """A figure and its percentile bootstrap (Efron 1979), `DRAWS` draws.
+
+    Each of `samples` is an array (N,) or (N, C), a row for each thing drawn with replacement; samples are drawn
+    independently of each other. `statistic` takes the sum over the rows of each sample, (C,), and gives the figure;
+    by default it is the mean over the rows of the only sample. What is not finite, or divides by zero, is None.
+    """
     import numpy as np
 
-    top, bottom = (np.asarray(values, np.float64) for values in (top, bottom))
-    draw = np.random.default_rng(0)
-    drawn = (draw.integers(len(top), size=len(top)) for _ in range(DRAWS if len(top) > 1 else 0))
-    found = [of(top[some].sum() / max(1e-12, bottom[some].sum())) for some in drawn]
-    low, high = np.percentile(found, (2.5, 97.5)).tolist() if found else (None, None)
-    return Score(name, of(top.sum() / max(1e-12, bottom.sum())), low, high, unit, definition)
+    tables = [np.asarray(sample, np.float64).reshape(len(sample), -1) for sample in samples]
+    if statistic is None:
+        count = len(tables[0])
+
+        def statistic(sums: list[float]) -> float:
+            return sums[0] / count
+
+    value = _finite(statistic, *(table.sum(0).tolist() for table in tables))
+    draw = np.random.default_rng(seed)
+    if value is None or min(map(len, tables)) < 2:
+        return Score(name, value, None, None, unit, definition)
+    found = []
+    for _ in range(DRAWS):
+        sums = [table[draw.integers(len(table), size=len(table))].sum(0).tolist() for table in tables]
+        found.append(_finite(statistic, *sums))
+    defined = [one for one in found if one is not None]
+    low, high = np.percentile(defined, (2.5, 97.5)).tolist() if defined else (None, None)
+    return Score(name, value, low, high, unit, definition)
 
 
-def mean(name: str, unit: str, definition: str, values: Any) -> Score:
-    """The mean over sentences with its bootstrap interval."""
-    return ratio(name, unit, definition, values, [1.0] * len(values))
-
-
-def perplexity(name: str, definition: str, losses: Tensor, texts: Sequence[str]) -> Score:
-    """Perplexity per word, ends counted, from nats per sentence (N,): exp(sum of nats / sum of words)."""
-    counts = [words([text]) for text in texts]
-    return ratio(name, "per word", definition, losses.numpy(), counts, lambda nats: math.exp(min(700.0, nats)))
+def perplexity(name: str, definition: str, losses: Any, texts: Sequence[str]) -> Score:
+    """Perplexity per word, one end for each sentence counted, from nats per sentence (N,): exp(nats / words)."""
+    pairs = [(nats, len(text.split()) + 1) for nats, text in zip(losses, texts, strict=True)]
+    return score(name, "per word", definition, pairs, statistic=lambda sums: math.exp(sums[0] / sums[1]))
 
 
 def picked(values: Sequence[Any], count: int, seed: int) -> list[Any]:
@@ -92,9 +133,17 @@ def picked(values: Sequence[Any], count: int, seed: int) -> list[Any]:
     return [values[row] for row in sorted(np.random.default_rng(seed).choice(len(values), count, replace=False))]
 
 
+def _finite(statistic: Callable[..., float], *sums: list[float]) -> float | None:
+    try:
+        found = statistic(*sums)
+    except (OverflowError, ZeroDivisionError):
+        return None
+    return found if math.isfinite(found) else None
+
+
 @dataclass(frozen=True)
 class Report:
-    """What a benchmark found: what was done, the figures, lines to show, and what goes into the JSON alone."""
+    """What a benchmark found: what was done, the figures, lines to show, and whatever goes into the JSON alone."""
 
     title: str
     facts: dict[str, Any]
@@ -102,15 +151,18 @@ class Report:
     lines: list[str] = field(default_factory=list)
     details: dict[str, Any] = field(default_factory=dict)
 
-    def __getitem__(self, name: str) -> float:
+    def __getitem__(self, name: str) -> float | None:
         return next(score.value for score in self.scores if score.name == name)
 
     def to_dict(self) -> dict[str, Any]:
         return {**self.facts, "figures": [asdict(one) for one in self.scores], **self.details}
 
     def __str__(self) -> str:
-        lines = [self.title, "  in brackets: 95 % confidence interval, bootstrap over sentences"]
+        lines = [self.title]
+        if self.scores:
+            lines.append(f"  in brackets: 95 % confidence interval, bootstrap of {DRAWS:,} draws")
         for one in self.scores:
-            interval = "" if one.low is None or one.high is None else f"[{one.low:.2f}, {one.high:.2f}]"
-            lines.append(f"  {one.name:<34} {one.value:>9.2f} {interval:<20} {one.unit:<16} {one.definition}")
+            value = "undefined" if one.value is None else f"{one.value:.3f}"
+            interval = "" if one.low is None else f"[{one.low:.3f}, {one.high:.3f}]"
+            lines.append(f"  {one.name:<26} {value:>9} {interval:<18} {one.unit:<18} {one.definition}")
         return "\n".join([*lines, *self.lines])

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from corpora.commands import Parser
 from corpora.errors import InputError
-from textgen.benchmark.judge import Report, Score, mean, nlls, perplexity, picked
+from textgen.benchmark.judge import Judge, Report, Score, perplexity, picked, score
 
 if TYPE_CHECKING:
     import argparse
@@ -190,8 +190,8 @@ def main(chosen: argparse.Namespace, opening: Callable[..., Any]) -> Report:
 
     corpus = Corpus.open(chosen.data)
     training, held = corpus.rows("train"), corpus.rows(chosen.split)
-    opened, judge = opening(), opening(chosen.judge)
-    nlls(judge, ["a"])  # refuses what is no language model, before the work
+    opened, other = opening(), opening(chosen.judge)
+    judge = Judge(other)
     how = Choice() if chosen.temperature is None else Choice(temperature=chosen.temperature)
     how.check()
     if chosen.beams and not isinstance(opened.model, Latent):
@@ -217,14 +217,14 @@ def main(chosen: argparse.Namespace, opening: Callable[..., Any]) -> Report:
         real = picked([held.text(row) for row in range(len(held))], chosen.n, chosen.seed)
         alike = picked(known, len(samples), chosen.seed)  # as many real sentences
         scores = [
-            perplexity("forward perplexity", f"samples under {judge.name}", nlls(judge, samples), samples),
-            perplexity("forward perplexity, real", f"{len(real):,} of {chosen.split}", nlls(judge, real), real),
+            perplexity("forward perplexity", f"samples under {judge.name}", judge.nll(samples), samples),
+            perplexity("forward perplexity, real", f"{len(real):,} of {chosen.split}", judge.nll(real), real),
         ]
         texts = {"": samples, ", real": alike}
         for what, some in texts.items():
             few = [text for text in picked(some, REFERENCES, chosen.seed) if text]
             definition = f"BLEU-{ORDER} of each of {len(few)} with the others as references; words between white space"
-            scores.append(mean(f"self-BLEU{what}", "0 to 100", definition, self_bleu(few)))
+            scores.append(score(f"self-BLEU{what}", "0 to 100", definition, self_bleu(few)))
         equal = min(map(len, texts.values()))
         for size in (1, 2, 3):
             for what, some in texts.items():
@@ -234,7 +234,7 @@ def main(chosen: argparse.Namespace, opening: Callable[..., Any]) -> Report:
         own, seen = {" ".join(text.split()) for text in known}, len({*samples})
         scores.append(Score("different samples", 100 * seen / len(samples), None, None, "% of samples", f"{seen:,}"))
         scores += [
-            mean(f"stand in train{what}", "% of sentences", "word for word", [100.0 * (text in own) for text in some])
+            score(f"stand in train{what}", "% of sentences", "word for word", [100.0 * (text in own) for text in some])
             for what, some in (("", samples), (", real", real))
         ]
         bar.tell("indexing the train split", 0, 1)
@@ -243,15 +243,15 @@ def main(chosen: argparse.Namespace, opening: Callable[..., Any]) -> Report:
         others = nearest.find(real, lambda done: bar.tell("the same for real ones", done, len(real)))
         for what, found in (("", pairs), (", real", others)):
             definition = f"words to change to the nearest training sentence; {_spread([far for _, far in found])}"
-            scores.append(mean(f"distance to train{what}", "% of words", definition, [100 * far for _, far in found]))
+            scores.append(score(f"distance to train{what}", "% of words", definition, [100 * far for _, far in found]))
         if chosen.reverse_steps:
-            written = [" ".join(text.split()) for text in write(judge, "sampling from the judge")]
+            written = [" ".join(text.split()) for text in write(other, "sampling from the judge")]
             for what, some in (("", samples), (", samples of the judge", written), (", real", alike)):
                 bar.tell(f"training on {what.removeprefix(', ') or 'the samples'}", 0, 1)
-                model = trained(some, judge, chosen.reverse_steps, chosen.seed)
+                model = trained(some, other, chosen.reverse_steps, chosen.seed)
                 how_long = f"LM trained {chosen.reverse_steps:,} steps on {len(some):,}"
                 definition = f"{len(real):,} of {chosen.split}, {how_long}"
-                scores.append(perplexity(f"reverse perplexity{what}", definition, nlls(model, real), real))
+                scores.append(perplexity(f"reverse perplexity{what}", definition, Judge(model).nll(real), real))
     shown = picked(list(zip(samples, pairs, strict=True)), chosen.show, chosen.seed) if chosen.show else []
     lines = [f"sample   {text}\nnearest  {one} ({100 * far:.0f} %)" for text, (one, far) in shown]
     prior = opened.model.prior.title if isinstance(opened.model, Latent) else "none"
