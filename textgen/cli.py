@@ -83,8 +83,18 @@ def parser() -> Parser:
         "--threads", type=int, metavar="N", help="processor threads; part of what makes a run repeatable"
     )
     training.add_argument("--source", metavar="NAME", help="text, table, hub or toy; by default from the inputs' names")
-    training.add_argument("--valid", metavar="FILE", help="rows for validation; by default some are split off")
-    training.add_argument("--test", metavar="FILE", help="rows for the test; by default some are split off")
+    training.add_argument(
+        "--valid",
+        action="append",
+        metavar="FILE",
+        help="rows for validation, may be given again; by default some are split off",
+    )
+    training.add_argument(
+        "--test",
+        action="append",
+        metavar="FILE",
+        help="rows for the test, may be given again; by default some are split off",
+    )
     training.add_argument("--errors", choices=("strict", "replace", "skip"), help="bytes that are not UTF-8")
     training.add_argument("--quiet", action="store_true", help="say warnings alone")
     training.add_argument("--json", action="store_true", help="print the outcome as JSON")
