@@ -27,7 +27,7 @@ ROOT = Path(corpora.__file__).parents[1]
 PACKAGES = ("corpora", "textgen", "imagegen")
 FOUNDATION = {"corpora.errors", "corpora.settings", "corpora.files"}
 CORE = {"backbone", "encoder", "model", "rate", "draw", "sampler", "trainer", "evaluate", "checkpoint", "config"}
-ABOVE = {"textgen", *(f"textgen.{name}" for name in ("run", "sentences", "figures", "card", "cli", "screen"))}
+ABOVE = {"textgen", *(f"textgen.{name}" for name in ("run", "sentences", "verse", "figures", "card", "cli", "screen"))}
 PARTS = ("textgen.models.", "textgen.backbones.", "textgen.encoders.", "corpora.sources.")
 
 
