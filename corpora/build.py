@@ -73,8 +73,8 @@ def build(
     out: Path | str,
     *,
     source: str | None = None,
-    valid: str | None = None,
-    test: str | None = None,
+    valid: str | Sequence[str] | None = None,
+    test: str | Sequence[str] | None = None,
     words: Mapping[str, Any] | None = None,
     replace: bool = False,
     progress: Progress | None = None,
@@ -82,13 +82,15 @@ def build(
     """Build the corpus `out` from inputs, and open it.
 
     `source` names a module of `corpora.sources`; left out, it follows from the inputs' names. `valid` and `test` are
-    inputs of the same source; without either, both are split off by a hash of each row. `words` are settings of
-    the source, the build and the codec. Raises InputError for anything wrong; then, as when interrupted, nothing
-    is left behind.
+    an input, or several, of the same source; without either, both are split off by a hash of each row. `words` are
+    settings of the source, the build and the codec. Raises InputError for anything wrong; then, as when interrupted,
+    nothing is left behind.
     """
     out = Path(out)
     given = {"train": list(inputs)} | {
-        name: [held_out] for name, held_out in (("valid", valid), ("test", test)) if held_out is not None
+        name: [held_out] if isinstance(held_out, str) else list(held_out)
+        for name, held_out in (("valid", valid), ("test", test))
+        if held_out is not None
     }
     everything = [one for several in given.values() for one in several]
     if everything.count("-") > 1:

@@ -48,8 +48,18 @@ def parser() -> Parser:
     )
     building.add_argument("--out", required=True, metavar="DIR", help="the folder to make")
     building.add_argument("--source", metavar="NAME", help="text, table, hub or toy; by default from the inputs' names")
-    building.add_argument("--valid", metavar="FILE", help="rows for validation; by default some are split off")
-    building.add_argument("--test", metavar="FILE", help="rows for the test; by default some are split off")
+    building.add_argument(
+        "--valid",
+        action="append",
+        metavar="FILE",
+        help="rows for validation, may be given again; by default some are split off",
+    )
+    building.add_argument(
+        "--test",
+        action="append",
+        metavar="FILE",
+        help="rows for the test, may be given again; by default some are split off",
+    )
     building.add_argument("--errors", choices=("strict", "replace", "skip"), help="bytes that are not UTF-8")
     building.add_argument("--replace", action="store_true", help="replace DIR if it exists")
     building.add_argument("--json", action="store_true", help="print the outcome as JSON")

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import corpora
+from corpora import Corpus
 from corpora.cli import main
 from corpora.commands import Parser, run, split_words
 from corpora.errors import InputError
@@ -58,6 +59,22 @@ def test_build_and_show(here, capsys):
     assert (
         call(capsys, "build", "x.txt", "--valid", "x.txt", "--out", "d", "keep_duplicates=yes", "codec=bytes")[0] == 0
     )
+
+
+def test_held_out_rows_come_from_several_files(here, capsys):
+    for name in ("five", "seven"):
+        for split, count in (("train", 20), ("valid", 3), ("test", 2)):
+            (here / f"{name}.{split}.txt").write_text("".join(f"{name} {split} {i * 'x'}\n" for i in range(count)))
+    words = ["five.train.txt", "seven.train.txt"]
+    words += [
+        word
+        for split in ("valid", "test")
+        for name in ("five", "seven")
+        for word in (f"--{split}", f"{name}.{split}.txt")
+    ]
+    assert main(["build", *words, "--out", "c", "codec=characters", "--json"]) == 0
+    splits = Corpus.open(here / "c").splits
+    assert {name: len(split) for name, split in splits.items()} == {"train": 40, "valid": 6, "test": 4}
 
 
 def test_labels_and_losses_are_shown(here, capsys):

@@ -39,7 +39,9 @@ CORE = {
     "checkpoint",
     "config",
 }
-ABOVE = {"textgen", *(f"textgen.{name}" for name in ("run", "sentences", "figures", "fit", "card", "cli", "screen"))}
+ABOVE = {"textgen"} | {
+    f"textgen.{name}" for name in ("run", "sentences", "verse", "figures", "fit", "card", "cli", "screen")
+}
 BENCHMARKS = "textgen.benchmark"
 PARTS = ("textgen.models.", "textgen.backbones.", "textgen.encoders.", "textgen.priors.", "corpora.sources.")
 

@@ -45,11 +45,6 @@ def test_self_bleu_is_bleu_with_the_others_as_references():
     assert samples.self_bleu(["a b c d e"] * 3) == pytest.approx([100.0] * 3)
 
 
-def test_edit_distance_counts_words():
-    assert samples.edits([], ["a", "b"]) == 2
-    assert samples.edits(["the", "cat", "sees", "a", "dog"], ["the", "dog", "sees", "dog"]) == 2
-
-
 def test_the_nearest_sentence_is_found_by_edit_distance():
     texts = ["the cat sees the dog", "a bird sings", "the cat sees a dog today", "x y z"]
     found = samples.Nearest(texts).find(["the cat sees a dog", "a bird sings", "nothing known"], lambda done: None)

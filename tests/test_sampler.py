@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 import small
+from corpora.errors import InputError
 from small import BLANK, PAD, STOP
 from textgen import sampler
 from textgen.backbone import Backbone, Vocabulary
@@ -373,6 +374,100 @@ def test_no_beam_repeats_an_n_gram(size):
         row = stripped(tokens)
         grams = [row[i : i + size] for i in range(len(row) - size + 1)]
         assert len(grams) == len(set(grams))
+
+
+# Constraints.
+
+
+class After:
+    """After token a only what `after[a]` lists; -1 stands for the beginning."""
+
+    def __init__(self, after: dict[int, list[int]]) -> None:
+        self.table = torch.ones(FEW.size + 1, FEW.size, dtype=torch.bool)
+        for before, tokens in after.items():
+            self.table[before] = False
+            self.table[before, tokens] = True
+
+    def allowed(self, tokens: Tensor, left: int) -> Tensor:
+        return self.table[tokens[:, -1] if tokens.shape[1] else torch.full((len(tokens),), -1)]
+
+    def obeyed(self, row: tuple[int, ...]) -> bool:
+        return all(self.table[before, token] for before, token in zip((-1, *row), row, strict=False))
+
+
+class Exactly:
+    """Rows of just so many tokens and a stop, in one mask for all rows."""
+
+    def __init__(self, length: int) -> None:
+        self.length = length
+
+    def allowed(self, tokens: Tensor, left: int) -> Tensor:
+        return (torch.arange(FEW.size) == STOP) == (tokens.shape[1] >= self.length)
+
+
+NO_TWINS = After({3: [STOP, 4, 5], 4: [STOP, 3, 5], 5: [STOP, 3, 4]})
+
+
+@pytest.mark.parametrize("kind", [Table, Noisy])
+def test_with_beams_enough_the_rows_that_obey_are_found_with_their_own_scores(kind):
+    wanted = {row: score for row, score in listed(kind(), 4).items() if NO_TWINS.obeyed(row)}
+    found = beam(kind(), FEW, rows=1, length=4, beams=300, constraint=NO_TWINS)
+    alive = found.scores[0] > -torch.inf
+    assert {stripped(row) for row in found.tokens[0][alive]} == set(wanted)
+    scores = torch.tensor(sorted(wanted.values(), reverse=True))
+    torch.testing.assert_close(found.scores[0][alive], scores, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("beams", [1, 3])
+def test_a_constraint_holds_for_every_beam_of_a_batch_and_for_every_drawn_row(beams):
+    backbone = Table(context=3)
+    context = 2 * torch.randn(20, 3, generator=torch.Generator().manual_seed(0))
+    for constraint, obeyed in ((Exactly(3), lambda row: len(row) == 4), (NO_TWINS, NO_TWINS.obeyed)):
+        found = beam(backbone, FEW, rows=20, length=6, beams=beams, context=context, constraint=constraint)
+        drawn = sample(backbone, FEW, rows=20, length=6, context=context, constraint=constraint)
+        for row in [*found.tokens.flatten(0, 1), *drawn]:
+            assert obeyed(stripped(row))
+
+
+def test_what_allows_everything_changes_nothing():
+    for name in small.BACKBONES:
+        backbone = small.backbone(name, vocab=FEW)
+        free = beam(backbone, FEW, rows=2, length=6, beams=4)
+        bound = beam(backbone, FEW, rows=2, length=6, beams=4, constraint=After({}))
+        assert torch.equal(free.tokens, bound.tokens)
+        assert torch.equal(free.scores, bound.scores)
+        drawn = [sample(backbone, FEW, rows=9, length=6, constraint=rule) for rule in (None, After({}))]
+        assert torch.equal(*drawn)
+
+
+def test_a_drawn_token_is_as_probable_as_among_those_allowed():
+    backbone = Table()
+    logits = backbone(torch.zeros(1, 1, dtype=torch.long))[0, 0].detach()
+    wanted = torch.full((6,), -torch.inf)
+    wanted[[3, 5]] = logits[[3, 5]]
+    drawn = sample(backbone, FEW, rows=20_000, length=1, constraint=After({-1: [3, 5]}))[:, 0]
+    torch.testing.assert_close(torch.bincount(drawn, minlength=6) / 20_000, wanted.softmax(0), atol=0.02, rtol=0)
+
+
+def test_a_beam_without_a_next_token_dies_and_the_last_one_says_so():
+    dead_end = After({-1: [3, 4], 3: [], 4: [STOP]})
+    found = beam(Table(), FEW, rows=2, length=5, beams=2, constraint=dead_end)
+    assert [stripped(row) for row in found.tokens[:, 0]] == [(4, STOP)] * 2
+    assert found.scores[:, 1].tolist() == [-math.inf] * 2
+    assert not torch.isnan(found.scores).any()
+    for nothing in (After({-1: []}), After({-1: [3], 3: []}), After({-1: [PAD, BLANK]})):
+        with pytest.raises(InputError, match="the constraint leaves no beam at place"):
+            beam(Table(), FEW, rows=2, length=5, beams=3, constraint=nothing)
+        with pytest.raises(InputError, match="the constraint allows no token at place"):
+            sample(Table(), FEW, rows=2, length=5, constraint=nothing)
+
+
+def test_a_prompt_obeys_too():
+    rule = After({-1: [3], 3: [4], 4: [STOP]})
+    drawn = sample(Table(), FEW, rows=1, length=5, prompt=torch.tensor([[3]]), constraint=rule)
+    assert stripped(drawn[0]) == (3, 4, STOP)
+    with pytest.raises(InputError, match="token 2 of the prompt"):
+        sample(Table(), FEW, rows=1, length=5, prompt=torch.tensor([[3, 3]]), constraint=rule)
 
 
 def test_beam_search_needs_a_stop():

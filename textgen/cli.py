@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import argparse
 
     from textgen.sampler import Choice
+    from textgen.verse import Verse
 
 _TRAIN = """\
 Train a model on text and keep it in a run folder.
@@ -81,6 +82,18 @@ def parser() -> Parser:
             made.add_argument("--json", action="store_true", help="print the result as JSON")
         return made
 
+    def ruled(made: Parser) -> None:
+        rules = made.add_argument_group("verse", "what every line written obeys (models with codec=characters)")
+        rules.add_argument("--length", type=int, metavar="N", help="just N characters")
+        rules.add_argument(
+            "--tones",
+            metavar="SIGNS",
+            help="a sign for each character: 平 or p level, 仄 or z oblique, 1-4 this tone, 中 or * any",
+        )
+        rules.add_argument(
+            "--rhyme", metavar="CHARACTER|FINAL", help="the last one rhymes with this, or on this final (ang)"
+        )
+
     training = verb("train", "train a model on text", _TRAIN, model=False)
     training.add_argument("words", nargs="*", metavar="IN|KEY=VALUE", help="text to train on, and settings")
     training.add_argument("--model", metavar="KIND", help="vae (default), lm or autoencoder")
@@ -97,8 +110,18 @@ def parser() -> Parser:
         "--threads", type=int, metavar="N", help="processor threads; part of what makes a run repeatable"
     )
     training.add_argument("--source", metavar="NAME", help="text, table, hub or toy; by default from the inputs' names")
-    training.add_argument("--valid", metavar="FILE", help="rows for validation; by default some are split off")
-    training.add_argument("--test", metavar="FILE", help="rows for the test; by default some are split off")
+    training.add_argument(
+        "--valid",
+        action="append",
+        metavar="FILE",
+        help="rows for validation, may be given again; by default some are split off",
+    )
+    training.add_argument(
+        "--test",
+        action="append",
+        metavar="FILE",
+        help="rows for the test, may be given again; by default some are split off",
+    )
     training.add_argument("--errors", choices=("strict", "replace", "skip"), help="bytes that are not UTF-8")
     training.add_argument("--quiet", action="store_true", help="say warnings alone")
     training.add_argument("--json", action="store_true", help="print the outcome as JSON")
@@ -123,6 +146,7 @@ def parser() -> Parser:
     walking.add_argument(
         "--no-rerank", action="store_true", help="take the likeliest candidate, without the cycle check"
     )
+    ruled(walking)
 
     sampling = verb("sample", "draw new sentences")
     sampling.add_argument("-n", type=int, default=8, metavar="N", help="how many (default 8)")
@@ -138,10 +162,12 @@ def parser() -> Parser:
         ("no-repeat", int, "never write an n-gram of this many tokens twice"),
     ):
         sampling.add_argument(f"--{name}", type=kind, metavar="X", help=what)
+    ruled(sampling)
 
     again = verb("reconstruct", "encode sentences and decode them again")
     again.add_argument("sentences", nargs="+", metavar="SENTENCE|-", help="sentences, or - for lines of standard input")
     again.add_argument("--beams", type=int, default=5, metavar="N", help="candidates (default 5; 1 is greedy)")
+    ruled(again)
 
     near = verb("neighbours", "the sentences of a corpus nearest to a sentence, by their codes")
     near.add_argument("sentence", metavar="SENTENCE")
@@ -164,6 +190,7 @@ def parser() -> Parser:
         )
     adding.add_argument("--strength", default="1", metavar="S[,S...]", help="how far to go (default 1)")
     adding.add_argument("--beams", type=int, default=10, metavar="N", help="candidates (default 10; 1 is greedy)")
+    ruled(adding)
 
     turning = verb("vary", "turn one or two of a sentence's codes, the others held")
     turning.add_argument("sentence", metavar="SENTENCE")
@@ -176,6 +203,7 @@ def parser() -> Parser:
         "--span", type=float, default=2.0, metavar="X", help="from -X to X standard deviations (default 2)"
     )
     turning.add_argument("--beams", type=int, default=5, metavar="N", help="candidates (default 5; 1 is greedy)")
+    ruled(turning)
 
     encoding = verb("encode", "write the codes of sentences to a .npz file")
     encoding.add_argument(
@@ -187,6 +215,7 @@ def parser() -> Parser:
     decoding = verb("decode", "write a sentence for each code in a .npz file")
     decoding.add_argument("codes", metavar="FILE.npz", help="an array `codes` (N, Z), as `encode` writes it")
     decoding.add_argument("--beams", type=int, default=5, metavar="N", help="candidates (default 5; 1 is greedy)")
+    ruled(decoding)
 
     judging = verb("evaluate", "likelihood, rate, mutual information and reconstruction, with units")
     judging.add_argument("data", metavar="CORPUS|FILE", help="a folder that `corpora build` made, or a text file")
@@ -382,9 +411,18 @@ def _interpolate(chosen: argparse.Namespace) -> int:
     from textgen.sentences import SentenceVAE
 
     vae = SentenceVAE(_open(chosen))
-    how = {"path": chosen.path, "beams": chosen.beams, "pace": chosen.pace}
+    how = {"path": chosen.path, "beams": chosen.beams, "pace": chosen.pace, "constraint": _rules(chosen, vae.codec)}
     walk = vae.interpolate(*chosen.sentences, steps=steps, rerank=not chosen.no_rerank, **how)
     return _show(chosen, walk.to_dict(), str(walk))
+
+
+def _rules(chosen: argparse.Namespace, codec: Any) -> Verse | None:
+    given = {key: getattr(chosen, key) for key in ("length", "tones", "rhyme") if getattr(chosen, key) is not None}
+    if not given:
+        return None
+    from textgen.verse import Verse
+
+    return Verse(codec, **given)
 
 
 def _choice(chosen: argparse.Namespace) -> Choice:
@@ -407,14 +445,15 @@ def _sample(chosen: argparse.Namespace) -> int:
     from textgen.sentences import SentenceVAE, draw
 
     opened = _open(chosen)
+    rules = _rules(chosen, opened.codec)
     if isinstance(opened.model, Latent):
         texts = SentenceVAE(opened).sample(
-            chosen.n, seed=chosen.seed, how=how, beams=chosen.beams, prompt=chosen.prompt
+            chosen.n, seed=chosen.seed, how=how, beams=chosen.beams, prompt=chosen.prompt, constraint=rules
         )
     else:
         if chosen.beams:
             raise InputError("--beams needs a model with codes: every beam of a language model is the same sentence")
-        texts = draw(opened, chosen.n, seed=chosen.seed, how=how, prompt=chosen.prompt)
+        texts = draw(opened, chosen.n, seed=chosen.seed, how=how, prompt=chosen.prompt, constraint=rules)
     return _show(chosen, {"seed": chosen.seed, "sentences": texts}, "\n".join(texts))
 
 
@@ -424,7 +463,7 @@ def _reconstruct(chosen: argparse.Namespace) -> int:
 
     vae = SentenceVAE(_open(chosen))
     given = _sentences(chosen)
-    found = vae.reconstruct(given, beams=chosen.beams)
+    found = vae.reconstruct(given, beams=chosen.beams, constraint=_rules(chosen, vae.codec))
     same = [vae.codec.normalise(one) == other for one, other in zip(given, found, strict=True)]
     text = "\n".join(f"given    {one}\ndecoded  {other}" for one, other in zip(given, found, strict=True))
     pairs = [
@@ -458,7 +497,8 @@ def _arithmetic(chosen: argparse.Namespace) -> int:
 
     vae = SentenceVAE(_open(chosen))
     sides = [[line for word in side for line in _lines(word)] for side in (chosen.minus, chosen.plus)]
-    found = vae.arithmetic(chosen.sentence, *sides, strengths=strengths, beams=chosen.beams)
+    rules = _rules(chosen, vae.codec)
+    found = vae.arithmetic(chosen.sentence, *sides, strengths=strengths, beams=chosen.beams, constraint=rules)
     pairs = list(zip(strengths, found, strict=True))
     text = "\n".join(f"{strength:5.2f}  {text}" for strength, text in pairs)
     value = [{"strength": strength, "text": text} for strength, text in pairs]
@@ -491,7 +531,10 @@ def _vary(chosen: argparse.Namespace) -> int:
     from textgen.sentences import SentenceVAE
 
     vae = SentenceVAE(_open(chosen))
-    grid = vae.vary(chosen.sentence, dims=dims, steps=chosen.steps, span=chosen.span, beams=chosen.beams)
+    rules = _rules(chosen, vae.codec)
+    grid = vae.vary(
+        chosen.sentence, dims=dims, steps=chosen.steps, span=chosen.span, beams=chosen.beams, constraint=rules
+    )
     return _show(chosen, asdict(grid), str(grid))
 
 
@@ -537,7 +580,8 @@ def _decode(chosen: argparse.Namespace) -> int:
         raise InputError(
             f"{path}: no .npz file with an array `codes` of numbers; `textgen encode` writes such files"
         ) from error
-    found = SentenceVAE(_open(chosen)).decode(codes, beams=chosen.beams)
+    vae = SentenceVAE(_open(chosen))
+    found = vae.decode(codes, beams=chosen.beams, constraint=_rules(chosen, vae.codec))
     return _show(chosen, found, "\n".join(found))
 
 

@@ -244,8 +244,8 @@ def train(
     settings: Mapping[str, Any] | None = None,
     init: str | Path | None = None,
     source: str | None = None,
-    valid: str | None = None,
-    test: str | None = None,
+    valid: str | Sequence[str] | None = None,
+    test: str | Sequence[str] | None = None,
     threads: int | None = None,
     device: str = "auto",
     screen: Screen | None = None,
@@ -306,8 +306,8 @@ def _built(
     model: str,
     words: dict[str, Any],
     source: str | None,
-    valid: str | None,
-    test: str | None,
+    valid: str | Sequence[str] | None,
+    test: str | Sequence[str] | None,
     screen: Screen,
 ) -> tuple[Corpus, dict[str, Any]]:
     """Build the corpus of a new run. Returns it, and the settings that are left for the model."""

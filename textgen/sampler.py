@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
+from corpora.errors import InputError
 from corpora.settings import require, setting
 from textgen.backbone import Backbone, Vocabulary, select
 from textgen.draw import uniforms
@@ -30,6 +31,17 @@ class Choice:
         require(0 < self.top_p <= 1, "top_p", self.top_p, "a probability above 0, up to 1")
         require(0 <= self.min_p < 1, "min_p", self.min_p, "a share, 0 up to, not including, 1")
         require(self.no_repeat >= 0, "no_repeat", self.no_repeat, "0 or more")
+
+
+class Constraint(Protocol):
+    """A rule that every row obeys: it says which tokens may come next."""
+
+    def allowed(self, tokens: Tensor, left: int) -> Tensor:
+        """Which tokens may follow the rows so far, (B, P): True for those, (B, V), or (V,) for all rows alike.
+
+        `left` is how many tokens there is still room for, this one and the stop included, so that a rule about the end
+        of a row can be kept. What is said of a row that has stopped is not looked at.
+        """
 
 
 def choose(logits: Tensor, numbers: Tensor, how: Choice) -> Tensor:
@@ -99,11 +111,16 @@ def stream(
     how: Choice | None = None,
     seed: int = 0,
     first: int = 0,
+    constraint: Constraint | None = None,
 ) -> Iterator[Tensor]:
     """Yield the tokens of `rows` rows position by position, (B,) each, `length` of them at most.
 
     `prompt` (B, P) is written first as it stands. A row that has stopped goes on with padding; when all have, the
     stream ends. Row i draws from the stream of random numbers (seed, first + i), whatever else is in the batch.
+
+    Of what `constraint` allows, each token is drawn by its probability among the others allowed at that place; that
+    is not the distribution of whole rows given that they obey. Raises InputError for a prompt that does not obey, and
+    when no token is left.
     """
     how = how or Choice()
     numbers = uniforms(seed, first, rows, length).float()
@@ -113,12 +130,19 @@ def stream(
     stopped = torch.zeros(rows, dtype=torch.bool, device=device)
     written: list[Tensor] = []
     for position in range(length):
+        if constraint is not None:
+            so_far = torch.stack(written, 1) if written else torch.zeros(rows, 0, dtype=torch.long, device=device)
+            logits = logits.masked_fill(~constraint.allowed(so_far, length - position), -torch.inf)
         if prompt is not None and position < prompt.shape[1]:
             tokens = prompt[:, position].to(device)
+            if constraint is not None and bool(logits.gather(1, tokens[:, None]).isneginf().any()):
+                raise InputError(f"token {position + 1} of the prompt is not what the constraint allows there")
         else:
             logits = impossible(logits, vocab)
             if how.no_repeat and written:
                 logits = forbid_repeats(logits, torch.stack(written, 1), how.no_repeat)
+            if constraint is not None and bool((logits.isneginf().all(1) & ~stopped).any()):
+                raise InputError(f"the constraint allows no token at place {position + 1} of a row")
             tokens = choose(logits, numbers[:, position], how)
         if vocab.stop is not None and vocab.pad is not None:
             tokens = tokens.masked_fill(stopped, vocab.pad)
@@ -153,11 +177,15 @@ def beam(
     beams: int = 5,
     context: Tensor | None = None,
     no_repeat: int = 0,
+    constraint: Constraint | None = None,
 ) -> Beams:
     """The `beams` most probable rows found by beam search, for all rows of `context` (B, C) at once.
 
     A beam that reached the stop stays among the best with its score; the search ends when all beams have, or at
     `length` tokens. Beams cut off there have no stop, and scores without it. Needs a vocabulary with a stop and a pad.
+
+    A beam that `constraint` allows no token dies, with a score of -inf; the others score as they would without one.
+    Raises InputError when a row has no beam left.
     """
     if vocab.stop is None or vocab.pad is None:
         raise ValueError("beam search needs a stop and a pad token")
@@ -174,14 +202,22 @@ def beam(
     for position in range(length):
         logits = impossible(logits, vocab)
         if no_repeat:
-            logits = forbid_repeats(logits, tokens.view(rows * beams, -1), no_repeat)
-        steps = logits.float().log_softmax(-1).view(rows, beams, size)
+            logits = forbid_repeats(logits, tokens.flatten(0, 1), no_repeat)
+        steps = logits.float().log_softmax(-1)
+        if constraint is not None:  # after the softmax: what is rare stays rare where it is all that is allowed
+            steps = steps.masked_fill(~constraint.allowed(tokens.flatten(0, 1), length - position), -torch.inf)
+        steps = steps.view(rows, beams, size)
         steps = torch.where(stopped[..., None], only_pad, steps)
         scores, places = (scores[..., None] + steps).view(rows, -1).topk(beams, -1)
         parent, token = places // size, places % size
         tokens = torch.cat([tokens.gather(1, parent[..., None].expand(-1, -1, position)), token[..., None]], 2)
         stopped = stopped.gather(1, parent) | (token == vocab.stop)
-        if bool(stopped.all()) or position + 1 == length:
+        dead = scores.isneginf()
+        if constraint is not None and bool(dead.all(1).any()):
+            raise InputError(
+                f"the constraint leaves no beam at place {position + 1} of a row: raise beams, or ask less"
+            )
+        if bool((stopped | dead).all()) or position + 1 == length:
             break
         state = select(state, (parent + offset).view(-1))
         logits, state = backbone.step(token.view(-1), state)

@@ -8,6 +8,7 @@ for point in vae.interpolate("i went to the store to buy some groceries", "don't
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
@@ -204,20 +205,34 @@ class SentenceVAE:
             found.append(codes)
         return torch.cat(found) if found else torch.zeros(0, self.latent)
 
-    def decode(self, codes: Tensor, *, beams: int = 5, rerank: bool = True, at_once: int = 64) -> list[str]:
-        """A sentence for each code (N, Z), by beam search (`beams=1`: greedy), re-ranked as in `candidates`."""
-        return [points[0].text for points in self._candidates(codes, beams, rerank, at_once)]
+    def decode(
+        self,
+        codes: Tensor,
+        *,
+        beams: int = 5,
+        rerank: bool = True,
+        at_once: int = 64,
+        constraint: sampler.Constraint | None = None,
+    ) -> list[str]:
+        """A sentence for each code (N, Z), by beam search (`beams=1`: greedy), re-ranked as in `candidates`.
 
-    def candidates(self, code: Tensor, *, beams: int = 10) -> list[Point]:
+        `constraint`, here and in the other verbs, holds for every sentence decoded: `textgen.verse.Verse` is one.
+        Raises InputError for codes of another shape or not finite, and if no beam obeys the constraint.
+        """
+        return [points[0].text for points in self._candidates(codes, beams, rerank, at_once, constraint)]
+
+    def candidates(self, code: Tensor, *, beams: int = 10, constraint: sampler.Constraint | None = None) -> list[Point]:
         """The best sentences for one code (Z,), best first, by log p(x | z) and the cycle check together.
 
         The cycle check asks whether a sentence encodes back near its point: minus half the squared distance from z
         to the posterior mean of the sentence, in its standard deviations, which is log q(z | x) without its normaliser.
         """
-        return self._candidates(code[None], beams, True, 1)[0]
+        return self._candidates(code[None], beams, True, 1, constraint)[0]
 
     @torch.inference_mode()
-    def _candidates(self, codes: Tensor, beams: int, rerank: bool, at_once: int) -> list[list[Point]]:
+    def _candidates(
+        self, codes: Tensor, beams: int, rerank: bool, at_once: int, constraint: sampler.Constraint | None
+    ) -> list[list[Point]]:
         if codes.dim() != 2 or codes.shape[1] != self.latent:
             raise InputError(
                 f"codes of shape {tuple(codes.shape)}: expected (N, {self.latent}), as `encode` gives them"
@@ -226,13 +241,22 @@ class SentenceVAE:
             raise InputError("the codes hold NaN or infinity")
         found = []
         for start in range(0, len(codes), at_once):
-            found += self._some(codes[start : start + at_once].to(self.device, torch.float32), beams, rerank)
+            some = codes[start : start + at_once].to(self.device, torch.float32)
+            found += self._some(some, beams, rerank, constraint)
         return found
 
-    def _some(self, codes: Tensor, beams: int, rerank: bool) -> list[list[Point]]:
+    def _some(
+        self, codes: Tensor, beams: int, rerank: bool, constraint: sampler.Constraint | None
+    ) -> list[list[Point]]:
         rows = len(codes)
         found = sampler.beam(
-            self.model.backbone, self.model.vocab, rows=rows, length=self.length, beams=beams, context=codes
+            self.model.backbone,
+            self.model.vocab,
+            rows=rows,
+            length=self.length,
+            beams=beams,
+            context=codes,
+            constraint=constraint,
         )
         texts = [self.codec.decode(row) for row in found.tokens.view(rows * beams, -1).tolist()]
         scores = found.scores.view(-1)
@@ -265,9 +289,16 @@ class SentenceVAE:
 
     # ------------------------------------------------------------------------------------------------- verbs
 
-    def reconstruct(self, sentences: Sequence[str], *, beams: int = 5, rerank: bool = True) -> list[str]:
+    def reconstruct(
+        self,
+        sentences: Sequence[str],
+        *,
+        beams: int = 5,
+        rerank: bool = True,
+        constraint: sampler.Constraint | None = None,
+    ) -> list[str]:
         """Each sentence encoded to its posterior mean and decoded again."""
-        return self.decode(self.encode(sentences), beams=beams, rerank=rerank)
+        return self.decode(self.encode(sentences), beams=beams, rerank=rerank, constraint=constraint)
 
     def interpolate(
         self,
@@ -279,23 +310,26 @@ class SentenceVAE:
         beams: int = 10,
         rerank: bool = True,
         pace: str = "text",
+        constraint: sampler.Constraint | None = None,
     ) -> Walk:
         """Walk from one sentence to another: `steps` points, the two ends decoded among them.
 
         `path`: "line", or "arc", which keeps the norm. `pace`: "text" decodes three times as many points and keeps
         those between which the text changes evenly (see `spread`), since much of a path repeats the sentences at its
-        ends; "code" takes even positions. `steps=None` bisects until neighbours share at least half of their words or
-        no new sentence turns up between them, with at most 64 points, and has no use for a pace.
+        ends; "code" takes even positions. `steps=None` bisects until neighbours share at least half of their words
+        (as `difference` counts) or no new sentence turns up between them, with at most 64 points, and has no use for
+        a pace. `constraint` holds for every point, those decoded at the ends too.
         Raises InputError for a sentence that is empty or too long, or bad numbers.
         """
         if steps is not None:
-            return self.walks([(start, end)], steps=steps, path=path, beams=beams, rerank=rerank, pace=pace)[0]
+            how = {"path": path, "beams": beams, "rerank": rerank, "pace": pace, "constraint": constraint}
+            return self.walks([(start, end)], steps=steps, **how)[0]
         _check(path, beams, pace)
         ends = self.encode([start, end])
 
         def points(positions: Sequence[float]) -> list[Point]:
             codes = torch.stack([PATHS[path](ends[0], ends[1], position) for position in positions])
-            best = [found[0] for found in self._candidates(codes, beams, rerank, 64)]
+            best = [found[0] for found in self._candidates(codes, beams, rerank, 64, constraint)]
             return [replace(point, position=place) for place, point in zip(positions, best, strict=True)]
 
         return _walk(start, end, path, self._bisect(points))
@@ -309,6 +343,7 @@ class SentenceVAE:
         beams: int = 10,
         rerank: bool = True,
         pace: str = "text",
+        constraint: sampler.Constraint | None = None,
     ) -> list[Walk]:
         """`interpolate` for many pairs, their points decoded together, each walk as it would be by itself."""
         _check(path, beams, pace)
@@ -318,7 +353,9 @@ class SentenceVAE:
         tried = steps if pace == "code" else max(steps, min(MOST_TRIED, TRIED * (steps - 1) + 1))
         positions = [number / (tried - 1) for number in range(tried)]
         codes = [PATHS[path](two[0], two[1], position) for two in ends for position in positions]
-        best = [found[0] for found in self._candidates(torch.stack(codes), beams, rerank, 64)] if codes else []
+        best = (
+            [found[0] for found in self._candidates(torch.stack(codes), beams, rerank, 64, constraint)] if codes else []
+        )
         walks = []
         for number, (start, end) in enumerate(pairs):
             points = best[number * tried : (number + 1) * tried]
@@ -374,16 +411,25 @@ class SentenceVAE:
         *,
         strengths: Sequence[float] = (1.0,),
         beams: int = 10,
+        constraint: sampler.Constraint | None = None,
     ) -> list[str]:
         """`sentence` - `minus` + `plus`, codes averaged on either side, decoded at each strength.
 
         With one sentence on either side this is a - b + c; with many it is an attribute's direction.
         """
         code, way = self.encode([sentence])[0], self.direction(minus, plus)
-        return self.decode(torch.stack([code + strength * way for strength in strengths]), beams=beams)
+        codes = torch.stack([code + strength * way for strength in strengths])
+        return self.decode(codes, beams=beams, constraint=constraint)
 
     def vary(
-        self, sentence: str, *, dims: Sequence[int] | int = 2, steps: int = 5, span: float = 2.0, beams: int = 5
+        self,
+        sentence: str,
+        *,
+        dims: Sequence[int] | int = 2,
+        steps: int = 5,
+        span: float = 2.0,
+        beams: int = 5,
+        constraint: sampler.Constraint | None = None,
     ) -> Grid:
         """Turn one or two of a sentence's codes over a grid, the others held: what does each mean?
 
@@ -404,7 +450,7 @@ class SentenceVAE:
         codes = code.repeat(steps ** len(chosen), 1)
         places = torch.cartesian_prod(*[values] * len(chosen)).view(len(codes), -1).to(codes)
         codes[:, chosen] = places
-        texts = self.decode(codes, beams=beams, rerank=False)
+        texts = self.decode(codes, beams=beams, rerank=False, constraint=constraint)
         width = steps if len(chosen) == 2 else 1
         rows = [texts[start : start + width] for start in range(0, len(texts), width)]
         return Grid(
@@ -413,7 +459,14 @@ class SentenceVAE:
 
     @torch.inference_mode()
     def sample(
-        self, rows: int, *, seed: int = 0, how: sampler.Choice | None = None, beams: int = 0, prompt: str = ""
+        self,
+        rows: int,
+        *,
+        seed: int = 0,
+        how: sampler.Choice | None = None,
+        beams: int = 0,
+        prompt: str = "",
+        constraint: sampler.Constraint | None = None,
     ) -> list[str]:
         """`rows` new sentences with codes from the prior: drawn token by token, or with `beams` the most probable.
 
@@ -425,8 +478,8 @@ class SentenceVAE:
                 raise InputError(
                     "beams write each code's likeliest sentence: leave out the prompt, temperature and top-*"
                 )
-            return self.decode(self.model.context(seed, 0, rows), beams=beams)
-        return draw(self.opened, rows, seed=seed, how=how, prompt=prompt)
+            return self.decode(self.model.context(seed, 0, rows), beams=beams, constraint=constraint)
+        return draw(self.opened, rows, seed=seed, how=how, prompt=prompt, constraint=constraint)
 
 
 CYCLE = 0.5  # weight of the cycle check beside log p(x | z); set by reading paths of the valid split
@@ -440,6 +493,7 @@ def draw(
     how: sampler.Choice | None = None,
     prompt: str = "",
     begin: int = 0,
+    constraint: sampler.Constraint | None = None,
 ) -> list[str]:
     """Sentences `begin`, `begin` + 1, ... of a seed, from any model, language models included; `prompt` begins each."""
     model, codec = opened.model, opened.codec
@@ -460,6 +514,7 @@ def draw(
             how=how,
             seed=seed,
             first=first,
+            constraint=constraint,
         )
         texts += [codec.decode(row) for row in found.tolist()]
     return texts
@@ -475,10 +530,17 @@ def edits(one: Sequence[str], other: Sequence[str]) -> int:
     return row[-1]
 
 
+_HAN = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # and kana
+_WORD = re.compile(rf"[{_HAN}]|[^\s{_HAN}]+")
+
+
 def difference(one: str, other: str) -> float:
-    """Share of words to change between two sentences: edit distance over the greater number of words, 0 to 1."""
-    left, right = one.split(), other.split()
-    if len(left) <= 1 and len(right) <= 1:  # a language that writes no words apart: characters
+    """Share of words to change between two sentences: edit distance over the greater number of words, 0 to 1.
+
+    Each Chinese character and kana is a word, whatever spaces there are; two single words compare by characters.
+    """
+    left, right = _WORD.findall(one), _WORD.findall(other)
+    if len(left) <= 1 and len(right) <= 1:  # in a script that writes no words apart, such as Thai, too
         left, right = list(one.strip()), list(other.strip())
     return edits(left, right) / max(1, len(left), len(right))
 

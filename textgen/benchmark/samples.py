@@ -106,16 +106,6 @@ def self_bleu(texts: Sequence[str], order: int = ORDER) -> list[float]:
     return found
 
 
-def edits(one: Sequence[str], other: Sequence[str]) -> int:
-    """Edit distance (Levenshtein 1966) in words."""
-    row = list(range(len(other) + 1))
-    for number, word in enumerate(one, 1):
-        corner, row[0] = row[0], number
-        for place, another in enumerate(other, 1):
-            corner, row[place] = row[place], min(row[place] + 1, row[place - 1] + 1, corner + (word != another))
-    return row[-1]
-
-
 class Nearest:
     """Finds, for a sentence, the nearest of many by edit distance in words, over a shortlist.
 
@@ -137,6 +127,8 @@ class Nearest:
     def find(self, texts: Sequence[str], tell: Callable[[int], None]) -> list[tuple[str, float]]:
         """(nearest, words to change over the greater number of words) of each text. `tell(done)` hears how it goes."""
         import numpy as np
+
+        from textgen.sentences import edits
 
         queries, found = self.vectors.transform(texts), []
         for start in range(0, len(texts), 64):
