@@ -99,8 +99,8 @@ def build(
 
     `source` names a module of `corpora.sources`; left out, it follows from the inputs' names. `valid` and `test` are
     inputs of the same source; without either, both are split off by a hash of each row. `words` are settings of
-    the source, the build and the codec; `chooser` chooses others when the text is read. Raises InputError for anything wrong; then, as when interrupted, nothing
-    is left behind.
+    the source, the build and the codec; a `chooser` chooses others once the text is read. Raises InputError for
+    anything wrong; then, as when interrupted, nothing is left behind.
     """
     out = Path(out)
     given = {"train": list(inputs)} | {

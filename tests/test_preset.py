@@ -139,8 +139,8 @@ def test_fifty_lines_are_enough_and_every_choice_has_a_reason(text):
     run.train([text], "run", minutes=0.02, settings={"precision": "fp32"}, threads=1, screen=screen)
     said = screen.chosen()
     assert list(said) == [
-        "codec", "vocab", "valid_share", "max_length", "width", "embedding", "encoder_width", "encoder_embedding", "rate",
-        "latent", "dropout", "word_dropout", "lr", "batch", "steps",
+        "codec", "vocab", "valid_share", "max_length", "width", "embedding", "encoder_width", "encoder_embedding",
+        "rate", "latent", "dropout", "word_dropout", "lr", "batch", "steps",
     ]  # fmt: skip
     assert all(len(reason.split(maxsplit=1)[1]) > 10 for reason in said.values())
     assert "50 rows" in said["valid_share"]
@@ -244,7 +244,7 @@ def test_what_makes_no_sense_is_refused_in_one_line(text, capsys, words, message
 
 def test_a_text_too_small_to_split_says_how_many_rows_are_needed(text):
     text.write_text("one line\nanother line\n")
-    with pytest.raises(InputError, match="only 2 usable rows.* at least 3 are needed for train and test and valid"):
+    with pytest.raises(InputError, match=r"only 2 usable rows.* at least 3 are needed for train and test and valid"):
         run.train([text], "run", screen=Screen(quiet=True))
     with pytest.raises(InputError, match="minutes=0: expected more than 0"):
         run.train([text], "run", minutes=0)

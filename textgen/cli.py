@@ -79,10 +79,8 @@ def parser() -> Parser:
     training.add_argument("--resume", metavar="RUN", help="go on with a run where it stopped, bit for bit")
     training.add_argument("--preset", metavar="NAME", help="auto: chosen by the corpus (default for text), or none")
     training.add_argument("--minutes", type=float, metavar="M", help="preset auto: train so long (default 12)")
-    training.add_argument(
-        "--steps", type=int, metavar="N", help="updates (without preset: ten passes, 2,000 to 20,000)"
-    )
-    training.add_argument("--batch", type=int, metavar="N", help="rows in each batch (without preset: 64)")
+    training.add_argument("--steps", type=int, metavar="N", help="updates (preset none: ten passes, 2,000 to 20,000)")
+    training.add_argument("--batch", type=int, metavar="N", help="rows in each batch (preset none: 64)")
     training.add_argument("--every", type=int, metavar="N", help="steps between checkpoints, each with an evaluation")
     training.add_argument("--keep", type=int, metavar="N", help="newest checkpoints kept, beside the best (default 2)")
     training.add_argument("--seed", type=int, metavar="N", help="seed of everything drawn (default 0)")
@@ -235,8 +233,10 @@ def _main(argv: Sequence[str] | None) -> int:
 # ------------------------------------------------------------------------------------------------------- train
 
 
-_OPTIONS = ("model", "preset", "minutes", "init", "steps", "batch", "every", "keep", "seed", "device", "threads")
-_OPTIONS += ("source", "valid", "test")
+_OPTIONS = (
+    *("model", "preset", "minutes", "init", "steps", "batch", "every", "keep", "seed", "device", "threads"),
+    *("source", "valid", "test"),
+)
 
 
 def _train(chosen: argparse.Namespace) -> int:

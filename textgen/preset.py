@@ -91,9 +91,9 @@ class Auto:
             if codec == "pieces":
                 # 256 bytes, three special tokens and every character come first; a piece seen once or twice is
                 # not learned, however much text of another kind there is
-                often = Counter(word for text in texts for word in re.findall(r"\w+", text))
+                seen = Counter(word for text in texts for word in re.findall(r"\w+", text))
                 least = max(1000, 500 + sum(count > 1 for count in characters.values()))
-                most = max(least, min(8000, least + sum(count > 2 for count in often.values())))
+                most = max(least, min(8000, least + sum(count > 2 for count in seen.values())))
                 vocab = min(8000, most, max(least, 100 * round(words / 1200)))
                 why = f"{words:,} words: a piece for every 12, within {least:,} to {most:,}"
                 self._choose(chosen, "vocab", vocab, why)
@@ -151,41 +151,35 @@ class Auto:
             choose("latent", max(size.latent, 8 * math.ceil(rate / 8)), f"at most a nat of {rate:g} for each number")
         elif "latent" in settings:
             choose("latent", size.latent, "goes with that width")
-        few = (
-            "so few tokens are soon known by heart" if size.dropout >= 0.3 else "so many tokens are not known by heart"
-        )
-        choose("dropout", size.dropout, few)
+        few = "so few tokens are soon known by heart"
+        choose("dropout", size.dropout, few if size.dropout >= 0.3 else "so many tokens are not known by heart")
         choose("word_dropout", size.word_dropout, "blanked words make the decoder read the code")
-        lstm = settings.get("backbone") == "lstm"
-        choose(
-            "lr",
-            size.lr if lstm else min(size.lr, 1e-3),
-            "goes with that width" if lstm else "this backbone bears no more",
-        )
-        self._choose(
-            chosen, "batch", size.batch, f"{math.ceil(rows / size.batch):,} steps for the {rows:,} rows of train"
-        )
+        if settings.get("backbone") == "lstm":
+            choose("lr", size.lr, "goes with that width")
+        else:
+            choose("lr", min(size.lr, 1e-3), "a Transformer or a WaveNet bears no more")
+        why = f"{math.ceil(rows / size.batch):,} steps for the {rows:,} rows of train"
+        self._choose(chosen, "batch", size.batch, why)
         return chosen
 
     def steps(self, seconds: float, judging: float, minutes: float, rows: int, tokens: int, batch: int) -> int:
-        """How many steps fit into `minutes`, if a step takes `seconds` and an evaluation `judging` (there are about 20),
-        and are no more passes over the `rows` of train than do good.
+        """How many steps of `batch` rows fit into `minutes`, if one takes `seconds` and an evaluation, of which there
+        are about 20, `judging`; but no more than the passes over the `rows` of train that do good.
         """
         size = size_for(tokens)
-        most = max(20, size.passes * math.ceil(rows / batch))
+        most = max(500, size.passes * math.ceil(rows / batch))  # fewer teach nothing, however small the corpus
         fit = int((60 * minutes - 20 * judging) / seconds)
         steps = max(20, min(fit, most))
         reason = f"{minutes:g} minutes hold {max(0, fit):,} of {1000 * seconds:.0f} ms"
         if most < fit:
-            reason += f", but {size.passes} passes over {rows:,} rows are enough: more would only overfit"
+            reason += f", but {most * batch / rows:.0f} passes over {rows:,} rows are enough: more would only overfit"
         else:
             reason += f" ({steps * batch / rows:.1f} passes over {rows:,} rows)"
         self.say(f"preset   {f'steps={steps}':<22} {reason}")
-        if steps < min(most, LEAST):
-            need = math.ceil((min(most, LEAST) * seconds + 20 * judging) / 60)
-            self.say(
-                f"note: so few steps teach little: --minutes {need} would hold {min(most, LEAST):,} on this machine"
-            )
+        enough = min(most, LEAST)
+        if steps < enough:
+            need = math.ceil((enough * seconds + 20 * judging) / 60)
+            self.say(f"note: so few steps teach little: --minutes {need} would hold {enough:,} on this machine")
         return steps
 
 

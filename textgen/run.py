@@ -233,10 +233,10 @@ def train(
 ) -> Path:
     """Train a model on text, or on a folder that `corpora build` made, and return its best checkpoint.
 
-    `model`: vae (the default), lm or autoencoder. `preset`: auto chooses what `settings` and `options` leave open, from
-    the corpus, and `steps` from `minutes` (12) of training on this machine; none leaves the defaults. By default it is
-    auto for text, and none for a built corpus and with `init`, which bring sizes of their own. `init`: a model to go on from: its weights, its settings where
-    `settings` says nothing else, and its codec.
+    `model`: vae (the default), lm or autoencoder. `preset`: auto chooses what `settings` and `options` leave open,
+    from the corpus, and `steps` from `minutes` (12) of training on this machine; none leaves the defaults. Without
+    it, text is sized by auto; a built corpus, and `init`, have sizes of their own and get none. `init`: a model to go
+    on from: its weights, its settings where `settings` says nothing else, and its codec.
     `settings`: those of the corpus (if it is to be built, into the run's folder), the model, its parts and the
     optimiser. `options`: `steps`, `batch`, `seed`, `every` and `keep`, as in `plan`. Everything is judged before any
     work is done. Raises InputError for bad input, Stopped after SIGINT or SIGTERM.
@@ -326,7 +326,7 @@ def _sized(
     if "steps" not in options:
         made = plan(corpus, folder, corpus_folder, settings=words, steps=10_000, **options)
         step, judging = _timed(corpus, made)
-        options["steps"] = auto.steps(step, judging, minutes, len(rows), tokens, made.batch)
+        options["steps"] = auto.steps(step, judging, minutes, len(rows), tokens, made.batch * made.training.accumulate)
     return plan(corpus, folder, corpus_folder, settings=words, **options)
 
 
@@ -349,9 +349,8 @@ def _timed(corpus: Corpus, made: Plan) -> tuple[float, float]:
 
     def work() -> int:
         rows = [corpus.batch(next(numbers), made.seed, made.batch) for _ in range(made.training.accumulate)]
-        return training.update(
-            [trainer.Rows(torch.from_numpy(one.tokens).to(device), one.total) for one in rows]
-        ).tokens
+        batches = [trainer.Rows(torch.from_numpy(one.tokens).to(device), one.total) for one in rows]
+        return training.update(batches).tokens
 
     rows = corpus.splits["train"]
     token = seconds(work)  # since batches differ in length
