@@ -16,7 +16,7 @@ import numpy as np
 
 NAMES = ("auto", "none")
 MINUTES = 12.0  # of training, where none are given
-LEAST = 2000  # steps before sentences come out as sentences
+LEAST = 2000  # steps; below them a note is given. Without a preset a run has no fewer
 
 # Scripts that write no spaces between words: Thai, Lao, Tibetan, Myanmar, Khmer, Chinese, Japanese.
 _UNSPACED = re.compile(
@@ -83,10 +83,10 @@ class Auto:
         words = round(sum(len(text.split()) for text in texts) * rows / len(texts))
         if "codec_from" not in self.given:
             if unspaced > 0.5:
-                why = f"{unspaced:.0%} of the letters belong to scripts that write no spaces between words"
+                why = f"{100 * unspaced:.0f} % of the letters belong to scripts that write no spaces between words"
                 codec = self._choose(chosen, "codec", "characters", why)
             else:
-                why = f"{1 - unspaced:.0%} of the letters belong to scripts with spaces between words"
+                why = f"{100 - 100 * unspaced:.0f} % of the letters belong to scripts with spaces between words"
                 codec = self._choose(chosen, "codec", "pieces", why)
             if codec == "pieces":
                 # 256 bytes, three special tokens and every character come first; a piece seen once or twice is
@@ -108,7 +108,7 @@ class Auto:
         ended = sum(bool(_ENDING.search(text)) for text in texts) / len(texts)
         if unspaced <= 0.5 and 0.02 < ended < 0.5 and self.given.get("unit", "line") == "line":
             self.say(
-                f"note: {ended:.0%} of the rows end as sentences do: unit=sentence cuts running text, "
+                f"note: {100 * ended:.0f} % of the rows end as sentences do: unit=sentence cuts running text, "
                 "unit=stanza joins the lines of verse"
             )
         return chosen
@@ -120,7 +120,7 @@ class Auto:
             least = max(8, int(self.given.get("min_length", 0)))
             most = max(least, min(200, math.ceil(float(np.percentile(lengths, 99)))))
             longer = float((lengths > most).mean())
-            why = f"99 % of the rows have no more tokens (at most 200); {longer:.1%} are dropped"
+            why = f"99 % of the rows have no more tokens (at most 200); {100 * longer:.1f} % are dropped"
             self._choose(chosen, "max_length", most, why)
         return chosen
 
@@ -145,7 +145,7 @@ class Auto:
         choose("encoder_width", size.width // 2, "half of that width: the encoder reads both ways")
         choose("encoder_embedding", size.embedding, "as the decoder's")
         if settings.get("noise") and settings.get("rate") is not None:
-            why = f"{size.share:.0%} of the {entropy:.1f} nats of a token by frequency x {length:.1f} tokens of a row"
+            why = f"{100 * size.share:.0f} % of the {entropy:.1f} nats of a token by frequency x {length:.1f} tokens of a row"
             choose("rate", rate_for(size, entropy, length), f"{why}, within 6 to 50")
             rate = chosen.get("rate", settings["rate"])
             choose("latent", max(size.latent, 8 * math.ceil(rate / 8)), f"at most a nat of {rate:g} for each number")
