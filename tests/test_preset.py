@@ -128,6 +128,8 @@ def test_steps_fit_into_the_minutes_and_a_small_corpus_gets_no_more_passes_than_
     steps = auto.steps(0.01, 1.0, 12.0, rows=2000, tokens=25_000, batch=32)
     assert steps == preset.SIZES[0].passes * 63
     assert "more would only overfit" in lines[-1]
+    assert auto.steps(1.0, 60.0, 4.0, rows=10**6, tokens=10**7, batch=64) == 70  # evaluations take most of the time
+    assert auto.steps(0.01, 1.0, 12.0, rows=10**6, tokens=10**7, batch=64) == 60_000
     assert auto.steps(10.0, 5.0, 0.01, rows=2000, tokens=25_000, batch=32) == 20
 
 

@@ -163,14 +163,17 @@ class Auto:
         return chosen
 
     def steps(self, seconds: float, judging: float, minutes: float, rows: int, tokens: int, batch: int) -> int:
-        """How many steps of `batch` rows fit into `minutes`, if one takes `seconds` and an evaluation, of which there
-        are about 20, `judging`; but no more than the passes over the `rows` of train that do good.
+        """How many steps of `batch` rows fit into `minutes`, if one takes `seconds` and an evaluation `judging`; but no
+        more than the passes over the `rows` of train that do good.
         """
         size = size_for(tokens)
         most = max(500, size.passes * math.ceil(rows / batch))  # fewer teach nothing, however small the corpus
-        fit = int((60 * minutes - 20 * judging) / seconds)
+        # there are 20 evaluations, but one in 25 steps at most and one in 500 at least: the middle one of these holds
+        budget = 60 * minutes
+        fits = (budget / (seconds + judging / 25), (budget - 20 * judging) / seconds, budget / (seconds + judging / 500))
+        fit = int(sorted(fits)[1])
         steps = max(20, min(fit, most))
-        reason = f"{minutes:g} minutes hold {max(0, fit):,} of {1000 * seconds:.0f} ms"
+        reason = f"{minutes:g} minutes hold {fit:,} of {1000 * seconds:.0f} ms"
         if most < fit:
             reason += f", but {most * batch / rows:.0f} passes over {rows:,} rows are enough: more would only overfit"
         else:
@@ -178,7 +181,7 @@ class Auto:
         self.say(f"preset   {f'steps={steps}':<22} {reason}")
         enough = min(most, LEAST)
         if steps < enough:
-            need = math.ceil((enough * seconds + 20 * judging) / 60)
+            need = math.ceil((enough * seconds + min(20, enough / 25) * judging) / 60)
             self.say(f"note: so few steps teach little: --minutes {need} would hold {enough:,} on this machine")
         return steps
 
