@@ -43,6 +43,7 @@ class Size(NamedTuple):
 # A small corpus is learned by heart: it gets few weights, much dropout, a low rate (a code that can name a row needs
 # no likeness between codes), small batches (so that there are enough steps) and a limit of passes. A large one is
 # never seen often enough in one sitting for that, and gets what weights a processor can still train.
+# The numbers are a start: docs/your-corpus.md has what was measured, which is short runs in the first three rows.
 SIZES = (
     Size(50_000, 192, 128, 16, 0.4, 0.3, 3e-3, 32, 0.10, 40),
     Size(300_000, 256, 128, 32, 0.3, 0.3, 3e-3, 64, 0.25, 40),
@@ -145,7 +146,9 @@ class Auto:
         choose("encoder_width", size.width // 2, "half of that width: the encoder reads both ways")
         choose("encoder_embedding", size.embedding, "as the decoder's")
         if settings.get("noise") and settings.get("rate") is not None:
-            why = f"{100 * size.share:.0f} % of the {entropy:.1f} nats of a token by frequency x {length:.1f} tokens of a row"
+            why = (
+                f"{100 * size.share:.0f} % of {entropy:.1f} nats of a token by frequency x {length:.1f} tokens of a row"
+            )
             choose("rate", rate_for(size, entropy, length), f"{why}, within 6 to 50")
             rate = chosen.get("rate", settings["rate"])
             choose("latent", max(size.latent, 8 * math.ceil(rate / 8)), f"at most a nat of {rate:g} for each number")
@@ -157,7 +160,7 @@ class Auto:
         if settings.get("backbone") == "lstm":
             choose("lr", size.lr, "goes with that width")
         else:
-            choose("lr", min(size.lr, 1e-3), "a Transformer or a WaveNet bears no more")
+            choose("lr", min(size.lr, 1e-3), "no more than without a preset: the larger ones are the LSTM's")
         why = f"{math.ceil(rows / size.batch):,} steps for the {rows:,} rows of train"
         self._choose(chosen, "batch", size.batch, why)
         return chosen
@@ -170,7 +173,11 @@ class Auto:
         most = max(500, size.passes * math.ceil(rows / batch))  # fewer teach nothing, however small the corpus
         # there are 20 evaluations, but one in 25 steps at most and one in 500 at least: the middle one of these holds
         budget = 60 * minutes
-        fits = (budget / (seconds + judging / 25), (budget - 20 * judging) / seconds, budget / (seconds + judging / 500))
+        fits = (
+            budget / (seconds + judging / 25),
+            (budget - 20 * judging) / seconds,
+            budget / (seconds + judging / 500),
+        )
         fit = int(sorted(fits)[1])
         steps = max(20, min(fit, most))
         reason = f"{minutes:g} minutes hold {fit:,} of {1000 * seconds:.0f} ms"
