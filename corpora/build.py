@@ -10,9 +10,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from dataclasses import replace as replaced
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -29,9 +30,23 @@ _CHUNK_ROWS = 10_000
 _CHUNK_CHARACTERS = 4_000_000
 _EXACT = 100_000  # up to so many rows the shares of the splits are met exactly
 _MOST_LABELS = 100_000
+_LOOKED_AT = 50_000  # rows that a chooser sees
 _SPLITS = ("train", "valid", "test")
 
 Progress = Callable[[str, int], None]  # (what is being done, rows done so far)
+
+
+class Chooser(Protocol):
+    """Chooses settings by the text itself, once it is read."""
+
+    def codec(self, rows: int, texts: Sequence[str], held_out: bool) -> Mapping[str, Any]:
+        """Settings of build and codec, from the number of rows of train and a sample of them, before any is split off.
+
+        `held_out`: there are files for validation or test.
+        """
+
+    def longest(self, lengths: np.ndarray) -> Mapping[str, Any]:
+        """Settings of the build, from the lengths in tokens, stop not counted, of a sample of rows."""
 
 
 @dataclass(frozen=True)
@@ -78,13 +93,14 @@ def build(
     words: Mapping[str, Any] | None = None,
     replace: bool = False,
     progress: Progress | None = None,
+    chooser: Chooser | None = None,
 ) -> Corpus:
     """Build the corpus `out` from inputs, and open it.
 
     `source` names a module of `corpora.sources`; left out, it follows from the inputs' names. `valid` and `test` are
     an input, or several, of the same source; without either, both are split off by a hash of each row. `words` are
-    settings of the source, the build and the codec. Raises InputError for anything wrong; then, as when interrupted,
-    nothing is left behind.
+    settings of the source, the build and the codec; a `chooser` chooses others once the text is read. Raises
+    InputError for anything wrong; then, as when interrupted, nothing is left behind.
     """
     out = Path(out)
     given = {"train": list(inputs)} | {
@@ -107,7 +123,7 @@ def build(
             "inputs": {name: [_described(one) for one in several] for name, several in given.items()},
         }
 
-    build_rows(rows, out, words=rest, source=described, replace=replace, progress=progress)
+    build_rows(rows, out, words=rest, source=described, replace=replace, progress=progress, chooser=chooser)
     return Corpus.open(out)
 
 
@@ -162,6 +178,7 @@ def build_rows(
     source: Callable[[], dict[str, Any]] | None = None,
     replace: bool = False,
     progress: Progress | None = None,
+    chooser: Chooser | None = None,
 ) -> None:
     """`build` for rows already at hand: those of `train`, and of `valid` and `test` where they are given.
 
@@ -185,10 +202,19 @@ def build_rows(
             for name in _SPLITS
             if name in rows
         }
+        sample: list[str] = []
+        if chooser is not None and spools["train"].count:
+            some = replaced(config, codec_rows=_LOOKED_AT, codec_megabytes=16)
+            sample = list(_sample(spools["train"], lambda keys: np.zeros(len(keys), np.int64), some))
+            found = chooser.codec(spools["train"].count, sample, len(spools) > 1)
+            config, codec_config = settings.override([config, codec_config], found)
         splits, removed = _assign(spools, config)
         if codec is None:
             tell("training the codec", 0)
             codec = codecs.train(_sample(spools["train"], splits["train"], config), codec_config)
+        if sample and chooser is not None:
+            lengths = np.fromiter(map(len, codec.encode_many(sample)), np.int64, len(sample))
+            (config,) = settings.override([config], chooser.longest(lengths))
         files.write_file(folder / codecs.FILE, files.to_json(codec.to_dict()))
         dropped: Counter[str] = sum((spool.dropped for spool in spools.values()), Counter())
         facts = _tokenise(folder, spools, splits, codec, config, dropped, labels=bool(names), tell=tell)

@@ -25,13 +25,17 @@ _TRAIN = """\
 Train a model on text and keep it in a run folder.
 
   textgen train poems.txt
+  textgen train poems.txt --minutes 30 rate=20
   textgen train reviews.csv column=body --model vae rate=12 width=256 --steps 5000 --out runs/reviews
   textgen train corpus-folder --model lm backbone=transformer layers=6
   textgen train --resume runs/reviews
   torchrun --nproc-per-node 2 -m textgen.cli train corpus-folder --out runs/two
 
 IN: files, folders, hf:NAME, toy or - as for `corpora build`, or a folder that it built.
-KEY=VALUE: settings of the corpus, the model, its parts and the training; `textgen models` lists them."""
+KEY=VALUE: settings of the corpus, the model, its parts and the training; `textgen models` lists them.
+
+Text is sized by --preset auto: codec, model, rate and steps are chosen by what is in it, with a line of reason for
+each. What you give wins. A built corpus, and --init, have sizes already: there the defaults hold (--preset none)."""
 
 _INTERPOLATE = """\
 Walk from one sentence to another, through sentences.
@@ -100,8 +104,10 @@ def parser() -> Parser:
     training.add_argument("--out", metavar="DIR", help="the run folder (default: runs/ and the first free number)")
     training.add_argument("--init", metavar="MODEL", help="go on from this model's weights, settings and codec")
     training.add_argument("--resume", metavar="RUN", help="go on with a run where it stopped, bit for bit")
-    training.add_argument("--steps", type=int, metavar="N", help="updates (default: ten passes, but 2,000 to 20,000)")
-    training.add_argument("--batch", type=int, metavar="N", help="rows in each batch (default 64)")
+    training.add_argument("--preset", metavar="NAME", help="auto: chosen by the corpus (default for text), or none")
+    training.add_argument("--minutes", type=float, metavar="M", help="preset auto: train so long (default 12)")
+    training.add_argument("--steps", type=int, metavar="N", help="updates (preset none: ten passes, 2,000 to 20,000)")
+    training.add_argument("--batch", type=int, metavar="N", help="rows in each batch (preset none: 64)")
     training.add_argument("--every", type=int, metavar="N", help="steps between checkpoints, each with an evaluation")
     training.add_argument("--keep", type=int, metavar="N", help="newest checkpoints kept, beside the best (default 2)")
     training.add_argument("--seed", type=int, metavar="N", help="seed of everything drawn (default 0)")
@@ -298,7 +304,10 @@ def _main(argv: Sequence[str] | None) -> int:
 # ------------------------------------------------------------------------------------------------------- train
 
 
-_OPTIONS = ("model", "init", "steps", "batch", "every", "keep", "seed", "device", "threads", "source", "valid", "test")
+_OPTIONS = (
+    *("model", "preset", "minutes", "init", "steps", "batch", "every", "keep", "seed", "device", "threads"),
+    *("source", "valid", "test"),
+)
 
 
 def _train(chosen: argparse.Namespace) -> int:
@@ -312,6 +321,8 @@ def _train(chosen: argparse.Namespace) -> int:
     for name, least in (("steps", 1), ("batch", 1), ("every", 1), ("keep", 2)):
         if getattr(chosen, name) is not None:
             _at_least(f"--{name}", getattr(chosen, name), least, 1_000_000_000)
+    if chosen.minutes is not None and not 0 < chosen.minutes <= 10_080:
+        raise InputError(f"--minutes {chosen.minutes:g}: expected more than 0, and 10,080 (a week) at most")
     from textgen import run as runs
     from textgen.screen import Screen
 

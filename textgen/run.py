@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import fcntl
+import itertools
 import json
 import math
 import os
@@ -21,6 +22,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 
 import textgen
@@ -28,13 +30,14 @@ from corpora import build, files
 from corpora import codec as codecs
 from corpora import settings as settings_of
 from corpora.codec import Codec
-from corpora.corpus import Corpus
-from corpora.errors import InputError, quoted
+from corpora.corpus import Corpus, Rows
+from corpora.errors import InputError, choose, quoted
 from corpora.settings import require
 from textgen import checkpoint, config, evaluate, sampler, trainer
 from textgen.backbone import Vocabulary
 from textgen.draw import Draw, manual_seed
 from textgen.model import Latent, Model
+from textgen.preset import MINUTES, NAMES, Auto, seconds
 from textgen.screen import Screen
 
 PRETRAINED = Path(__file__).parent / "pretrained"
@@ -242,6 +245,8 @@ def train(
     *,
     model: str | None = None,
     settings: Mapping[str, Any] | None = None,
+    preset: str | None = None,
+    minutes: float | None = None,
     init: str | Path | None = None,
     source: str | None = None,
     valid: str | Sequence[str] | None = None,
@@ -253,8 +258,11 @@ def train(
 ) -> Path:
     """Train a model on text, or on a folder that `corpora build` made, and return its best checkpoint.
 
-    `model`: vae (the default), lm or autoencoder. `init`: a model to go on from: its weights, its settings (but for
-    `warm_start`, which it has behind it) where `settings` says nothing else, and its codec.
+    `model`: vae (the default), lm or autoencoder. `preset`: auto chooses what `settings` and `options` leave open,
+    from the corpus, and `steps` from `minutes` (12) of training on this machine; none leaves the defaults. Without
+    it, text is sized by auto; a built corpus, and `init`, have sizes of their own and get none. `init`: a model to go
+    on from: its weights, its settings (but for `warm_start`, which it has behind it) where `settings` says nothing
+    else, and its codec.
     `settings`: those of the corpus (if it is to be built, into the run's folder), the model, its parts and the
     optimiser. `options`: `steps`, `batch`, `seed`, `every` and `keep`, as in `plan`. Everything is judged before any
     work is done. Raises InputError for bad input, Stopped after SIGINT or SIGTERM.
@@ -272,6 +280,9 @@ def train(
     _check_numbers(**options)
     _check_prior(words)
     built = len(inputs) == 1 and (Path(inputs[0]) / files.MANIFEST).is_file()
+    auto = None
+    if _is_auto(preset, minutes, built, init, options.get("steps")):
+        auto = Auto({**words, **{key: value for key, value in options.items() if value is not None}}, screen.say)
     if init is not None:
         first = open_model(init)
         if model not in (None, first.recipe.model):
@@ -293,11 +304,90 @@ def train(
     else:
         corpus_folder = folder / "corpus"
         corpus, words = _built(
-            [str(given) for given in inputs], corpus_folder, model, words, source, valid, test, screen
+            [str(given) for given in inputs], corpus_folder, model, words, source, valid, test, screen, auto
         )
     options |= {"model": model, "init": None if init is None else str(init), "threads": threads, "device": device}
-    made = plan(corpus, folder, corpus_folder, settings=words, **options)
+    if auto is None:
+        made = plan(corpus, folder, corpus_folder, settings=words, **options)
+    else:
+        made = _sized(auto, corpus, folder, corpus_folder, words, minutes or MINUTES, options)
     return start(folder, made, screen)
+
+
+def _is_auto(
+    preset: str | None, minutes: float | None, built: bool, init: str | Path | None, steps: int | None
+) -> bool:
+    """Whether a run is to be sized by its corpus. Raises InputError for what does not go together."""
+    preset = choose("preset", preset or ("none" if built or init is not None else "auto"), NAMES)
+    auto = preset == "auto"
+    if minutes is not None:
+        require(0 < minutes <= 10_080, "minutes", f"{minutes:g}", "more than 0, and 10,080 (a week) at most")
+        if not auto:
+            raise InputError("minutes are counted by preset auto alone: choose it, or give steps")
+        if steps is not None:
+            raise InputError("steps and minutes are both given: leave out one of them")
+    if auto and init is not None:
+        raise InputError("preset auto chooses sizes, and init brings its own: leave out one of them")
+    if auto and steps is None and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise InputError("preset auto measures the speed of one process: with several give steps")
+    return auto
+
+
+def _sized(
+    auto: Auto,
+    corpus: Corpus,
+    folder: Path,
+    corpus_folder: Path,
+    words: Mapping[str, Any],
+    minutes: float,
+    options: Mapping[str, Any],
+) -> Plan:
+    """The plan of a run that is sized by its corpus; its steps by the clock, unless `options` give them."""
+    options = {key: value for key, value in options.items() if value is not None}
+    rows = corpus.splits["train"]
+    tokens = len(rows.tokens) + len(rows)
+    # with everything as given first, so that what makes no sense is said before anything is chosen
+    before = plan(corpus, folder, corpus_folder, settings=words, **options)
+    settings_now = {**before.recipe.settings(), **dataclasses.asdict(before.training)}
+    chosen = auto.sizes(len(rows), tokens, _entropy(rows), settings_now)
+    options["batch"] = chosen.pop("batch", before.batch)
+    words = {**chosen, **words}
+    if "steps" not in options:
+        made = plan(corpus, folder, corpus_folder, settings=words, steps=10_000, **options)
+        step, judging = _timed(corpus, made)
+        options["steps"] = auto.steps(step, judging, minutes, len(rows), tokens, made.batch * made.training.accumulate)
+    return plan(corpus, folder, corpus_folder, settings=words, **options)
+
+
+def _entropy(rows: Rows) -> float:
+    """The entropy of a token, stops counted, by frequency alone, in nats; of the first ten million tokens."""
+    counts = np.bincount(rows.tokens[:10_000_000], minlength=2).astype(float)
+    counts[1] = len(rows) * min(1.0, 10_000_000 / max(1, len(rows.tokens)))  # the stops, which no row stores
+    shares = counts[counts > 0] / counts.sum()
+    return float(-(shares * np.log(shares)).sum())
+
+
+def _timed(corpus: Corpus, made: Plan) -> tuple[float, float]:
+    """What a step and an evaluation of this very plan take on this machine, in seconds. The model is thrown away."""
+    torch.set_num_threads(made.threads)
+    torch.set_flush_denormal(True)
+    device = trainer.own_device(made.device)
+    model = config.build(made.recipe, vocabulary(corpus.codec))
+    training = trainer.Training(model, made.training, steps=made.steps, seed=made.seed, device=device)
+    numbers = itertools.count()
+
+    def work() -> int:
+        rows = [corpus.batch(next(numbers), made.seed, made.batch) for _ in range(made.training.accumulate)]
+        batches = [trainer.Rows(torch.from_numpy(one.tokens).to(device), one.total) for one in rows]
+        return training.update(batches).tokens
+
+    rows = corpus.splits["train"]
+    token = seconds(work)  # since batches differ in length
+    began = time.monotonic()
+    validate(model.eval(), corpus, made)
+    draw_samples(model, corpus, made)
+    batch = min(made.batch, len(rows)) * made.training.accumulate
+    return token * batch * (len(rows.tokens) + len(rows)) / len(rows), time.monotonic() - began
 
 
 def _built(
@@ -309,6 +399,7 @@ def _built(
     valid: str | Sequence[str] | None,
     test: str | Sequence[str] | None,
     screen: Screen,
+    auto: Auto | None,
 ) -> tuple[Corpus, dict[str, Any]]:
     """Build the corpus of a new run. Returns it, and the settings that are left for the model."""
     source = source or build.source_of(inputs)
@@ -320,7 +411,9 @@ def _built(
         raise InputError("several processes need a built corpus: run `corpora build` first and train on its folder")
     screen.say(f"building the corpus {target}")
     taken = {key: value for key, value in words.items() if key in names}
-    corpus = build.build(inputs, target, source=source, valid=valid, test=test, words=taken, replace=target.exists())
+    corpus = build.build(
+        inputs, target, source=source, valid=valid, test=test, words=taken, replace=target.exists(), chooser=auto
+    )
     for note in corpus.manifest.get("notes", []):
         screen.say(f"note: {note}")
     return corpus, {key: value for key, value in words.items() if key not in names}

@@ -322,8 +322,9 @@ class SentenceVAE:
         Raises InputError for a sentence that is empty or too long, or bad numbers.
         """
         if steps is not None:
-            how = {"path": path, "beams": beams, "rerank": rerank, "pace": pace, "constraint": constraint}
-            return self.walks([(start, end)], steps=steps, **how)[0]
+            return self.walks(
+                [(start, end)], steps=steps, path=path, beams=beams, rerank=rerank, pace=pace, constraint=constraint
+            )[0]
         _check(path, beams, pace)
         ends = self.encode([start, end])
 
