@@ -377,6 +377,7 @@ def test_several_processes_disturb_the_codes_as_one_would():
 # Batch norm on the posterior's mean.
 
 
+@torch.no_grad()
 def test_batch_norm_puts_the_floor_that_it_promises_under_the_rate():
     """KL = m^2 / 2 where sigma is 0: then the mean over a batch is the floor, Z (gamma^2 + shift^2) / 2; else more."""
     tokens = small.rows([2, 5, 3, 1, 6, 4])
