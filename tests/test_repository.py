@@ -235,9 +235,14 @@ DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs
 PARSERS = {"textgen": textgen_cli.parser(), "corpora": corpora_cli.parser()}
 
 
+def below(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    """The sub-commands of a parser."""
+    found = (action.choices for action in parser._actions if isinstance(action, argparse._SubParsersAction))
+    return next(found, {})
+
+
 def verbs(program: str) -> dict[str, argparse.ArgumentParser]:
-    actions = PARSERS[program]._actions
-    return next(action.choices for action in actions if isinstance(action, argparse._SubParsersAction))
+    return below(PARSERS[program])
 
 
 def code(path: Path) -> tuple[list[str], list[str]]:
@@ -296,13 +301,19 @@ def test_there_are_commands_in_the_documents():
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_every_verb_and_option_named_in_a_sentence_exists(path):
     options = {
-        option for program in PARSERS for verb in verbs(program).values() for option in verb._option_string_actions
+        option
+        for program in PARSERS
+        for verb in verbs(program).values()
+        for parser in (verb, *below(verb).values())
+        for option in parser._option_string_actions
     }
     for text in code(path)[1]:
         for program, verb, *rest in (words for words in commands(text) if len(words) > 1):
             assert verb in verbs(program), f"{path.name}: {text}"
+            parser = verbs(program)[verb]
+            parser = below(parser).get(rest[0] if rest else "", parser)
             for option in (word.partition("=")[0] for word in rest if word.startswith("-")):
-                assert option in verbs(program)[verb]._option_string_actions, f"{path.name}: {text}"
+                assert option in parser._option_string_actions, f"{path.name}: {text}"
         if text.startswith("--") and text[2:3].isalpha():
             assert text.split()[0].partition("=")[0] in options | {"--help"}, f"{path.name}: {text}"
 
