@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 ORDER = 4  # of the n-grams of self-BLEU
 REFERENCES = 500  # sentences that self-BLEU compares with each other
-SHORTLIST = 10  # training sentences by n-grams, among which the nearest is looked for by edit distance
+SHORTLIST = 30  # training sentences by n-grams, among which the nearest is looked for by edit distance
 
 WORD = r"\S+"
 
