@@ -18,7 +18,7 @@ from torch.distributions import Categorical, Independent, MixtureSameFamily, Nor
 
 import small
 from small import BLANK, PAD, STOP
-from textgen import evaluate
+from textgen import evaluate, figures, run
 from textgen.backbone import Vocabulary
 from textgen.model import Latent
 from textgen.priors import mixture
@@ -500,3 +500,36 @@ def test_the_importance_weights_of_a_known_integral():
     reversed_sign = float((likelihood - prior + infer).logsumexp(0)) - math.log(samples)
     assert right == pytest.approx(exact, abs=TOLERANCE)
     assert reversed_sign > exact + 0.2
+
+
+def test_a_few_codes_everywhere_corrected_by_many_on_some_are_many_everywhere(toy_run, toy_corpus):
+    """The control variate lands on the bound of all rows, which a few codes alone miss."""
+    opened = run.open_model(toy_run)
+    texts, where = figures.texts(opened, toy_corpus, "train")
+    texts = texts[:120]
+    whole = figures.measure(opened, texts, where=where, samples=100)
+    few = figures.measure(opened, texts, where=where, samples=5)
+    found = figures.measure(opened, texts, where=where, samples=100, rows=60, everywhere=5)
+    assert found["NLL"] == pytest.approx(whole["NLL"], abs=0.25)
+    assert few["NLL"] > whole["NLL"] + 0.4
+    assert "from K=5 on all, by 60 sentences" in found.figures[0].estimator
+    assert found.figures[1].estimator.count("words") == 1
+    assert found["rate"] == pytest.approx(whole["rate"], abs=1e-4), "exact, of all rows"
+
+
+def test_rows_keep_their_places_among_bounds(toy_run, toy_corpus):
+    """Batches go by length; what comes back must be in the order asked for."""
+    opened = run.open_model(toy_run)
+    texts, _ = figures.texts(opened, toy_corpus, "test")
+    whole = figures.Encoded(opened, texts[:20])
+    some = list(range(19, -1, -1))
+    found = figures._bounds(opened.model, whole, some, 2, 0, False).rate
+    posterior = opened.model.posterior(whole.padded(some))
+    torch.testing.assert_close(found, opened.model.rates(posterior).sum(1).double().detach(), rtol=1e-4, atol=1e-4)
+
+
+def test_a_script_without_spaces_gets_no_perplexity_per_word(toy_run):
+    opened = run.open_model(toy_run)
+    found = figures.measure(opened, ["cat", "dog"], where="two words", samples=2)
+    assert "perplexity" not in [figure.name for figure in found.figures]
+    assert found["token perplexity"] > 1

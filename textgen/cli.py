@@ -236,6 +236,14 @@ def parser() -> Parser:
     judging.add_argument(
         "--samples", type=int, default=500, metavar="K", help="importance samples for each row (default 500)"
     )
+    judging.add_argument(
+        "--everywhere",
+        type=int,
+        default=0,
+        metavar="K",
+        help="likelihood of all rows: K samples each, corrected by what --samples add on --rows (default: those alone)",
+    )
+    judging.add_argument("--max-words", type=int, default=0, metavar="N", help="sentences of at most N words alone")
     judging.add_argument("--beams", type=int, default=1, metavar="N", help="of the reconstructions (default 1: greedy)")
     for given in (sampling, judging):
         given.add_argument("--prior", metavar="normal", help="N(0, I) in the place of a prior that was fitted")
@@ -607,17 +615,25 @@ def _at_least(name: str, value: int, least: int, most: int) -> None:
 def _evaluate(chosen: argparse.Namespace) -> int:
     _at_least("--rows", chosen.rows, 0, 100_000_000)
     _at_least("--samples", chosen.samples, 1, 1_000_000)
+    _at_least("--everywhere", chosen.everywhere, 0, 1_000_000)
+    _at_least("--max-words", chosen.max_words, 0, 1_000_000)
     _at_least("--beams", chosen.beams, 1, 100)
     from textgen import figures
 
     opened = _open(chosen)
     texts, where = figures.texts(opened, Path(chosen.data), chosen.split)
+    if chosen.max_words:
+        texts, where = (
+            [text for text in texts if len(text.split()) <= chosen.max_words],
+            f"{where}, to {chosen.max_words} words",
+        )
     found = figures.measure(
         opened,
         texts,
         where=where,
         rows=chosen.rows,
         samples=chosen.samples,
+        everywhere=chosen.everywhere,
         seed=chosen.seed,
         beams=chosen.beams,
         progress=not chosen.json,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,11 @@ from corpora import build
 from corpora.corpus import Corpus
 from corpora.errors import InputError
 from corpora.sources import text as text_source
-from textgen import evaluate, sampler
+from textgen import evaluate
+from textgen.benchmark.judge import spaced
 from textgen.model import Autoregressive, Latent
 from textgen.run import Opened
+from textgen.sentences import SentenceVAE
 
 
 @dataclass(frozen=True)
@@ -108,12 +110,18 @@ def measure(
     rows: int = 0,
     samples: int = 500,
     seed: int = 0,
+    everywhere: int = 0,
     beams: int = 1,
     progress: bool = False,
 ) -> Figures:
     """Every figure of a model on the texts: likelihood and reconstruction on `rows` of them, drawn by `seed` (0: all),
     mutual information and active units on all, up to 20,000. Rows longer than the model takes are left out, and
-    counted in the name of the data. Raises InputError if none is left."""
+    counted in the name of the data. Raises InputError if none is left.
+
+    With `everywhere` the likelihood is that of all the texts: the importance-weighted bound of so many codes on each,
+    corrected by the mean of what `samples` codes add on the `rows` (a control variate: in expectation the bound of
+    `samples` codes on all, at a fraction of the time).
+    """
     model = opened.model
     whole = Encoded(opened, texts)
     if whole.left_out:
@@ -124,7 +132,7 @@ def measure(
     draw = np.random.default_rng(seed)
     some = sorted(draw.choice(count, rows, replace=False).tolist()) if 0 < rows < count else list(range(count))
     if isinstance(model, Latent):
-        figures = _likelihood(model, whole, some, samples, seed, progress) if model.noise else []
+        figures = _likelihood(model, whole, some, samples, seed, progress, everywhere) if model.noise else []
         every = list(range(count)) if count <= MOST else sorted(draw.choice(count, MOST, replace=False).tolist())
         figures += _codes(model, whole, every, seed)
         figures += _reconstruction(opened, whole, some, beams)
@@ -139,26 +147,51 @@ MOST = 20_000  # sentences between which mutual information is estimated: time a
 
 
 def _likelihood(
-    model: Latent, whole: Encoded, some: Sequence[int], samples: int, seed: int, progress: bool
+    model: Latent, whole: Encoded, some: Sequence[int], samples: int, seed: int, progress: bool, everywhere: int
 ) -> list[Figure]:
-    """Bounds on the likelihood, and what they are made of."""
-    parts, done = [], 0
-    for batch in _tracked(list(whole.batches(some, 8)), progress):
-        parts.append(evaluate.bounds(model, whole.padded(batch), samples=samples, seed=seed, first=done))
-        done += len(batch)
-    found = evaluate.Bounds(*(torch.cat(values) for values in zip(*parts, strict=True)))
-    codes, prior = f"{samples} codes from q(z | x) each", model.prior.title
+    """Bounds on the likelihood, and what they are made of; with `everywhere`, of all rows by a few codes each."""
+    found = _bounds(model, whole, some, samples, seed, progress)
+    nll, codes, prior = found.nll, f"{samples} codes from q(z | x) each", model.prior.title
+    bound, gained = f"importance-weighted bound, K={samples}, prior {prior}", torch.zeros(1, dtype=torch.double)
+    if everywhere:
+        every, fine = list(range(len(whole.rows))), nll
+        found = _bounds(model, whole, every, everywhere, seed + 1, progress)
+        gained = fine - found.nll[some]
+        codes = f"{everywhere} codes from q(z | x) each"
+        bound += f" ({_gain(gained)} from K={everywhere} on all, by {len(some):,} sentences)"
+        nll, some = found.nll + gained.mean(), every
     rate = f"exact KL(q(z | x) || {prior})" if model.prior.standard else f"Monte Carlo KL(q(z | x) || {prior}), {codes}"
     return [
-        *_per_unit(_mean("NLL", found.nll, f"importance-weighted bound, K={samples}, prior {prior}"), whole, some),
+        *_per_unit(_mean("NLL", nll, bound), whole, some),
         _mean("negative ELBO", found.negative_elbo, f"{codes}, prior {prior}"),
         _mean("distortion", found.distortion, codes),
         _mean("rate", found.rate, rate),
     ]
 
 
+def _gain(gained: torch.Tensor) -> str:
+    return f"{gained.mean():+.2f} +- {gained.std() / math.sqrt(len(gained)):.2f}"
+
+
+def _bounds(
+    model: Latent, whole: Encoded, some: Sequence[int], samples: int, seed: int, progress: bool
+) -> evaluate.Bounds:
+    """The bounds of the rows `some`, in their order."""
+    order: list[int] = []
+    parts = []
+    for batch in _tracked(list(whole.batches(some, 8)), progress):
+        parts.append(evaluate.bounds(model, whole.padded(batch), samples=samples, seed=seed, first=len(order)))
+        order += batch
+    place = {number: place for place, number in enumerate(order)}
+    places = [place[number] for number in some]
+    return evaluate.Bounds(*(torch.cat(values)[places] for values in zip(*parts, strict=True)))
+
+
 def _per_unit(nll: Figure, whole: Encoded, some: Sequence[int]) -> list[Figure]:
-    """The NLL, and the same as perplexities and bits per byte: figures that compare."""
+    """The NLL, and the same as perplexities and bits per byte: figures that compare.
+
+    Scripts that write no words apart get no perplexity per word.
+    """
     texts = [whole.codec.normalise(whole.texts[number]) for number in some]
     words = sum(len(text.split()) for text in texts) + len(texts)
     tokens = sum(len(whole.rows[number]) for number in some) + len(texts)
@@ -166,15 +199,18 @@ def _per_unit(nll: Figure, whole: Encoded, some: Sequence[int]) -> list[Figure]:
     total, how = nll.value * len(texts), nll.estimator
     stops = f"{how}; %s, one for the end of each sentence"
     unknown = sum(row.count(whole.codec.blank) for row in (whole.rows[number] for number in some))
-    if unknown:  # one cheap token stands for many bytes: bits per byte would flatter, and words compare alone
+    if unknown:
         stops += f", {unknown:,} tokens unknown"
-    figures = [
-        nll,
-        Figure("perplexity", math.exp(min(700.0, total / words)), "per word", stops % f"{words:,} words"),
-        Figure("token perplexity", math.exp(min(700.0, total / tokens)), "per token", stops % f"{tokens:,} tokens"),
-        Figure("bits per byte", total / math.log(2) / octets, "bits", stops % f"{octets:,} bytes of UTF-8"),
-    ]
-    return figures[:-1] if unknown else figures
+    figures = [nll]
+    if spaced(texts):
+        per_word = math.exp(min(700.0, total / words))
+        figures.append(Figure("perplexity", per_word, "per word", stops % f"{words:,} words"))
+    per_token = math.exp(min(700.0, total / tokens))
+    figures.append(Figure("token perplexity", per_token, "per token", stops % f"{tokens:,} tokens"))
+    if not unknown:  # one cheap token stands for many bytes: bits per byte would flatter, and words compare alone
+        per_byte = total / math.log(2) / octets
+        figures.append(Figure("bits per byte", per_byte, "bits", stops % f"{octets:,} bytes of UTF-8"))
+    return figures
 
 
 def _codes(model: Latent, whole: Encoded, every: Sequence[int], seed: int) -> list[Figure]:
@@ -189,29 +225,20 @@ def _codes(model: Latent, whole: Encoded, every: Sequence[int], seed: int) -> li
     return [*figures, Figure("active units", evaluate.active_units(posterior.mean), f"of {model.latent}", how)]
 
 
-@torch.inference_mode()
 def _reconstruction(opened: Opened, whole: Encoded, some: Sequence[int], beams: int) -> list[Figure]:
-    """BLEU and exact match of sentences decoded from their posterior means."""
+    """BLEU and exact match of sentences decoded from their posterior means, as `reconstruct` does it."""
     from sacrebleu.metrics import BLEU
 
-    model, codec = opened.model, opened.codec
-    assert isinstance(model, Latent)
-    given, made = [], []
-    for batch in whole.batches(some, 64):
-        codes = model.posterior(whole.padded(batch)).mean
-        found = sampler.beam(
-            model.backbone, model.vocab, rows=len(batch), length=opened.length, beams=beams, context=codes
-        )
-        given += [codec.normalise(whole.texts[number]) for number in batch]
-        made += [codec.decode(row) for row in found.tokens[:, 0].tolist()]
-    spaced = sum(" " in text for text in given) > len(given) / 2
-    bleu = BLEU(tokenize="13a" if spaced else "char")
+    sentences = [whole.texts[number] for number in some]
+    given = [opened.codec.normalise(text) for text in sentences]
+    made = SentenceVAE(opened).reconstruct(sentences, beams=beams)
+    bleu = BLEU(tokenize="13a" if spaced(given) else "char")
     score = bleu.corpus_score(made, [given]).score
-    same = 100 * sum(one == other for one, other in zip(given, made, strict=True)) / len(given)
-    how = f"{'greedy' if beams == 1 else f'beam {beams}'} from the posterior mean"
+    same = torch.tensor([100.0 * (one == other) for one, other in zip(given, made, strict=True)])
+    how = f"{'greedy' if beams == 1 else f'{beams} beams, re-ranked,'} from the posterior mean, {len(some):,} sentences"
     return [
         Figure("reconstruction BLEU", score, "0 to 100", f"{how}; sacreBLEU {bleu.get_signature()}"),
-        Figure("exact match", same, "% of sentences", how),
+        replace(_mean("exact match", same, how), unit="% of sentences"),
     ]
 
 
