@@ -26,7 +26,7 @@ LINES = [f"the {one} {two} {three}" for one in ("cat", "dog", "fox", "hen", "owl
 def chosen(tokens: int, length: float = 12.0, model: str = "vae", **given: object) -> dict[str, object]:
     recipe, (training,) = config.recipe(model, given, Training())
     settings = {**recipe.settings(), "lr": training.lr}
-    return Auto(given, lambda line: None).sizes(round(tokens / length), tokens, 5.5, settings)
+    return Auto(given, lambda line: None).sizes(round(tokens / length), tokens, 2 * round(length), 5.5, settings)
 
 
 @pytest.fixture
@@ -142,7 +142,7 @@ def test_fifty_lines_are_enough_and_every_choice_has_a_reason(text):
     said = screen.chosen()
     assert list(said) == [
         "codec", "vocab", "valid_share", "max_length", "width", "embedding", "encoder_width", "encoder_embedding",
-        "rate", "latent", "dropout", "word_dropout", "lr", "batch", "steps",
+        "encoder_places", "rate", "latent", "dropout", "word_dropout", "lr", "batch", "steps",
     ]  # fmt: skip
     assert all(len(reason.split(maxsplit=1)[1]) > 10 for reason in said.values())
     assert "50 rows" in said["valid_share"]

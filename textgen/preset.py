@@ -48,7 +48,7 @@ SIZES = (
     Size(50_000, 192, 128, 16, 0.4, 0.3, 3e-3, 32, 0.10, 40),
     Size(300_000, 256, 128, 32, 0.3, 0.3, 3e-3, 64, 0.25, 40),
     Size(3_000_000, 384, 192, 48, 0.2, 0.2, 2e-3, 64, 0.30, 25),
-    Size(math.inf, 512, 256, 64, 0.1, 0.1, 1e-3, 64, 0.30, 10),
+    Size(math.inf, 512, 256, 64, 0.1, 0.1, 2e-3, 64, 0.30, 10),
 )
 
 
@@ -125,10 +125,12 @@ class Auto:
             self._choose(chosen, "max_length", most, why)
         return chosen
 
-    def sizes(self, rows: int, tokens: int, entropy: float, settings: Mapping[str, Any]) -> dict[str, Any]:
-        """Settings of model and training, and `batch`, from the train split: its rows, its tokens (stops counted),
-        and the entropy of a token, in nats, by frequency alone. `settings`: all that the recipe has, with their
-        values now.
+    def sizes(
+        self, rows: int, tokens: int, longest: int, entropy: float, settings: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Settings of model and training, and `batch`, from the train split: its rows, its tokens and those of
+        its longest row (stops counted), and the entropy of a token, in nats, by frequency alone. `settings`: all that
+        the recipe has, with their values now.
         """
         chosen: dict[str, Any] = {}
         size = size_for(tokens)
@@ -145,6 +147,7 @@ class Auto:
         choose("embedding", size.embedding, "goes with that width")
         choose("encoder_width", size.width // 2, "half of that width: the encoder reads both ways")
         choose("encoder_embedding", size.embedding, "as the decoder's")
+        choose("encoder_places", min(64, longest), f"{longest} tokens of the longest row, at most 64, read one by one")
         if settings.get("noise") and settings.get("rate") is not None:
             why = (
                 f"{100 * size.share:.0f} % of {entropy:.1f} nats of a token by frequency x {length:.1f} tokens of a row"

@@ -349,7 +349,7 @@ def _sized(
     # with everything as given first, so that what makes no sense is said before anything is chosen
     before = plan(corpus, folder, corpus_folder, settings=words, **options)
     settings_now = {**before.recipe.settings(), **dataclasses.asdict(before.training)}
-    chosen = auto.sizes(len(rows), tokens, _entropy(rows), settings_now)
+    chosen = auto.sizes(len(rows), tokens, int(rows.lengths.max()), _entropy(rows), settings_now)
     options["batch"] = chosen.pop("batch", before.batch)
     words = {**chosen, **words}
     if "steps" not in options:
