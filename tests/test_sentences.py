@@ -21,7 +21,7 @@ from corpora.errors import InputError
 from textgen import run, sentences
 from textgen.draw import normals
 from textgen.sampler import Choice
-from textgen.sentences import MOST_POINTS, Point, SentenceVAE, Walk, arc, difference, line
+from textgen.sentences import MOST_POINTS, REFINE, Point, SentenceVAE, Walk, arc, difference, line
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def test_a_walk_has_so_many_points_evenly_from_one_end_to_the_other(vae, texts, 
     walk = vae.interpolate(texts[0], texts[1], steps=steps, path=path, beams=3, pace="code")
     assert len(walk) == len(list(walk)) == steps
     assert [point.position for point in walk] == [number / (steps - 1) for number in range(steps)]
-    ends = vae.decode(vae.encode(texts[:2]), beams=3)
+    ends = vae.decode(vae.encode(texts[:2], refine=REFINE), beams=3)
     assert [walk[0].text, walk[-1].text] == ends
     assert (walk.start, walk.end, walk.kind) == (texts[0], texts[1], path)
     assert all(point.distortion >= 0 and point.drift >= 0 and point.text for point in walk)
@@ -64,7 +64,7 @@ def test_a_walk_at_the_pace_of_the_text_says_what_stands_at_its_positions(vae, t
     positions = [point.position for point in walk]
     assert (len(walk), positions[0], positions[-1]) == (steps, 0, 1)
     assert all(one < other for one, other in pairwise(positions))
-    ends = vae.encode(texts[:2])
+    ends = vae.encode(texts[:2], refine=REFINE)
     assert [point.text for point in walk] == vae.decode(torch.stack([line(*ends, p) for p in positions]), beams=3)
 
 
@@ -135,7 +135,7 @@ def test_bisection_leaves_no_sentence_twice_in_a_row(vae, texts, path):
         assert (walk[0].position, walk[-1].position) == (0, 1)
         assert all(a.position < b.position for a, b in pairwise(walk))
         assert all(a.text != b.text for a, b in pairwise(walk)) or len(walk) == 2
-        assert [walk[0].text, walk[-1].text] == vae.decode(vae.encode([one, other]), beams=2)
+        assert [walk[0].text, walk[-1].text] == vae.decode(vae.encode([one, other], refine=REFINE), beams=2)
 
 
 @given(st.lists(st.sampled_from(["a b c", "a b d", "a x y", "p q r", "s t u", "v w z"]), min_size=1, max_size=20))
@@ -253,8 +253,8 @@ def test_difference_is_the_share_of_words_to_change():
 def test_decoding_the_codes_of_sentences_reconstructs_them(vae, texts):
     codes = vae.encode(texts)
     assert codes.shape == (len(texts), vae.latent)
-    assert vae.decode(codes, beams=3) == vae.reconstruct(texts, beams=3)
-    assert vae.decode(codes, beams=3) == vae.reconstruct(texts, beams=3, rerank=True)
+    assert vae.decode(codes, beams=3) == vae.reconstruct(texts, beams=3, refine=0)
+    assert vae.decode(codes, beams=3) == vae.reconstruct(texts, beams=3, refine=0, rerank=True)
 
 
 def test_a_batch_of_sentences_encodes_and_decodes_as_one_by_one(vae, texts):
@@ -459,3 +459,41 @@ def test_pushing_uploads_a_whole_model_folder(vae, texts, monkeypatch):
     assert vae.push_to_hub("owner/name", private=True) == "https://huggingface.co/owner/name"
     assert calls == [("create", "owner/name", "private=True", "exist_ok=True"), ("upload", "owner/name")]
     assert not folders[0].exists()
+
+
+# ------------------------------------------------------------------------------------------------- refined codes
+
+
+def test_refined_codes_give_more_sentences_back_and_stay_where_the_posterior_is():
+    vae = SentenceVAE.from_pretrained()
+    texts = [f"{who} {did} the {what}." for who in ("he", "sylvia") for did in ("opened", "admired", "had sold")
+             for what in ("door", "old gentleman", "gooseberries")]  # fmt: skip
+    means, codes = vae.encode(texts), vae.encode(texts, refine=10)
+    before, after = ([a == b for a, b in zip(texts, vae.decode(z, beams=1), strict=True)] for z in (means, codes))
+    assert 0 < sum(before) < sum(after)
+    moved = (codes != means).any(1).tolist()
+    assert moved == [not same for same in before], "a code that gives its sentence back is left alone"
+    deviations = vae.model.posterior(vae.tokens(texts)).stddev.detach()
+    assert float(((codes - means) / deviations).norm(dim=1).max()) < 1.5 * vae.latent**0.5
+    assert all(weight.grad is None for weight in vae.model.parameters())
+
+
+def test_refining_is_the_same_every_time_and_for_each_sentence_alone(vae, toy_corpus):
+    rows = Corpus.open(toy_corpus).rows("valid")
+    texts = [rows.text(row) for row in range(12)]
+    codes = vae.encode(texts, refine=5)
+    assert torch.equal(vae.encode(texts, refine=5), codes)
+    for row in (0, 7):
+        torch.testing.assert_close(vae.encode([texts[row]], refine=5)[0], codes[row], atol=1e-3, rtol=1e-3)
+    with torch.inference_mode(), pytest.raises(RuntimeError):
+        vae.encode(texts, refine=5)  # there is no gradient in there; the verbs never call it so
+
+
+def test_a_plain_autoencoder_is_not_refined(toy_autoencoder):
+    vae = SentenceVAE.from_pretrained(toy_autoencoder)
+    assert torch.equal(vae.encode(["the cat sees a dog"], refine=9), vae.encode(["the cat sees a dog"]))
+
+
+def test_refining_needs_a_number_of_steps(vae):
+    with pytest.raises(InputError, match="refine=-1: expected 0 to 1000 steps"):
+        vae.encode(["the cat"], refine=-1)

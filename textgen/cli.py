@@ -98,6 +98,15 @@ def parser() -> Parser:
             "--rhyme", metavar="CHARACTER|FINAL", help="the last one rhymes with this, or on this final (ang)"
         )
 
+    def refined(made: Parser, steps: int = 10) -> None:
+        made.add_argument(
+            "--refine",
+            type=int,
+            default=steps,
+            metavar="N",
+            help=f"steps towards a code that gives its sentence back (default {steps}; 0: the posterior mean)",
+        )
+
     training = verb("train", "train a model on text", _TRAIN, model=False)
     training.add_argument("words", nargs="*", metavar="IN|KEY=VALUE", help="text to train on, and settings")
     training.add_argument("--model", metavar="KIND", help="vae (default), lm or autoencoder")
@@ -152,6 +161,7 @@ def parser() -> Parser:
     walking.add_argument(
         "--no-rerank", action="store_true", help="take the likeliest candidate, without the cycle check"
     )
+    refined(walking)
     ruled(walking)
 
     sampling = verb("sample", "draw new sentences")
@@ -173,6 +183,7 @@ def parser() -> Parser:
     again = verb("reconstruct", "encode sentences and decode them again")
     again.add_argument("sentences", nargs="+", metavar="SENTENCE|-", help="sentences, or - for lines of standard input")
     again.add_argument("--beams", type=int, default=5, metavar="N", help="candidates (default 5; 1 is greedy)")
+    refined(again)
     ruled(again)
 
     near = verb("neighbours", "the sentences of a corpus nearest to a sentence, by their codes")
@@ -196,6 +207,7 @@ def parser() -> Parser:
         )
     adding.add_argument("--strength", default="1", metavar="S[,S...]", help="how far to go (default 1)")
     adding.add_argument("--beams", type=int, default=10, metavar="N", help="candidates (default 10; 1 is greedy)")
+    refined(adding)
     ruled(adding)
 
     turning = verb("vary", "turn one or two of a sentence's codes, the others held")
@@ -209,6 +221,7 @@ def parser() -> Parser:
         "--span", type=float, default=2.0, metavar="X", help="from -X to X standard deviations (default 2)"
     )
     turning.add_argument("--beams", type=int, default=5, metavar="N", help="candidates (default 5; 1 is greedy)")
+    refined(turning)
     ruled(turning)
 
     encoding = verb("encode", "write the codes of sentences to a .npz file")
@@ -217,6 +230,7 @@ def parser() -> Parser:
     )
     encoding.add_argument("--out", required=True, metavar="FILE.npz", help="where the array `codes` (N, Z) goes")
     encoding.add_argument("--draw", action="store_true", help="draw from the posterior instead of taking its mean")
+    refined(encoding, 0)
 
     decoding = verb("decode", "write a sentence for each code in a .npz file")
     decoding.add_argument("codes", metavar="FILE.npz", help="an array `codes` (N, Z), as `encode` writes it")
@@ -304,6 +318,8 @@ def _main(argv: Sequence[str] | None) -> int:
     }
     if getattr(chosen, "threads", None) is not None and not 1 <= chosen.threads <= 1024:
         raise InputError(f"--threads {chosen.threads}: expected 1 to 1024")
+    if getattr(chosen, "refine", None) is not None:
+        _at_least("--refine", chosen.refine, 0, 1000)
     if getattr(chosen, "seed", None) is not None and not 0 <= chosen.seed < 2**32:
         raise InputError(f"--seed {chosen.seed}: expected 0 to {2**32 - 1}")
     return verbs[chosen.command](chosen)
@@ -431,7 +447,7 @@ def _interpolate(chosen: argparse.Namespace) -> int:
 
     vae = SentenceVAE(_open(chosen))
     how = {"path": chosen.path, "beams": chosen.beams, "pace": chosen.pace, "constraint": _rules(chosen, vae.codec)}
-    walk = vae.interpolate(*chosen.sentences, steps=steps, rerank=not chosen.no_rerank, **how)
+    walk = vae.interpolate(*chosen.sentences, steps=steps, rerank=not chosen.no_rerank, refine=chosen.refine, **how)
     return _show(chosen, walk.to_dict(), str(walk))
 
 
@@ -482,7 +498,8 @@ def _reconstruct(chosen: argparse.Namespace) -> int:
 
     vae = SentenceVAE(_open(chosen))
     given = _sentences(chosen)
-    found = vae.reconstruct(given, beams=chosen.beams, constraint=_rules(chosen, vae.codec))
+    how = {"beams": chosen.beams, "refine": chosen.refine, "constraint": _rules(chosen, vae.codec)}
+    found = vae.reconstruct(given, **how)
     same = [vae.codec.normalise(one) == other for one, other in zip(given, found, strict=True)]
     text = "\n".join(f"given    {one}\ndecoded  {other}" for one, other in zip(given, found, strict=True))
     pairs = [
@@ -517,7 +534,8 @@ def _arithmetic(chosen: argparse.Namespace) -> int:
     vae = SentenceVAE(_open(chosen))
     sides = [[line for word in side for line in _lines(word)] for side in (chosen.minus, chosen.plus)]
     rules = _rules(chosen, vae.codec)
-    found = vae.arithmetic(chosen.sentence, *sides, strengths=strengths, beams=chosen.beams, constraint=rules)
+    how = {"beams": chosen.beams, "refine": chosen.refine, "constraint": rules}
+    found = vae.arithmetic(chosen.sentence, *sides, strengths=strengths, **how)
     pairs = list(zip(strengths, found, strict=True))
     text = "\n".join(f"{strength:5.2f}  {text}" for strength, text in pairs)
     value = [{"strength": strength, "text": text} for strength, text in pairs]
@@ -551,9 +569,8 @@ def _vary(chosen: argparse.Namespace) -> int:
 
     vae = SentenceVAE(_open(chosen))
     rules = _rules(chosen, vae.codec)
-    grid = vae.vary(
-        chosen.sentence, dims=dims, steps=chosen.steps, span=chosen.span, beams=chosen.beams, constraint=rules
-    )
+    how = {"beams": chosen.beams, "refine": chosen.refine, "constraint": rules}
+    grid = vae.vary(chosen.sentence, dims=dims, steps=chosen.steps, span=chosen.span, **how)
     return _show(chosen, asdict(grid), str(grid))
 
 
@@ -567,7 +584,7 @@ def _encode(chosen: argparse.Namespace) -> int:
 
     vae = SentenceVAE(_open(chosen))
     given = _sentences(chosen)
-    codes = vae.encode(given, seed=chosen.seed if chosen.draw else None).cpu().numpy()
+    codes = vae.encode(given, seed=chosen.seed if chosen.draw else None, refine=chosen.refine).cpu().numpy()
     data = io.BytesIO()
     np.savez(data, codes=codes, sentences=np.array(given))
     out = Path(chosen.out)

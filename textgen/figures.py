@@ -20,7 +20,7 @@ from textgen import evaluate
 from textgen.benchmark.judge import spaced
 from textgen.model import Autoregressive, Latent
 from textgen.run import Opened
-from textgen.sentences import SentenceVAE
+from textgen.sentences import REFINE, SentenceVAE
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Figures:
                 if float(figure.value).is_integer() and figure.unit.startswith("of ")
                 else f"{figure.value:.2f}"
             )
-            lines.append(f"  {figure.name:<24} {number + error:>16} {figure.unit:<20} {figure.estimator}")
+            lines.append(f"  {figure.name:<28} {number + error:>16} {figure.unit:<20} {figure.estimator}")
         return "\n".join(lines)
 
 
@@ -226,20 +226,24 @@ def _codes(model: Latent, whole: Encoded, every: Sequence[int], seed: int) -> li
 
 
 def _reconstruction(opened: Opened, whole: Encoded, some: Sequence[int], beams: int) -> list[Figure]:
-    """BLEU and exact match of sentences decoded from their posterior means, as `reconstruct` does it."""
+    """BLEU and exact match of sentences decoded from their posterior means, and from refined codes."""
     from sacrebleu.metrics import BLEU
 
-    sentences = [whole.texts[number] for number in some]
+    vae, sentences, figures = SentenceVAE(opened), [whole.texts[number] for number in some], []
     given = [opened.codec.normalise(text) for text in sentences]
-    made = SentenceVAE(opened).reconstruct(sentences, beams=beams)
     bleu = BLEU(tokenize="13a" if spaced(given) else "char")
-    score = bleu.corpus_score(made, [given]).score
-    same = torch.tensor([100.0 * (one == other) for one, other in zip(given, made, strict=True)])
-    how = f"{'greedy' if beams == 1 else f'{beams} beams, re-ranked,'} from the posterior mean, {len(some):,} sentences"
-    return [
-        Figure("reconstruction BLEU", score, "0 to 100", f"{how}; sacreBLEU {bleu.get_signature()}"),
-        replace(_mean("exact match", same, how), unit="% of sentences"),
-    ]
+    for refine in (0, REFINE) if vae.model.noise else (0,):
+        made = vae.reconstruct(sentences, beams=beams, refine=refine)
+        score = bleu.corpus_score(made, [given]).score
+        same = torch.tensor([100.0 * (one == other) for one, other in zip(given, made, strict=True)])
+        code = f"codes refined in up to {refine} steps" if refine else "the posterior mean"
+        how = f"{'greedy' if beams == 1 else f'{beams} beams, re-ranked,'} from {code}, {len(some):,} sentences"
+        name = "{}, refined" if refine else "{}"
+        figures += [
+            Figure(name.format("reconstruction BLEU"), score, "0 to 100", f"{how}; sacreBLEU {bleu.get_signature()}"),
+            replace(_mean(name.format("exact match"), same, how), unit="% of sentences"),
+        ]
+    return figures
 
 
 def _mean(name: str, values: torch.Tensor, estimator: str) -> Figure:

@@ -18,11 +18,15 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from corpora.errors import InputError, quoted
+from corpora.settings import require
 from textgen import run, sampler
 from textgen.model import Latent
 
+REFINE = 10  # steps towards a code that gives its sentence back; more gain little (docs/results.md)
+PULL, PACE = 0.05, 0.3  # weight of the posterior in them; their size, in its standard deviations
 MOST_POINTS = 64  # of a path whose number of points is found by bisection
 
 
@@ -189,21 +193,50 @@ class SentenceVAE:
         return torch.tensor(padded, dtype=torch.long, device=self.device).view(len(rows), longest)
 
     @torch.no_grad()  # not inference mode: a code may be where somebody's gradient begins
-    def encode(self, sentences: Sequence[str], *, seed: int | None = None, at_once: int = 256) -> Tensor:
+    def encode(
+        self, sentences: Sequence[str], *, seed: int | None = None, refine: int = 0, at_once: int = 64
+    ) -> Tensor:
         """Codes of sentences, (N, Z): the posterior means, or with `seed` draws c = m + exp(sigma) e.
 
+        `refine`: at most so many gradient steps from there for each sentence that its code does not give back
+        greedily, word for word (semi-amortised inference, Kim et al. 2018): down -log p(x | z), with half the squared
+        distance from the posterior mean, in its standard deviations, at a weight of `PULL`, so that codes stay where
+        the posterior has its mass. A plain autoencoder, which has no deviations, is not refined.
         Raises InputError for a sentence that is empty or longer than the model takes.
         """
         from textgen.draw import normals
 
+        require(0 <= refine <= 1000, "refine", refine, "0 to 1000 steps")
         found = []
         for start in range(0, len(sentences), at_once):
-            posterior = self.model.posterior(self.tokens(sentences[start : start + at_once]))
+            tokens = self.tokens(sentences[start : start + at_once])
+            posterior = self.model.posterior(tokens)
             codes = posterior.mean
             if seed is not None:
                 codes = codes + posterior.stddev * normals(seed, start, len(codes), self.latent).to(codes)
+            if refine and self.model.noise:
+                codes = self._refined(tokens, codes, posterior.mean, posterior.stddev, refine)
             found.append(codes)
         return torch.cat(found) if found else torch.zeros(0, self.latent)
+
+    def _refined(self, tokens: Tensor, codes: Tensor, means: Tensor, deviations: Tensor, steps: int) -> Tensor:
+        """Codes (B, Z) moved until each gives its row of tokens (B, L) back greedily, or `steps` are done."""
+        backbone, mask = self.model.backbone, self.model.vocab.mask(tokens)
+        away = ((codes - means) / deviations).requires_grad_()
+        optimiser = torch.optim.Adam([away], lr=PACE, betas=(0.9, 0.95))
+        for step in range(steps + 1):
+            with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):  # cuDNN's LSTM has no gradient now
+                logits = backbone(tokens, means + deviations * away)
+                wrong = ((logits.argmax(-1) != tokens) & mask).any(1)
+                if step == steps or not wrong.any():
+                    return (means + deviations * away).detach()
+                losses = F.cross_entropy(logits.transpose(1, 2), tokens, reduction="none").where(mask, 0.0).sum(1)
+                pull = PULL * away.pow(2).sum(1) / 2
+                away.grad = torch.autograd.grad((losses + pull)[wrong].sum(), away)[0]
+            before = away.detach().clone()
+            optimiser.step()
+            away.copy_(torch.where(wrong[:, None], away, before))
+        raise AssertionError("the last pass of the loop returns")
 
     def decode(
         self,
@@ -295,10 +328,12 @@ class SentenceVAE:
         *,
         beams: int = 5,
         rerank: bool = True,
+        refine: int = REFINE,
         constraint: sampler.Constraint | None = None,
     ) -> list[str]:
-        """Each sentence encoded to its posterior mean and decoded again."""
-        return self.decode(self.encode(sentences), beams=beams, rerank=rerank, constraint=constraint)
+        """Each sentence encoded, its code refined as in `encode`, and decoded again."""
+        codes = self.encode(sentences, refine=refine)
+        return self.decode(codes, beams=beams, rerank=rerank, constraint=constraint)
 
     def interpolate(
         self,
@@ -310,6 +345,7 @@ class SentenceVAE:
         beams: int = 10,
         rerank: bool = True,
         pace: str = "text",
+        refine: int = REFINE,
         constraint: sampler.Constraint | None = None,
     ) -> Walk:
         """Walk from one sentence to another: `steps` points, the two ends decoded among them.
@@ -318,15 +354,23 @@ class SentenceVAE:
         those between which the text changes evenly (see `spread`), since much of a path repeats the sentences at its
         ends; "code" takes even positions. `steps=None` bisects until neighbours share at least half of their words
         (as `difference` counts) or no new sentence turns up between them, with at most 64 points, and has no use for
-        a pace. `constraint` holds for every point, those decoded at the ends too.
+        a pace. The codes of the ends are refined as in `encode`. `constraint` holds for every point, those decoded at
+        the ends too.
         Raises InputError for a sentence that is empty or too long, or bad numbers.
         """
         if steps is not None:
             return self.walks(
-                [(start, end)], steps=steps, path=path, beams=beams, rerank=rerank, pace=pace, constraint=constraint
+                [(start, end)],
+                steps=steps,
+                path=path,
+                beams=beams,
+                rerank=rerank,
+                pace=pace,
+                refine=refine,
+                constraint=constraint,
             )[0]
         _check(path, beams, pace)
-        ends = self.encode([start, end])
+        ends = self.encode([start, end], refine=refine)
 
         def points(positions: Sequence[float]) -> list[Point]:
             codes = torch.stack([PATHS[path](ends[0], ends[1], position) for position in positions])
@@ -344,13 +388,15 @@ class SentenceVAE:
         beams: int = 10,
         rerank: bool = True,
         pace: str = "text",
+        refine: int = REFINE,
         constraint: sampler.Constraint | None = None,
     ) -> list[Walk]:
         """`interpolate` for many pairs, their points decoded together, each walk as it would be by itself."""
         _check(path, beams, pace)
         if not 2 <= steps <= 1000:
             raise InputError(f"steps {steps}: expected 2 to 1000 points, or auto")
-        ends = self.encode([sentence for pair in pairs for sentence in pair]).view(len(pairs), 2, self.latent)
+        given = [sentence for pair in pairs for sentence in pair]
+        ends = self.encode(given, refine=refine).view(len(pairs), 2, self.latent)
         tried = steps if pace == "code" else max(steps, min(MOST_TRIED, TRIED * (steps - 1) + 1))
         positions = [number / (tried - 1) for number in range(tried)]
         codes = [PATHS[path](two[0], two[1], position) for two in ends for position in positions]
@@ -412,13 +458,14 @@ class SentenceVAE:
         *,
         strengths: Sequence[float] = (1.0,),
         beams: int = 10,
+        refine: int = REFINE,
         constraint: sampler.Constraint | None = None,
     ) -> list[str]:
         """`sentence` - `minus` + `plus`, codes averaged on either side, decoded at each strength.
 
         With one sentence on either side this is a - b + c; with many it is an attribute's direction.
         """
-        code, way = self.encode([sentence])[0], self.direction(minus, plus)
+        code, way = self.encode([sentence], refine=refine)[0], self.direction(minus, plus)
         codes = torch.stack([code + strength * way for strength in strengths])
         return self.decode(codes, beams=beams, constraint=constraint)
 
@@ -430,6 +477,7 @@ class SentenceVAE:
         steps: int = 5,
         span: float = 2.0,
         beams: int = 5,
+        refine: int = REFINE,
         constraint: sampler.Constraint | None = None,
     ) -> Grid:
         """Turn one or two of a sentence's codes over a grid, the others held: what does each mean?
@@ -442,8 +490,8 @@ class SentenceVAE:
             raise InputError(f"{steps} steps to {span}: expected 2 to 50 steps, and a span above 0, up to 100")
         tokens = self.tokens([sentence])
         with torch.inference_mode():
-            posterior = self.model.posterior(tokens)
-            code, rates = posterior.mean[0], self.model.rates(posterior)[0]
+            rates = self.model.rates(self.model.posterior(tokens))[0]
+        code = self.encode([sentence], refine=refine)[0]
         chosen = rates.argsort(descending=True)[:dims].tolist() if isinstance(dims, int) else list(dims)
         if not 1 <= len(chosen) <= 2 or len({*chosen}) < len(chosen) or not all(0 <= d < self.latent for d in chosen):
             raise InputError(f"codes {dims}: expected one or two different ones from 0 to {self.latent - 1}")

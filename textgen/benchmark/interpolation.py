@@ -51,6 +51,7 @@ def arguments(add: Callable[..., Parser]) -> None:
     made.add_argument("--beams", type=int, default=10, metavar="N", help="candidates (default 10; 1 is greedy)")
     made.add_argument("--path", default="line", metavar="line|arc", help="as for `interpolate` (default line)")
     made.add_argument("--pace", default="text", metavar="text|code", help="as for `interpolate` (default text)")
+    made.add_argument("--refine", type=int, default=10, metavar="N", help="as for `interpolate` (default 10)")
     made.add_argument("--rows", type=int, default=0, metavar="N", help="draw N of the pairs (default 0: all)")
     made.add_argument("--paths", metavar="FILE", help="write the decoded paths here, to be read")
 
@@ -77,14 +78,15 @@ def main(chosen: argparse.Namespace, open_model: Callable[[], Opened]) -> Report
     judge = Judge(run.open_model(chosen.judge, str(vae.device)))
     real = figures.texts(opened, Path(chosen.real), "test")[0] if chosen.real else None
     train = figures.texts(opened, Path(chosen.train), "train")[0] if chosen.train else None
-    how = {"points": chosen.points, "path": chosen.path, "pace": chosen.pace, "beams": chosen.beams}
+    how = {key: getattr(chosen, key) for key in ("points", "path", "pace", "beams", "refine")}
     walks = walk_all(vae, pairs, progress=not chosen.json, **how)
     if chosen.paths:
         out = Path(chosen.paths)
         with files.explained(out):
             files.replace_file(out, ("\n\n".join(map(str, walks)) + "\n").encode())
     report = measure(walks, judge, vae.codec.normalise, real=real, train=train, seed=chosen.seed)
-    title = f"{opened.name} on {path.name}, {chosen.path}, pace {chosen.pace}, {chosen.beams} beams: {report.title}"
+    done = f"{chosen.path}, pace {chosen.pace}, {chosen.beams} beams, {chosen.refine} refining steps"
+    title = f"{opened.name} on {path.name}, {done}: {report.title}"
     return Report(
         title, {"model": opened.name, "data": path.name, **how, **report.facts}, report.scores, details=report.details
     )
