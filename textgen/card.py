@@ -65,7 +65,7 @@ def card(name: str, facts: Mapping[str, Any], opened: Opened) -> str:
         ]
         lines += ["| figure | value | unit | estimator |", "|---|---|---|---|"]
         for figure in figures["figures"]:
-            how = str(figure["estimator"]).replace("|", ", ")  # sacreBLEU's signature has bars in it
+            how = str(figure["estimator"]).replace("|", r"\|")  # sacreBLEU's signature has bars in it
             error = "" if figure.get("error") is None else f" ± {figure['error']:.2f}"
             lines += [f"| {figure['name']} | {figure['value']:.2f}{error} | {figure['unit']} | {how} |"]
     return "\n".join([*lines, ""])
