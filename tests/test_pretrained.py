@@ -1,0 +1,55 @@
+"""The models that ship: whole, documented, small enough, and good at what they are for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from textgen import SentenceVAE, run
+
+RECIPES = Path(__file__).parent.parent / "docs" / "recipes"
+every_model = pytest.mark.parametrize("name", run.shipped())
+
+
+def size(name: str) -> int:
+    return sum(path.stat().st_size for path in (run.PRETRAINED / name).iterdir())
+
+
+def test_all_together_stay_small():
+    assert run.DEFAULT_MODEL in run.shipped()
+    assert sum(map(size, run.shipped())) < 50e6
+
+
+@every_model
+def test_a_shipped_model_is_whole_and_documented(name):
+    opened = run.open_model(name)
+    assert size(name) < 20e6
+    card = (run.PRETRAINED / name / "README.md").read_text()
+    assert (RECIPES / f"{name}.md").read_text().splitlines()[0] in card
+    assert opened.facts["figures"]["figures"], "figures travel with the model"
+
+
+@every_model
+def test_a_shipped_model_gives_its_own_sentences_back(name):
+    """What a model writes itself (beams) lies where it is at home: most must come back word for word."""
+    vae = SentenceVAE.from_pretrained(name)
+    texts = [text for text in vae.sample(12, seed=3, beams=5) if len(vae.codec.encode(text)) < vae.length]
+    found = vae.reconstruct(texts)
+    assert sum(one == other for one, other in zip(texts, found, strict=True)) >= 0.5 * len(texts)
+
+
+def test_chinese_verse_keeps_its_length_all_along():
+    walk = SentenceVAE.from_pretrained("verse-zh").interpolate("床前明月光", "疑是地上霜")
+    assert [walk[0].text, walk[-1].text] == ["床前明月光", "疑是地上霜"]
+    assert {len(point.text) for point in walk} == {5}
+    assert walk.distinct >= 5
+
+
+def test_the_pair_of_the_lecture_is_known_again():
+    walk = SentenceVAE.from_pretrained().interpolate(
+        "i went to the store to buy some groceries", "don't worry about it, she said"
+    )
+    assert walk[0].text.startswith("i went to the ")
+    assert walk[-1].text == "don't worry about it, she said"
+    assert walk.distinct >= 6
