@@ -125,6 +125,7 @@ def arc(first: Tensor, last: Tensor, position: float) -> Tensor:
 PATHS = {"line": line, "arc": arc}
 PACES = ("text", "code")  # points where the text changes evenly, or evenly along the code
 TRIED, MOST_TRIED = 3, 256  # points decoded for each step of a walk at the pace of the text, and for all at most
+ROUNDS, FINEST = 3, 2e-3  # they come in so many rounds, each where the text changes most; the finest gap looked into
 
 
 class SentenceVAE:
@@ -350,12 +351,12 @@ class SentenceVAE:
     ) -> Walk:
         """Walk from one sentence to another: `steps` points, the two ends decoded among them.
 
-        `path`: "line", or "arc", which keeps the norm. `pace`: "text" decodes three times as many points and keeps
-        those between which the text changes evenly (see `spread`), since much of a path repeats the sentences at its
-        ends; "code" takes even positions. `steps=None` bisects until neighbours share at least half of their words
-        (as `difference` counts) or no new sentence turns up between them, with at most 64 points, and has no use for
-        a pace. The codes of the ends are refined as in `encode`. `constraint` holds for every point, those decoded at
-        the ends too.
+        `path`: "line", or "arc", which keeps the norm. `pace`: "text" decodes three times as many points, most of them
+        where the text changes most, and keeps those between which it changes evenly (see `spread`), since much of a
+        path repeats the sentences at its ends; "code" takes even positions. `steps=None` bisects until neighbours share
+        at least half of their words (as `difference` counts) or no new sentence turns up between them, with at most 64
+        points, and has no use for a pace. The codes of the ends are refined as in `encode`. `constraint` holds for
+        every point, those decoded at the ends too.
         Raises InputError for a sentence that is empty or too long, or bad numbers.
         """
         if steps is not None:
@@ -397,17 +398,21 @@ class SentenceVAE:
             raise InputError(f"steps {steps}: expected 2 to 1000 points, or auto")
         given = [sentence for pair in pairs for sentence in pair]
         ends = self.encode(given, refine=refine).view(len(pairs), 2, self.latent)
-        tried = steps if pace == "code" else max(steps, min(MOST_TRIED, TRIED * (steps - 1) + 1))
-        positions = [number / (tried - 1) for number in range(tried)]
-        codes = [PATHS[path](two[0], two[1], position) for two in ends for position in positions]
-        best = (
-            [found[0] for found in self._candidates(torch.stack(codes), beams, rerank, 64, constraint)] if codes else []
-        )
+        extra = max(0, min(MOST_TRIED, TRIED * (steps - 1) + 1) - steps) if pace == "text" else 0
+        wanted = [(pair, number / (steps - 1)) for pair in range(len(pairs)) for number in range(steps)]
+        found: list[list[Point]] = [[] for _ in pairs]
+        while wanted:
+            codes = torch.stack([PATHS[path](ends[pair, 0], ends[pair, 1], position) for pair, position in wanted])
+            best = self._candidates(codes, beams, rerank, 64, constraint)
+            for (pair, position), candidates in zip(wanted, best, strict=True):
+                found[pair].append(replace(candidates[0], position=position))
+            found = [sorted(points, key=lambda point: point.position) for points in found]
+            room = [min(-(-extra // ROUNDS), steps + extra - len(points)) for points in found]
+            wanted = [(pair, place) for pair, points in enumerate(found) for place in halves(points, room[pair])]
         walks = []
-        for number, (start, end) in enumerate(pairs):
-            points = best[number * tried : (number + 1) * tried]
-            kept = spread([point.text for point in points], steps)
-            walks.append(_walk(start, end, path, [replace(points[place], position=positions[place]) for place in kept]))
+        for (start, end), points in zip(pairs, found, strict=True):
+            kept = spread([point.text for point in points], steps, [point.position for point in points])
+            walks.append(_walk(start, end, path, [points[place] for place in kept]))
         return walks
 
     def _bisect(self, points: Any) -> list[Point]:
@@ -594,18 +599,32 @@ def difference(one: str, other: str) -> float:
     return edits(left, right) / max(1, len(left), len(right))
 
 
-def spread(texts: Sequence[str], count: int) -> list[int]:
+def halves(points: Sequence[Point], most: int) -> list[float]:
+    """Positions half way between neighbours whose texts differ, at most `most`: where they differ most, then where the
+    gap is widest; the same for a path backwards."""
+    gaps = [
+        (-difference(one.text, other.text), one.position - other.position, sorted((one.text, other.text)), one, other)
+        for one, other in pairwise(points)
+        if one.text != other.text and other.position - one.position > FINEST
+    ]
+    gaps.sort(key=lambda gap: (gap[0], round(gap[1], 9), gap[2]))
+    return [(one.position + other.position) / 2 for *_, one, other in gaps[: max(0, most)]]
+
+
+def spread(texts: Sequence[str], count: int, positions: Sequence[float] | None = None) -> list[int]:
     """`count` places along a path of texts, the first and the last among them, between which it changes evenly.
 
     They have the least sum of squared differences between neighbours, where a text that comes again costs as much as
-    one that is wholly different; of places with the same text, those that lie most evenly. By dynamic programming
-    over the places, O(count x N^2). The places of a path backwards are the same.
+    one that is wholly different; of places with the same text, those that lie most evenly, by `positions` from 0 to 1
+    (without them, by number). By dynamic programming over the places, O(count x N^2). The places of a path backwards
+    are the same.
     """
     size = len(texts)
     if size == count:
         return list(range(size))
     if list(texts[::-1]) < list(texts):  # of several that are as good, the same either way
-        return [size - 1 - place for place in reversed(spread(texts[::-1], count))]
+        back = None if positions is None else [1 - position for position in positions[::-1]]
+        return [size - 1 - place for place in reversed(spread(texts[::-1], count, back))]
     kinds = {text: number for number, text in enumerate(dict.fromkeys(texts))}
     table = np.zeros((len(kinds), len(kinds)))
     for one, left in kinds.items():
@@ -613,7 +632,8 @@ def spread(texts: Sequence[str], count: int) -> list[int]:
             if left < right:
                 table[left, right] = table[right, left] = difference(one, other)
     numbers = [kinds[text] for text in texts]
-    gaps = np.subtract.outer(np.arange(size), np.arange(size)) / max(1, size - 1)
+    where = np.arange(size) / max(1, size - 1) if positions is None else np.asarray(positions)
+    gaps = np.subtract.outer(where, where)
     table = np.where(table > 0, table, 1.0)
     costs = np.where(gaps > 0, table[np.ix_(numbers, numbers)] ** 2 + 1e-3 * gaps**2, np.inf)  # (to, from)
     best = np.where(np.arange(size) == 0, 0.0, np.inf)
