@@ -505,7 +505,7 @@ def test_the_importance_weights_of_a_known_integral():
 def test_a_few_codes_everywhere_corrected_by_many_on_some_are_many_everywhere(toy_run, toy_corpus):
     """The control variate lands on the bound of all rows, which a few codes alone miss."""
     opened = run.open_model(toy_run)
-    texts, where = figures.texts(opened, toy_corpus, "train")
+    texts, where = figures.texts(toy_corpus, "train")
     texts = texts[:120]
     whole = figures.measure(opened, texts, where=where, samples=100)
     few = figures.measure(opened, texts, where=where, samples=5)
@@ -520,7 +520,7 @@ def test_a_few_codes_everywhere_corrected_by_many_on_some_are_many_everywhere(to
 def test_rows_keep_their_places_among_bounds(toy_run, toy_corpus):
     """Batches go by length; what comes back must be in the order asked for."""
     opened = run.open_model(toy_run)
-    texts, _ = figures.texts(opened, toy_corpus, "test")
+    texts, _ = figures.texts(toy_corpus, "test")
     whole = figures.Encoded(opened, texts[:20])
     some = list(range(19, -1, -1))
     found = figures._bounds(opened.model, whole, some, 2, 0, False).rate

@@ -517,7 +517,7 @@ def _neighbours(chosen: argparse.Namespace) -> int:
     from textgen.sentences import SentenceVAE
 
     vae = SentenceVAE(_open(chosen))
-    texts, _ = figures.texts(vae.opened, Path(chosen.data), chosen.split)
+    texts, _ = figures.texts(Path(chosen.data), chosen.split)
     if 0 < chosen.rows < len(texts):
         rows = np.random.default_rng(chosen.seed).choice(len(texts), chosen.rows, replace=False)
         texts = [texts[row] for row in sorted(rows)]
@@ -638,7 +638,7 @@ def _evaluate(chosen: argparse.Namespace) -> int:
     from textgen import figures
 
     opened = _open(chosen)
-    texts, where = figures.texts(opened, Path(chosen.data), chosen.split)
+    texts, where = figures.texts(Path(chosen.data), chosen.split)
     if chosen.max_words:
         texts, where = (
             [text for text in texts if len(text.split()) <= chosen.max_words],

@@ -63,7 +63,7 @@ class Figures:
         return "\n".join(lines)
 
 
-def texts(opened: Opened | None, path: Path, split: str) -> tuple[list[str], str]:
+def texts(path: Path, split: str) -> tuple[list[str], str]:
     """The sentences of a split of a corpus, or of a text file; and what to call them. Raises InputError if none."""
     if (path / "manifest.json").is_file():
         corpus = Corpus.open(path)

@@ -64,7 +64,7 @@ def chosen(path: Path, split: str, rows: int, seed: int) -> tuple[list[str], str
         some = sorted(draw.permutation(len(whole))[: rows or None].tolist())
         texts, name = [whole.text(row) for row in some], f"{path.name}, {split} split"
     else:
-        every, name = figures.texts(None, path, split)
+        every, name = figures.texts(path, split)
         texts = [every[row] for row in sorted(draw.permutation(len(every))[: rows or None].tolist())]
     if not texts:
         raise InputError(f"{path}: no sentence")

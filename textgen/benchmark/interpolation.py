@@ -76,8 +76,8 @@ def main(chosen: argparse.Namespace, open_model: Callable[[], Opened]) -> Report
         rows = np.random.default_rng(chosen.seed).choice(len(pairs), chosen.rows, replace=False)
         pairs = [pairs[row] for row in sorted(rows)]
     judge = Judge(run.open_model(chosen.judge, str(vae.device)))
-    real = figures.texts(opened, Path(chosen.real), "test")[0] if chosen.real else None
-    train = figures.texts(opened, Path(chosen.train), "train")[0] if chosen.train else None
+    real = figures.texts(Path(chosen.real), "test")[0] if chosen.real else None
+    train = figures.texts(Path(chosen.train), "train")[0] if chosen.train else None
     how = {key: getattr(chosen, key) for key in ("points", "path", "pace", "beams", "refine")}
     walks = walk_all(vae, pairs, progress=not chosen.json, **how)
     if chosen.paths:

@@ -46,7 +46,7 @@ def main(chosen: argparse.Namespace, open_model: Callable[[], Opened]) -> Report
     from corpora import files
     from textgen import figures
 
-    texts, where = figures.texts(None, Path(chosen.data), chosen.split)
+    texts, where = figures.texts(Path(chosen.data), chosen.split)
     pairs = draw(texts, chosen.n, max_words=chosen.max_words, seed=chosen.seed)
     out = Path(chosen.out)
     with files.explained(out):
