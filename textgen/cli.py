@@ -257,7 +257,9 @@ def parser() -> Parser:
         metavar="K",
         help="likelihood of all rows: K samples each, corrected by what --samples add on --rows (default: those alone)",
     )
-    judging.add_argument("--max-words", type=int, default=0, metavar="N", help="sentences of at most N words alone")
+    judging.add_argument(
+        "--max-words", type=int, default=0, metavar="N", help="short sentences alone: N words (characters)"
+    )
     judging.add_argument("--beams", type=int, default=1, metavar="N", help="of the reconstructions (default 1: greedy)")
     for given in (sampling, judging):
         given.add_argument("--prior", metavar="normal", help="N(0, I) in the place of a prior that was fitted")

@@ -131,6 +131,8 @@ def measure(
         raise InputError(f"every sentence is empty or longer than the {opened.length - 1} tokens that this model takes")
     draw = np.random.default_rng(seed)
     some = sorted(draw.choice(count, rows, replace=False).tolist()) if 0 < rows < count else list(range(count))
+    if everywhere and (len(some) < 2 or not (isinstance(model, Latent) and model.noise)):
+        raise InputError("--everywhere corrects a bound by two rows or more: give --rows, and a model that has a bound")
     if isinstance(model, Latent):
         figures = _likelihood(model, whole, some, samples, seed, progress, everywhere) if model.noise else []
         every = list(range(count)) if count <= MOST else sorted(draw.choice(count, MOST, replace=False).tolist())
@@ -161,8 +163,11 @@ def _likelihood(
         bound += f" ({_gain(gained)} from K={everywhere} on all, by {len(some):,} sentences)"
         nll, some = found.nll + gained.mean(), every
     rate = f"exact KL(q(z | x) || {prior})" if model.prior.standard else f"Monte Carlo KL(q(z | x) || {prior}), {codes}"
+    figure = _mean("NLL", nll, bound)
+    if everywhere and figure.error is not None:
+        figure = replace(figure, error=math.hypot(figure.error, _error(gained)))
     return [
-        *_per_unit(_mean("NLL", nll, bound), whole, some),
+        *_per_unit(figure, whole, some),
         _mean("negative ELBO", found.negative_elbo, f"{codes}, prior {prior}"),
         _mean("distortion", found.distortion, codes),
         _mean("rate", found.rate, rate),
@@ -170,7 +175,12 @@ def _likelihood(
 
 
 def _gain(gained: torch.Tensor) -> str:
-    return f"{gained.mean():+.2f} +- {gained.std() / math.sqrt(len(gained)):.2f}"
+    return f"{gained.mean():+.2f} +- {_error(gained):.2f}"
+
+
+def _error(values: torch.Tensor) -> float:
+    """The standard error of a mean."""
+    return float(values.std()) / math.sqrt(len(values))
 
 
 def _bounds(
@@ -247,7 +257,7 @@ def _reconstruction(opened: Opened, whole: Encoded, some: Sequence[int], beams: 
 
 
 def _mean(name: str, values: torch.Tensor, estimator: str) -> Figure:
-    error = float(values.std()) / math.sqrt(len(values)) if len(values) > 1 else None
+    error = _error(values) if len(values) > 1 else None
     return Figure(name, float(values.mean()), "nats per sentence", estimator, error)
 
 

@@ -43,6 +43,9 @@ class Config:
         require(self.kl_cycles == 1 or (self.kl_cycles > 1 and self.kl_warmup > 0), "kl_cycles", self.kl_cycles, cycles)
         for key in ("kl_warmup", "warm_start", "aggressive_share"):
             require(0 <= getattr(self, key) <= 1, key, getattr(self, key), "a share of the steps, 0 to 1")
+        if self.rate is not None:  # the multiplier moves after both
+            reach = "below 1 together with warm_start, so that steps are left to reach the rate"
+            require(self.warm_start + self.kl_warmup < 1, "kl_warmup", self.kl_warmup, reach)
 
 
 class BatchNorm(nn.Module):

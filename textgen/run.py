@@ -377,7 +377,8 @@ def _timed(corpus: Corpus, made: Plan) -> tuple[float, float]:
     numbers = itertools.count()
 
     def work() -> int:
-        rows = [corpus.batch(next(numbers), made.seed, made.batch) for _ in range(made.training.accumulate)]
+        turns = made.training.accumulate * len(training.players())
+        rows = [corpus.batch(next(numbers), made.seed, made.batch) for _ in range(turns)]
         batches = [trainer.Rows(torch.from_numpy(one.tokens).to(device), one.total) for one in rows]
         return training.update(batches).tokens
 
@@ -386,7 +387,9 @@ def _timed(corpus: Corpus, made: Plan) -> tuple[float, float]:
     began = time.monotonic()
     validate(model.eval(), corpus, made)
     draw_samples(model, corpus, made)
-    batch = min(made.batch, len(rows)) * made.training.accumulate
+    words = made.recipe.settings()
+    turns = 1 + words.get("aggressive", 0) * words.get("aggressive_share", 0.0)  # of a step, on average
+    batch = min(made.batch, len(rows)) * made.training.accumulate * turns
     return token * batch * (len(rows.tokens) + len(rows)) / len(rows), time.monotonic() - began
 
 

@@ -193,7 +193,6 @@ class SentenceVAE:
         padded = [[*row, self.codec.stop] + [self.codec.pad] * (longest - 1 - len(row)) for row in rows]
         return torch.tensor(padded, dtype=torch.long, device=self.device).view(len(rows), longest)
 
-    @torch.no_grad()  # not inference mode: a code may be where somebody's gradient begins
     def encode(
         self, sentences: Sequence[str], *, seed: int | None = None, refine: int = 0, at_once: int = 64
     ) -> Tensor:
@@ -208,36 +207,47 @@ class SentenceVAE:
         from textgen.draw import normals
 
         require(0 <= refine <= 1000, "refine", refine, "0 to 1000 steps")
+        if refine:  # logits of all places at once, with their gradients: half a GB at most
+            at_once = max(1, min(at_once, (1 << 26) // (self.length * self.model.vocab.size)))
         found = []
-        for start in range(0, len(sentences), at_once):
-            tokens = self.tokens(sentences[start : start + at_once])
-            posterior = self.model.posterior(tokens)
-            codes = posterior.mean
-            if seed is not None:
-                codes = codes + posterior.stddev * normals(seed, start, len(codes), self.latent).to(codes)
-            if refine and self.model.noise:
-                codes = self._refined(tokens, codes, posterior.mean, posterior.stddev, refine)
-            found.append(codes)
-        return torch.cat(found) if found else torch.zeros(0, self.latent)
+        with torch.inference_mode(False), torch.no_grad():  # a code may be where a gradient begins
+            for start in range(0, len(sentences), at_once):
+                tokens = self.tokens(sentences[start : start + at_once])
+                posterior = self.model.posterior(tokens)
+                codes = posterior.mean
+                if seed is not None:
+                    codes = codes + posterior.stddev * normals(seed, start, len(codes), self.latent).to(codes)
+                if refine and self.model.noise:
+                    codes = self._refined(tokens, codes, posterior.mean, posterior.stddev, refine)
+                found.append(codes)
+            return torch.cat(found) if found else torch.zeros(0, self.latent)
 
     def _refined(self, tokens: Tensor, codes: Tensor, means: Tensor, deviations: Tensor, steps: int) -> Tensor:
         """Codes (B, Z) moved until each gives its row of tokens (B, L) back greedily, or `steps` are done."""
-        backbone, mask = self.model.backbone, self.model.vocab.mask(tokens)
-        away = ((codes - means) / deviations).requires_grad_()
+        vocab = self.model.vocab
+        mask = vocab.mask(tokens)
+        away = (codes - means) / deviations
         optimiser = torch.optim.Adam([away], lr=PACE, betas=(0.9, 0.95))
-        for step in range(steps + 1):
+        wrong = torch.arange(len(tokens), device=tokens.device)
+        if vocab.blank is not None:  # a row with an unknown token never comes back
+            wrong = wrong[(tokens != vocab.blank).all(1)]
+        for _ in range(steps if len(wrong) else 0):
+            here = away[wrong].requires_grad_()
             with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):  # cuDNN's LSTM has no gradient now
-                logits = backbone(tokens, means + deviations * away)
-                wrong = ((logits.argmax(-1) != tokens) & mask).any(1)
-                if step == steps or not wrong.any():
-                    return (means + deviations * away).detach()
-                losses = F.cross_entropy(logits.transpose(1, 2), tokens, reduction="none").where(mask, 0.0).sum(1)
-                pull = PULL * away.pow(2).sum(1) / 2
-                away.grad = torch.autograd.grad((losses + pull)[wrong].sum(), away)[0]
-            before = away.detach().clone()
+                logits = self.model.backbone(tokens[wrong], means[wrong] + deviations[wrong] * here)
+                written = sampler.impossible(logits.detach().clone().flatten(0, 1), vocab).argmax(-1)
+                left = ((written.view(len(wrong), -1) != tokens[wrong]) & mask[wrong]).any(1)
+                if not left.any():
+                    break
+                losses = F.cross_entropy(logits.transpose(1, 2), tokens[wrong], reduction="none")
+                goal = losses.where(mask[wrong], 0.0).sum(1) + PULL * here.pow(2).sum(1) / 2
+                slope = torch.autograd.grad(goal[left].sum(), here)[0]
+            before, wrong = away.clone(), wrong[left]
+            away.grad = torch.zeros_like(away).index_copy(0, wrong, slope[left])
             optimiser.step()
-            away.copy_(torch.where(wrong[:, None], away, before))
-        raise AssertionError("the last pass of the loop returns")
+            others = torch.ones(len(away), dtype=torch.bool, device=away.device).index_fill(0, wrong, False)
+            away[others] = before[others]  # Adam's momentum must not carry on what is right already
+        return means + deviations * away
 
     def decode(
         self,

@@ -48,6 +48,7 @@ def arguments(verb: Callable[..., Parser]) -> None:
     made.add_argument(
         "--rows", type=int, default=5000, metavar="N", help="of each label for the direction (default 5,000)"
     )
+    made.add_argument("--refine", type=int, default=10, metavar="N", help="as for `arithmetic` (default 10)")
     made.add_argument("--beams", type=int, default=5, metavar="N", help="candidates (default 5; 1 is greedy)")
     made.add_argument("--show", type=int, default=4, metavar="N", help="examples each way (default 4)")
 
@@ -123,6 +124,9 @@ def main(chosen: argparse.Namespace, opening: Callable[..., Any]) -> Report:
     training = labelled(corpus.rows("train"), f"{where}, train split")
     held = labelled(corpus.rows(chosen.split), f"{where}, {chosen.split} split")
     pairs = ways(list(training), chosen.source, chosen.target)
+    for source, _ in pairs:
+        if not held.get(source):
+            raise InputError(f"{where}: its {chosen.split} split has no sentence of the label {quoted(source)}")
     vae, judge = SentenceVAE(opening()), Judge(opening(chosen.judge))
 
     def usable(texts: Sequence[str], most: int) -> list[str]:
@@ -140,12 +144,14 @@ def main(chosen: argparse.Namespace, opening: Callable[..., Any]) -> Report:
         bar.tell("codes of the labels", 0, 1)
         means = {label: vae.encode(usable(training[label], chosen.rows)).mean(0) for label in wanted}
         given = {pair: usable(held.get(pair[0], []), chosen.n) for pair in pairs}
-        codes = {pair: vae.encode(texts) for pair, texts in given.items()}
+        codes = {pair: vae.encode(texts, refine=chosen.refine) for pair, texts in given.items()}
         sources = [text for texts in given.values() for text in texts]
         normalised = [vae.codec.normalise(text) for text in sources]
         scores = [
-            score("classifier, real sentences", "% right", f"{len(real):,} of {chosen.split}", real),
-            perplexity("perplexity, real sentences", f"under {judge.name}", judge.nll(sources), sources),
+            score("classifier, real sentences", "% right", f"{len(real):,} of {chosen.split}", real, seed=chosen.seed),
+            perplexity(
+                "perplexity, real sentences", f"under {judge.name}", judge.nll(sources), sources, seed=chosen.seed
+            ),
         ]
         bleu, table, made = BLEU(tokenize="13a"), [], {}
         for number, strength in enumerate(strengths):
@@ -165,10 +171,10 @@ def main(chosen: argparse.Namespace, opening: Callable[..., Any]) -> Report:
             at = f"strength {strength:g}"
             about = f"classified as the label gone to, {len(written):,} sentences"
             row = [
-                score(f"accuracy, {at}", "% of sentences", about, np.concatenate(hits)),
+                score(f"accuracy, {at}", "% of sentences", about, np.concatenate(hits), seed=chosen.seed),
                 Score(f"BLEU, {at}", bleu.corpus_score(written, [normalised]).score, None, None, "0 to 100",
                       f"with the source as reference; sacreBLEU {bleu.get_signature()}"),
-                perplexity(f"perplexity, {at}", f"under {judge.name}", judge.nll(written), written),
+                perplexity(f"perplexity, {at}", f"under {judge.name}", judge.nll(written), written, seed=chosen.seed),
             ]  # fmt: skip
             scores += row
             table.append((strength, row))
@@ -182,6 +188,8 @@ def main(chosen: argparse.Namespace, opening: Callable[..., Any]) -> Report:
             lines += [f"{pair[0]} to {pair[1]}", f"   given  {texts[place]}"]
             lines += [f"{strength:>8}  {text}" for strength, text in changed.items()]
     title = f"{vae.opened.name}: {len(sources):,} sentences of {where}, {chosen.split} split, seed {chosen.seed}"
-    title += f"; directions from {chosen.rows:,} of each label at most, {chosen.beams} beams"
+    title += (
+        f"; directions from {chosen.rows:,} of each label at most, {chosen.beams} beams, {chosen.refine} refining steps"
+    )
     facts = {"model": vae.opened.name, "judge": judge.name, "data": where, "sentences": len(sources)}
     return Report(title, {**facts, "seed": chosen.seed}, scores, lines, {"examples": examples})

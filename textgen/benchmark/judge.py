@@ -98,6 +98,8 @@ def score(
     """
     import numpy as np
 
+    if not all(map(len, samples)):
+        return Score(name, None, None, None, unit, definition)
     tables = [np.asarray(sample, np.float64).reshape(len(sample), -1) for sample in samples]
     if statistic is None:
         count = len(tables[0])
@@ -118,10 +120,14 @@ def score(
     return Score(name, value, low, high, unit, definition)
 
 
-def perplexity(name: str, definition: str, losses: Any, texts: Sequence[str]) -> Score:
-    """Perplexity per word, one end for each sentence counted, from nats per sentence (N,): exp(nats / words)."""
-    pairs = [(nats, len(text.split()) + 1) for nats, text in zip(losses, texts, strict=True)]
-    return score(name, "per word", definition, pairs, statistic=lambda sums: math.exp(sums[0] / sums[1]))
+def perplexity(
+    name: str, definition: str, losses: Any, texts: Sequence[str], *, words: bool = True, seed: int = 0
+) -> Score:
+    """Perplexity per word, or without `words` per character, from nats per sentence (N,): exp(nats / units), one end
+    for each sentence counted."""
+    pairs = [(nats, len(units(text, words)) + 1) for nats, text in zip(losses, texts, strict=True)]
+    unit = "per word" if words else "per character"
+    return score(name, unit, definition, pairs, statistic=lambda sums: math.exp(sums[0] / sums[1]), seed=seed)
 
 
 def picked(values: Sequence[Any], count: int, seed: int) -> list[Any]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from corpora.commands import Parser
 from corpora.errors import InputError
-from textgen.benchmark.judge import Judge, Report, Score, perplexity, picked, score
+from textgen.benchmark.judge import Judge, Report, Score, perplexity, picked, score, spaced, units
 
 if TYPE_CHECKING:
     import argparse
@@ -203,20 +203,26 @@ def main(chosen: argparse.Namespace, opening: Callable[..., Any]) -> Report:
         return found
 
     with Bar() as bar:
-        samples = [" ".join(text.split()) for text in write(opened, "sampling")]
+        samples = drawn = [" ".join(text.split()) for text in write(opened, "sampling")]
         bar.tell("reading the corpus", 0, 1)
         known = [training.text(row) for row in range(len(training))]
         real = picked([held.text(row) for row in range(len(held))], chosen.n, chosen.seed)
         alike = picked(known, len(samples), chosen.seed)  # as many real sentences
+        words = spaced(real)
+        by = {"words": words, "seed": chosen.seed}
         scores = [
-            perplexity("forward perplexity", f"samples under {judge.name}", judge.nll(samples), samples),
-            perplexity("forward perplexity, real", f"{len(real):,} of {chosen.split}", judge.nll(real), real),
+            perplexity("forward perplexity", f"samples under {judge.name}", judge.nll(samples), samples, **by),
+            perplexity("forward perplexity, real", f"{len(real):,} of {chosen.split}", judge.nll(real), real, **by),
         ]
+        samples, known, alike, held_out = (  # from here on words, or characters, stand apart
+            [" ".join(units(text, words)) for text in some] for some in (samples, known, alike, real)
+        )
         texts = {"": samples, ", real": alike}
         for what, some in texts.items():
             few = [text for text in picked(some, REFERENCES, chosen.seed) if text]
-            definition = f"BLEU-{ORDER} of each of {len(few)} with the others as references; words between white space"
-            scores.append(score(f"self-BLEU{what}", "0 to 100", definition, self_bleu(few)))
+            kind = "words between white space" if words else "characters"
+            definition = f"BLEU-{ORDER} of each of {len(few)} with the others as references; {kind}"
+            scores.append(score(f"self-BLEU{what}", "0 to 100", definition, self_bleu(few), seed=chosen.seed))
         equal = min(map(len, texts.values()))
         for size in (1, 2, 3):
             for what, some in texts.items():
@@ -227,23 +233,37 @@ def main(chosen: argparse.Namespace, opening: Callable[..., Any]) -> Report:
         scores.append(Score("different samples", 100 * seen / len(samples), None, None, "% of samples", f"{seen:,}"))
         scores += [
             score(f"stand in train{what}", "% of sentences", "word for word", [100.0 * (text in own) for text in some])
-            for what, some in (("", samples), (", real", real))
+            for what, some in (("", samples), (", real", held_out))
         ]
         bar.tell("indexing the train split", 0, 1)
         nearest = Nearest(known)
         pairs = nearest.find(samples, lambda done: bar.tell("nearest training sentences", done, len(samples)))
-        others = nearest.find(real, lambda done: bar.tell("the same for real ones", done, len(real)))
+        others = nearest.find(held_out, lambda done: bar.tell("the same for real ones", done, len(real)))
         for what, found in (("", pairs), (", real", others)):
             definition = f"words to change to the nearest training sentence; {_spread([far for _, far in found])}"
-            scores.append(score(f"distance to train{what}", "% of words", definition, [100 * far for _, far in found]))
+            scores.append(
+                score(
+                    f"distance to train{what}",
+                    "% of words",
+                    definition,
+                    [100 * far for _, far in found],
+                    seed=chosen.seed,
+                )
+            )
         if chosen.reverse_steps:
-            written = [" ".join(text.split()) for text in write(other, "sampling from the judge")]
-            for what, some in (("", samples), (", samples of the judge", written), (", real", alike)):
+            written = write(other, "sampling from the judge")
+            alike = picked([training.text(row) for row in range(len(training))], len(samples), chosen.seed)
+            for what, some in (("", drawn), (", samples of the judge", written), (", real", alike)):
                 bar.tell(f"training on {what.removeprefix(', ') or 'the samples'}", 0, 1)
-                model = trained(some, other, chosen.reverse_steps, chosen.seed)
+                name = f"reverse perplexity{what}"
+                try:
+                    model = trained(some, other, chosen.reverse_steps, chosen.seed)
+                except InputError as error:  # all alike, say: nothing to learn from
+                    scores.append(Score(name, None, None, None, "per word", f"no model of these: {error}"))
+                    continue
                 how_long = f"LM trained {chosen.reverse_steps:,} steps on {len(some):,}"
                 definition = f"{len(real):,} of {chosen.split}, {how_long}"
-                scores.append(perplexity(f"reverse perplexity{what}", definition, Judge(model).nll(real), real))
+                scores.append(perplexity(name, definition, Judge(model).nll(real), real, **by))
     shown = picked(list(zip(samples, pairs, strict=True)), chosen.show, chosen.seed) if chosen.show else []
     lines = [f"sample   {text}\nnearest  {one} ({100 * far:.0f} %)" for text, (one, far) in shown]
     prior = opened.model.prior.title if isinstance(opened.model, Latent) else "none"

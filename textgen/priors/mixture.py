@@ -108,7 +108,13 @@ def fit(
         raise InputError(f"{len(codes)} codes are too few for {count} Gaussians: give more rows or components=N")
     kind = "full" if prior.full else "diag"
     em = GaussianMixture(
-        count, covariance_type=kind, reg_covar=1e-4, warm_start=True, max_iter=STRIDE, tol=1e-4, random_state=seed
+        count,
+        covariance_type=kind,
+        reg_covar=1e-4,
+        warm_start=True,
+        max_iter=min(STRIDE, how.iterations),
+        tol=1e-4,
+        random_state=seed,
     )
     best, kept = -math.inf, prior.state_dict()
     for done in range(0, how.iterations, STRIDE):
