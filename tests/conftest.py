@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,10 @@ import torch
 from hypothesis import settings
 
 import small
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # begun in the background: its children could not be interrupted
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 torch.set_num_threads(1)
 settings.register_profile("quiet", deadline=None)
