@@ -29,7 +29,7 @@ import torch
 from torch import Tensor
 
 from corpora.codec import Words
-from textgen import config, run
+from textgen import config, opening
 from textgen.sentences import SentenceVAE
 from turns import Entry, Report, arguments, begin, in_turn
 
@@ -43,11 +43,11 @@ def untrained(vocabulary: int) -> SentenceVAE:
     codec = Words([f"w{number}" for number in range(vocabulary - 3)])
     recipe, _ = config.recipe("vae", SETTINGS)
     torch.manual_seed(0)
-    model = config.build(recipe, run.vocabulary(codec)).eval()
+    model = config.build(recipe, opening.vocabulary(codec)).eval()
     with torch.no_grad():
         for token in (codec.stop, codec.pad, codec.blank):
             model.backbone.head.bias[token] = -1e4
-    return SentenceVAE(run.Opened(model, codec, recipe, LENGTH, {}, Path("untrained")))
+    return SentenceVAE(opening.Opened(model, codec, recipe, LENGTH, {}, Path("untrained")))
 
 
 class Peer:
@@ -123,7 +123,7 @@ def main() -> None:
     text = "\n".join(f"{name:42}{value:>10.1f} ms" for name, value in latencies.items())
     report.say("milliseconds", latencies, f"\nmedian latency\n{text}")
 
-    if run.shipped():
+    if opening.shipped():
         times = 1 if chosen.quick else 5
         bare = cold([sys.executable, "-c", "import torch"], times)
         whole = cold([sys.executable, "-m", "textgen.cli", "interpolate", "it was late .", "she left ."], times)

@@ -32,7 +32,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from corpora.codec import Words
 from corpora.corpus import Corpus
 from textgen import config, trainer
-from textgen.run import vocabulary
+from textgen.opening import vocabulary
 from turns import Entry, Report, arguments, begin, in_turn
 
 VOCABULARY = 10_000

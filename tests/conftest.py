@@ -65,12 +65,12 @@ def toy_language_model(toy_corpus, tmp_path_factory) -> Path:
 def toy_autoencoder(toy_corpus, tmp_path_factory) -> Path:
     """The folder of a plain autoencoder that has learned nothing. Tests must not write into it."""
     from corpora import Corpus, files
-    from textgen import checkpoint, config, run
+    from textgen import checkpoint, config, opening
 
     corpus, folder = Corpus.open(toy_corpus), tmp_path_factory.mktemp("models") / "autoencoder"
     recipe = config.recipe("autoencoder", small.settings("autoencoder"))[0]
     torch.manual_seed(0)
-    weights = checkpoint.weights(config.build(recipe, run.vocabulary(corpus.codec)))
+    weights = checkpoint.weights(config.build(recipe, opening.vocabulary(corpus.codec)))
     with files.new_folder(folder) as new:
         checkpoint.write_model(new, {"recipe": recipe.to_dict(), "length": 16}, corpus.codec.to_dict(), weights)
         files.write_manifest(new, {"format": checkpoint.FORMAT})

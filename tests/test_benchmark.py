@@ -15,7 +15,7 @@ import torch
 
 from corpora import Corpus
 from corpora.errors import InputError
-from textgen import run
+from textgen import opening
 from textgen.benchmark import interpolation, judge, names, pairs
 from textgen.cli import main
 from textgen.evaluate import exact_nll
@@ -174,7 +174,7 @@ def test_a_figure_of_one_row_has_no_interval_and_one_that_divides_by_zero_no_val
 
 
 def test_the_judge_is_the_exact_likelihood_of_a_language_model(toy_language_model, toy_corpus):
-    opened = run.open_model(toy_language_model)
+    opened = opening.open_model(toy_language_model)
     rows = Corpus.open(toy_corpus).rows("test")
     texts = [rows.text(row) for row in range(9)]
     found = judge.Judge(opened).nll(texts, at_once=4)
@@ -186,7 +186,7 @@ def test_the_judge_is_the_exact_likelihood_of_a_language_model(toy_language_mode
 
 def test_a_vae_is_no_judge(toy_run):
     with pytest.raises(InputError, match="is no language model; train one: textgen train CORPUS --model lm"):
-        judge.Judge(run.open_model(toy_run))
+        judge.Judge(opening.open_model(toy_run))
 
 
 def test_words_or_characters():

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 import small
 from corpora import codec, files
 from corpora.errors import InputError
-from textgen import checkpoint, config, run
+from textgen import checkpoint, config, opening, run
 from textgen.screen import Screen
 
 FILES = ("config.json", "codec.json", "model.safetensors", "manifest.json")
@@ -33,7 +33,7 @@ def write(folder: Path, model: str = "vae", louder: float = 1.0, **settings: Any
     """A model folder with untrained weights."""
     recipe = config.recipe(model, small.settings(model, **settings))[0]
     torch.manual_seed(0)
-    made = small.louder(config.build(recipe, run.vocabulary(WORDS)), louder)
+    made = small.louder(config.build(recipe, opening.vocabulary(WORDS)), louder)
     with files.new_folder(folder) as new:
         facts = {"recipe": recipe.to_dict(), "length": LENGTH}
         checkpoint.write_model(new, facts, WORDS.to_dict(), checkpoint.weights(made))
@@ -71,7 +71,7 @@ def alter(folder: Path, change: Callable[[dict[str, Any]], Any]) -> None:
     put(folder, "config.json", json.dumps(facts).encode())
 
 
-def refusal(folder: Path, opening: Callable[[Path], Any] = run.open_model) -> str:
+def refusal(folder: Path, opening: Callable[[Path], Any] = opening.open_model) -> str:
     """The one line that opening it gives."""
     with pytest.raises(InputError) as caught:
         opening(folder)
@@ -82,7 +82,7 @@ def refusal(folder: Path, opening: Callable[[Path], Any] = run.open_model) -> st
 
 
 def test_a_whole_folder_opens_as_it_was_written(whole):
-    opened = run.open_model(whole)
+    opened = opening.open_model(whole)
     assert (opened.length, opened.name, opened.recipe.model) == (LENGTH, "model", "vae")
     assert opened.codec.to_dict() == WORDS.to_dict()
     assert not opened.model.training
@@ -100,7 +100,7 @@ def test_a_truncated_file_is_refused_by_name(folder, name, share):
     data = (folder / name).read_bytes()
     (folder / name).write_bytes(data[:-1] if share == "one byte" else data[: int(share * len(data))])
     if name == files.MANIFEST and share == "one byte":  # the line end alone is gone: nothing is lost
-        assert run.open_model(folder).length == LENGTH
+        assert opening.open_model(folder).length == LENGTH
         return
     assert str(folder / name) in refusal(folder)
 
@@ -162,7 +162,7 @@ def test_the_links_of_the_hugging_face_cache_are_followed_and_no_others(folder, 
     for number, name in enumerate(FILES):
         (snapshot / name).rename(cache / "blobs" / str(number))
         (snapshot / name).symlink_to(Path("../../blobs") / str(number))
-    assert run.open_model(snapshot).length == LENGTH
+    assert opening.open_model(snapshot).length == LENGTH
     outside = (cache / "blobs" / "1").rename(tmp_path / "outside")
     (cache / "blobs" / "1").symlink_to(outside)
     assert "the file 'codec.json' is missing" in refusal(snapshot)
@@ -416,12 +416,12 @@ def test_the_same_tensors_are_the_same_bytes():
 def test_tied_weights_are_stored_once_and_restored_tied(tmp_path, backbone):
     folder = write(tmp_path / "model", "lm", louder=2.0, backbone=backbone)
     stored = checkpoint.read_model(folder).tensors
-    opened = run.open_model(folder).model
+    opened = opening.open_model(folder).model
     owners: dict[int, list[str]] = {}
     for name, weight in opened.named_parameters(remove_duplicate=False):
         owners.setdefault(weight.data_ptr(), []).append(name)
     assert all(len([name for name in names if name in stored]) == 1 for names in owners.values())
-    fresh = config.build(run.open_model(folder).recipe, run.vocabulary(WORDS))
+    fresh = config.build(opening.open_model(folder).recipe, opening.vocabulary(WORDS))
     again: dict[int, list[str]] = {}
     for name, weight in fresh.named_parameters(remove_duplicate=False):
         again.setdefault(weight.data_ptr(), []).append(name)
@@ -434,14 +434,14 @@ def test_tied_weights_are_stored_once_and_restored_tied(tmp_path, backbone):
 def test_what_is_opened_computes_what_was_saved(tmp_path, backbone):
     recipe = config.recipe("vae", small.settings("vae", backbone=backbone))[0]
     torch.manual_seed(1)
-    model = small.louder(config.build(recipe, run.vocabulary(WORDS))).eval()
+    model = small.louder(config.build(recipe, opening.vocabulary(WORDS))).eval()
     model.rate.log_beta.fill_(-1.25)
     with files.new_folder(tmp_path / "model") as new:
         facts = {"recipe": recipe.to_dict(), "length": LENGTH}
         checkpoint.write_model(new, facts, WORDS.to_dict(), checkpoint.weights(model))
         files.write_manifest(new, {"format": checkpoint.FORMAT})
-    opened = run.open_model(tmp_path / "model").model
-    tokens = small.rows([3, 5, 1], run.vocabulary(WORDS))
+    opened = opening.open_model(tmp_path / "model").model
+    tokens = small.rows([3, 5, 1], opening.vocabulary(WORDS))
     codes = model.posterior(tokens).mean
     assert torch.equal(opened.posterior(tokens).mean, codes)
     assert torch.equal(opened.distortion(tokens, codes), model.distortion(tokens, codes))
@@ -449,14 +449,14 @@ def test_what_is_opened_computes_what_was_saved(tmp_path, backbone):
 
 
 def test_an_export_in_half_precision_gives_nearly_the_same_codes(toy_run, tmp_path):
-    full = run.export(toy_run, tmp_path / "full", half=False)
-    half = run.export(toy_run, tmp_path / "half")
+    full = opening.export(toy_run, tmp_path / "full", half=False)
+    half = opening.export(toy_run, tmp_path / "half")
     exported = checkpoint.read_model(half).tensors
     assert {value.dtype for value in exported.values() if value.is_floating_point()} == {torch.float16}
     assert (half / checkpoint.MODEL).stat().st_size < 0.55 * (full / checkpoint.MODEL).stat().st_size
-    models = [run.open_model(folder) for folder in (toy_run, full, half)]
+    models = [opening.open_model(folder) for folder in (toy_run, full, half)]
     assert len({opened.codec.vocab_size for opened in models}) == 1
-    tokens = small.rows([4, 6, 2, 3], run.vocabulary(models[0].codec))
+    tokens = small.rows([4, 6, 2, 3], opening.vocabulary(models[0].codec))
     with torch.inference_mode():
         means = [opened.model.posterior(tokens).mean for opened in models]
         deviation = models[0].model.posterior(tokens).stddev
@@ -467,12 +467,12 @@ def test_an_export_in_half_precision_gives_nearly_the_same_codes(toy_run, tmp_pa
 
 
 def test_an_export_holds_no_training_state_and_refuses_a_folder_that_exists(toy_run, tmp_path):
-    made = run.export(toy_run, tmp_path / "model")
+    made = opening.export(toy_run, tmp_path / "model")
     assert sorted(path.name for path in made.iterdir()) == sorted([*FILES, "README.md"])
     before = {path.name: path.read_bytes() for path in made.iterdir()}
-    assert "exists already" in refusal(toy_run, lambda source: run.export(source, made))
+    assert "exists already" in refusal(toy_run, lambda source: opening.export(source, made))
     assert {path.name: path.read_bytes() for path in made.iterdir()} == before
-    again = run.export(made, tmp_path / "again")  # an exported model can be exported
+    again = opening.export(made, tmp_path / "again")  # an exported model can be exported
     assert (again / checkpoint.MODEL).read_bytes() == before[checkpoint.MODEL]
 
 
@@ -548,18 +548,18 @@ SPOILT = pytest.mark.parametrize("how", ["gone", "file gone", "truncated", "flip
 @SPOILT
 def test_the_best_is_opened_and_the_newest_where_the_best_is_spoilt(copied, how):
     newest, older = checkpoint.listed(copied / "checkpoints")
-    assert run.best(copied) == run.locate(copied) == older
+    assert opening.best(copied) == opening.locate(copied) == older
     spoil(older, how)
-    assert run.best(copied) == newest
-    assert run.open_model(copied).facts["run"]["step"] == checkpoint.step_of(newest)
+    assert opening.best(copied) == newest
+    assert opening.open_model(copied).facts["run"]["step"] == checkpoint.step_of(newest)
 
 
 @SPOILT
 def test_a_spoilt_newest_is_passed_over_and_named(copied, how):
     newest, older = checkpoint.listed(copied / "checkpoints")
-    assert run.newest_whole(copied)[0] == newest
+    assert opening.newest_whole(copied)[0] == newest
     spoil(newest, how)
-    found, state, skipped = run.newest_whole(copied)
+    found, state, skipped = opening.newest_whole(copied)
     assert (found, state["step"]) == (older, checkpoint.step_of(older))
     assert len(skipped) == (how != "gone")
     assert all(str(newest) in line and checkpoint.MODEL in line for line in skipped)
@@ -589,6 +589,6 @@ def test_a_model_folder_is_no_checkpoint_to_resume_from(copied):
     newest, _ = checkpoint.listed(copied / "checkpoints")
     (newest / checkpoint.STATE).unlink()
     list_again(newest)
-    assert run.newest_whole(copied)[2] == [
+    assert opening.newest_whole(copied)[2] == [
         f"{newest / files.MANIFEST}: the file 'training.json' is not listed: get the model folder again"
     ]

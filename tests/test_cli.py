@@ -19,7 +19,7 @@ import torch
 import small
 import textgen
 from corpora import Corpus
-from textgen import checkpoint, run
+from textgen import checkpoint, opening
 from textgen.cli import main
 
 ROOT = str(Path(textgen.__file__).parents[1])
@@ -279,7 +279,7 @@ def test_a_run_without_a_name_takes_the_first_free_number(here, toy_corpus, caps
     recipes = [json.loads(Path(f"runs/{number}/recipe.json").read_text()) for number in (1, 2)]
     assert recipes[0] == recipes[1]
     assert recipes[0]["recipe"]["model"] == "lm"
-    same = [run.best(Path(f"runs/{number}")) / checkpoint.MODEL for number in (1, 2)]
+    same = [opening.best(Path(f"runs/{number}")) / checkpoint.MODEL for number in (1, 2)]
     assert same[0].read_bytes() == same[1].read_bytes()
 
 
@@ -595,7 +595,7 @@ def test_evaluate_refuses(here, model, toy_corpus, capsys, words, message):
 def test_models_lists_every_part_and_setting(capsys):
     out = said(capsys, "models")
     facts = parsed(capsys, "models")
-    assert facts["shipped"] == run.shipped()
+    assert facts["shipped"] == opening.shipped()
     titles = {*(f"model {name}" for name in small.MODELS), *(f"backbone {name}" for name in small.BACKBONES)}
     titles |= {*(f"encoder {name}" for name in small.ENCODERS), *(f"prior {name}" for name in small.PRIORS)}
     titles |= {"training", "fitting of prior mixture", "fitting of prior flow"}
@@ -650,7 +650,7 @@ def test_export_refuses_and_leaves_nothing(here, toy_run, capsys, words, message
 
 
 def test_a_model_that_is_none_is_named(here, monkeypatch, capsys):
-    monkeypatch.setattr(run, "shipped", lambda: ["english-fiction"])
+    monkeypatch.setattr(opening, "shipped", lambda: ["english-fiction"])
     message = "error: no model 'english-ficton': did you mean 'english-fiction'? give a run, a model folder, "
     assert refused(capsys, "sample", "--model", "english-ficton").startswith(message)
     (here / "folder").mkdir()

@@ -18,7 +18,7 @@ from torch.distributions import Categorical, Independent, MixtureSameFamily, Nor
 
 import small
 from small import BLANK, PAD, STOP
-from textgen import evaluate, figures, run
+from textgen import evaluate, figures, opening
 from textgen.backbone import Vocabulary
 from textgen.model import Latent
 from textgen.priors import mixture
@@ -504,7 +504,7 @@ def test_the_importance_weights_of_a_known_integral():
 
 def test_a_few_codes_everywhere_corrected_by_many_on_some_are_many_everywhere(toy_run, toy_corpus):
     """The control variate lands on the bound of all rows, which a few codes alone miss."""
-    opened = run.open_model(toy_run)
+    opened = opening.open_model(toy_run)
     texts, where = figures.texts(toy_corpus, "train")
     texts = texts[:120]
     whole = figures.measure(opened, texts, where=where, samples=100)
@@ -519,7 +519,7 @@ def test_a_few_codes_everywhere_corrected_by_many_on_some_are_many_everywhere(to
 
 def test_rows_keep_their_places_among_bounds(toy_run, toy_corpus):
     """Batches go by length; what comes back must be in the order asked for."""
-    opened = run.open_model(toy_run)
+    opened = opening.open_model(toy_run)
     texts, _ = figures.texts(toy_corpus, "test")
     whole = figures.Encoded(opened, texts[:20])
     some = list(range(19, -1, -1))
@@ -529,7 +529,7 @@ def test_rows_keep_their_places_among_bounds(toy_run, toy_corpus):
 
 
 def test_a_script_without_spaces_gets_no_perplexity_per_word(toy_run):
-    opened = run.open_model(toy_run)
+    opened = opening.open_model(toy_run)
     found = figures.measure(opened, ["cat", "dog"], where="two words", samples=2)
     assert "perplexity" not in [figure.name for figure in found.figures]
     assert found["token perplexity"] > 1

@@ -132,7 +132,7 @@ def rest(parts: dict[str, str]) -> dict[str, str]:
 
 
 def config_vocabulary(corpus: Corpus):
-    from textgen.run import vocabulary
+    from textgen.opening import vocabulary
 
     return vocabulary(corpus.codec)
 

@@ -12,7 +12,7 @@ import pytest
 import small
 from corpora import Corpus, InputError
 from corpora.build import build
-from textgen import checkpoint, config, preset, run
+from textgen import checkpoint, config, opening, preset, run
 from textgen.cli import main
 from textgen.preset import Auto
 from textgen.screen import Screen
@@ -151,7 +151,7 @@ def test_fifty_lines_are_enough_and_every_choice_has_a_reason(text):
     assert saved["recipe"]["settings"]["width"] == 192
     assert saved["training"]["lr"] == 3e-3
     assert f"{saved['steps']} " in said["steps"]
-    assert run.open_model("run").model.latent == 16
+    assert opening.open_model("run").model.latent == 16
 
 
 def test_what_is_given_wins_and_is_said_so(text):

@@ -6,26 +6,26 @@ from pathlib import Path
 
 import pytest
 
-from textgen import SentenceVAE, run
+from textgen import SentenceVAE, opening
 
 RECIPES = Path(__file__).parent.parent / "docs" / "recipes"
-every_model = pytest.mark.parametrize("name", run.shipped())
+every_model = pytest.mark.parametrize("name", opening.shipped())
 
 
 def size(name: str) -> int:
-    return sum(path.stat().st_size for path in (run.PRETRAINED / name).iterdir())
+    return sum(path.stat().st_size for path in (opening.PRETRAINED / name).iterdir())
 
 
 def test_all_together_stay_small():
-    assert run.DEFAULT_MODEL in run.shipped()
-    assert sum(map(size, run.shipped())) < 50e6
+    assert opening.DEFAULT_MODEL in opening.shipped()
+    assert sum(map(size, opening.shipped())) < 50e6
 
 
 @every_model
 def test_a_shipped_model_is_whole_and_documented(name):
-    opened = run.open_model(name)
+    opened = opening.open_model(name)
     assert size(name) < 20e6
-    card = (run.PRETRAINED / name / "README.md").read_text()
+    card = (opening.PRETRAINED / name / "README.md").read_text()
     assert (RECIPES / f"{name}.md").read_text().splitlines()[0] in card
     assert opened.facts["figures"]["figures"], "figures travel with the model"
 

@@ -17,7 +17,7 @@ import small
 from corpora import Corpus
 from corpora.errors import InputError
 from corpora.settings import find
-from textgen import checkpoint, config, evaluate, run
+from textgen import checkpoint, config, evaluate, opening, run
 from textgen.cli import main
 from textgen.draw import normals
 from textgen.fit import fit
@@ -202,7 +202,7 @@ def test_a_fitted_model_is_a_model_as_any_other(fitted, toy_run, toy_corpus, kin
 
 def test_a_fit_can_be_made_over_a_fitted_one_and_is_the_same_for_the_same_seed(fitted, toy_corpus, tmp_path):
     fit(fitted["flow"], toy_corpus, tmp_path / "m", kind="mixture", settings={"components": 4, "covariance": "full"})
-    one, other = (run.open_model(folder) for folder in (tmp_path / "m", fitted["mixture"]))
+    one, other = (opening.open_model(folder) for folder in (tmp_path / "m", fitted["mixture"]))
     assert one.recipe == other.recipe
     assert torch.equal(one.model.context(0, 0, 5), other.model.context(0, 0, 5))
 
@@ -217,7 +217,7 @@ def test_an_autoencoder_gets_a_prior_of_its_codes(toy_autoencoder, toy_corpus, t
 def test_a_fitted_prior_needs_no_library_that_fitted_it(fitted, kind):
     program = f"""
 import sys
-from textgen.run import open_model
+from textgen.opening import open_model
 model = open_model({str(fitted[kind])!r}).model
 assert "sklearn" not in sys.modules and "zuko" not in sys.modules
 model.context(0, 0, 2)
@@ -227,7 +227,7 @@ assert "sklearn" not in sys.modules
 
 
 def test_the_rate_falls_by_what_the_prior_gains(fitted, toy_corpus):
-    model = run.open_model(fitted["mixture"]).model
+    model = opening.open_model(fitted["mixture"]).model
     rows = Corpus.open(toy_corpus).rows("test")
     tokens = torch.from_numpy(rows.pad(range(len(rows))))
     own = evaluate.bounds(model, tokens, samples=60, seed=0)

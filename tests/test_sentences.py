@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from corpora import Corpus
 from corpora.errors import InputError
-from textgen import run, sentences
+from textgen import opening, sentences
 from textgen.draw import normals
 from textgen.sampler import Choice
 from textgen.sentences import MOST_POINTS, REFINE, Point, SentenceVAE, Walk, arc, difference, line
@@ -371,7 +371,7 @@ def test_a_prompt_begins_every_sample_and_must_leave_room(vae):
 def test_a_language_model_has_no_codes_but_samples(toy_language_model):
     said = lone(lambda: SentenceVAE.from_pretrained(toy_language_model))
     assert "a lm has no codes; interpolate, reconstruct, encode and decode need a vae or an autoencoder" in said
-    opened = run.open_model(toy_language_model)
+    opened = opening.open_model(toy_language_model)
     texts = sentences.draw(opened, 128, seed=1)
     assert texts[:2] == sentences.draw(opened, 2, seed=1)
     assert texts[64:] != texts[:64]  # though they are drawn 64 at a time
@@ -429,7 +429,7 @@ def test_a_name_that_the_hub_cannot_have_is_one_line_without_the_network(monkeyp
 
 
 def test_a_misspelt_shipped_name_gets_the_nearest(monkeypatch):
-    monkeypatch.setattr(run, "shipped", lambda: ["english-fiction", "poems"])
+    monkeypatch.setattr(opening, "shipped", lambda: ["english-fiction", "poems"])
     said = lone(lambda: SentenceVAE.from_pretrained("english-ficton"))
     assert said.startswith("no model 'english-ficton': did you mean 'english-fiction'? ")
     assert said.endswith("or a model that ships: english-fiction, poems")

@@ -21,7 +21,7 @@ import torch
 
 import small
 from corpora import Corpus, InputError, files
-from textgen import checkpoint, run, trainer
+from textgen import checkpoint, opening, run, trainer
 from textgen.backbone import Backbone
 from textgen.screen import Screen
 from textgen.trainer import Rows, Training
@@ -201,10 +201,10 @@ def train_on(corpus: Path | str, folder: Path, init: Path, **chosen: Any) -> Pat
 
 
 def test_a_run_begun_with_a_model_has_its_weights_settings_and_codec(toy_corpus, first_run, tmp_path):
-    known, codec = run.open_model(first_run), tmp_path / "text" / "corpus" / "codec.json"
+    known, codec = opening.open_model(first_run), tmp_path / "text" / "corpus" / "codec.json"
     for corpus, folder in ((toy_corpus, tmp_path / "built"), ("toy", codec.parents[1])):
         more = {"count": 100} if corpus == "toy" else {}
-        again = run.open_model(train_on(corpus, folder, first_run, steps=1, lr=1e-12, weight_decay=0.0, **more))
+        again = opening.open_model(train_on(corpus, folder, first_run, steps=1, lr=1e-12, weight_decay=0.0, **more))
         assert again.recipe == known.recipe
         assert again.codec.to_dict() == known.codec.to_dict()
         for (name, one), other in zip(known.model.named_parameters(), again.model.parameters(), strict=True):
@@ -216,9 +216,9 @@ def test_a_run_begun_with_a_model_has_its_warm_start_behind_it_unless_one_is_ask
     """As an autoencoder once more it would lose what it learned; asked for, the warm start ends as any other."""
     first = tmp_path / "first"
     start(first, plan(toy_corpus, first, steps=6, warm_start=0.5))
-    assert bool(run.open_model(first).model.rate.restarted)
+    assert bool(opening.open_model(first).model.rate.restarted)
     for folder, asked, left in (("on", {}, 0.0), ("again", {"warm_start": 0.5}, 0.5)):
-        made = run.open_model(train_on(toy_corpus, tmp_path / folder, first, steps=6, **asked))
+        made = opening.open_model(train_on(toy_corpus, tmp_path / folder, first, steps=6, **asked))
         assert made.recipe.configs["model"].warm_start == left
         assert bool(made.model.rate.restarted) == (left > 0)
 
@@ -317,7 +317,7 @@ def end_badly(corpus: Path, tmp_path: Path, ends: list[int]) -> None:
             assert f"stopped by {signal.Signals(number).name} at step" in last
             assert f"textgen train --resume {folder}" in last
             assert "Traceback" not in said.decode()
-        assert run.newest_whole(folder)
+        assert opening.newest_whole(folder)
     run.resume(folder, Watching({}))
     assert_same(tmp_path / "whole", folder)
 
@@ -390,7 +390,7 @@ def test_damaged_checkpoints_never_push_out_the_last_whole_one(toy_corpus, tmp_p
         (folder / "checkpoints" / f"step-{step:09d}" / checkpoint.MODEL).write_bytes(b"")
     with pytest.raises(run.Stopped):
         run.resume(folder, Watching({10: lambda: os.kill(os.getpid(), signal.SIGTERM)}))
-    assert run.newest_whole(folder)[0].name == "step-000000010"
+    assert opening.newest_whole(folder)[0].name == "step-000000010"
 
 
 def test_without_a_whole_checkpoint_the_error_names_the_newest(toy_corpus, tmp_path):
@@ -468,7 +468,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_leaves_the_last_checkpoint(t
         start(folder, plan(toy_corpus, folder))
     assert "\n" not in str(error.value)
     assert "smaller lr" in str(error.value)
-    newest, _, skipped = run.newest_whole(folder)
+    newest, _, skipped = opening.newest_whole(folder)
     assert newest.name == "step-000000006"
     assert not skipped
     monkeypatch.setattr(Backbone, "nll", nll)
@@ -489,7 +489,7 @@ def batches(corpus: Path, count: int = 4) -> list[torch.Tensor]:
 
 
 def training_of(corpus: Path, name: str = "lm", **chosen: Any) -> Training:
-    model = small.model(name, run.vocabulary(Corpus.open(corpus).codec), layers=1)
+    model = small.model(name, opening.vocabulary(Corpus.open(corpus).codec), layers=1)
     return Training(model, trainer.Config(**{"precision": "fp32", "lr_warmup": 0, **chosen}), steps=20, seed=0)
 
 

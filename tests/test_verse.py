@@ -11,7 +11,7 @@ import small
 from corpora import codec as codecs
 from corpora import files
 from corpora.errors import InputError
-from textgen import checkpoint, config, run
+from textgen import checkpoint, config, opening
 from textgen.cli import main
 from textgen.sentences import SentenceVAE
 from textgen.verse import RHYMES, Verse, readings, rhyme_of
@@ -27,7 +27,7 @@ def folder(tmp_path_factory):
     """A model of characters that has learned nothing: rules hold all the same."""
     recipe = config.recipe("vae", small.settings("vae"))[0]
     torch.manual_seed(0)
-    made = small.louder(config.build(recipe, run.vocabulary(CODEC)))
+    made = small.louder(config.build(recipe, opening.vocabulary(CODEC)))
     target = tmp_path_factory.mktemp("models") / "verse"
     with files.new_folder(target) as new:
         facts = {"recipe": recipe.to_dict(), "length": LONGEST + 1}

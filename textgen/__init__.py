@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from corpora.errors import InputError
     from textgen.backbone import Backbone, Vocabulary
     from textgen.model import Autoregressive, Latent
-    from textgen.run import open_model, train
+    from textgen.opening import open_model
+    from textgen.run import train
     from textgen.sampler import Choice
     from textgen.sentences import SentenceVAE
 
@@ -25,7 +26,7 @@ _HOMES = {
     "Autoregressive": "textgen.model",
     "Latent": "textgen.model",
     "Choice": "textgen.sampler",
-    "open_model": "textgen.run",
+    "open_model": "textgen.opening",
     "train": "textgen.run",
     "InputError": "corpora.errors",
 }

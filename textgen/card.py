@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from textgen.run import Opened
+    from textgen.opening import Opened
 
 
 def card(name: str, facts: Mapping[str, Any], opened: Opened) -> str:

@@ -406,16 +406,15 @@ def _free() -> Path:
 def _open(chosen: argparse.Namespace, name: str | None = None) -> Any:
     import torch
 
-    from textgen import run as runs
-    from textgen import trainer
+    from textgen import opening, trainer
 
     if chosen.threads:
         torch.set_num_threads(chosen.threads)
     torch.set_flush_denormal(True)
     device = trainer.pick_device(chosen.device)
     if name is not None:  # another model than the one to be tried
-        return runs.open_model(name, device)
-    return runs.open_model(chosen.model or runs.DEFAULT_MODEL, device, getattr(chosen, "prior", None))
+        return opening.open_model(name, device)
+    return opening.open_model(chosen.model or opening.DEFAULT_MODEL, device, getattr(chosen, "prior", None))
 
 
 def _sentences(chosen: argparse.Namespace) -> list[str]:
@@ -696,8 +695,7 @@ def _benchmark(chosen: argparse.Namespace) -> int:
 
 def _models(chosen: argparse.Namespace) -> int:
     from corpora import settings
-    from textgen import run as runs
-    from textgen import trainer
+    from textgen import opening, trainer
     from textgen.config import PACKAGES
 
     groups: dict[str, Any] = {}
@@ -710,12 +708,12 @@ def _models(chosen: argparse.Namespace) -> int:
         known = {
             title: {n: {"default": d, "doc": doc} for n, d, doc in settings.describe(c)} for title, c in configs.items()
         }
-        print(json.dumps({"shipped": runs.shipped(), "default": runs.DEFAULT_MODEL, "settings": known}, indent=1))
+        print(json.dumps({"shipped": opening.shipped(), "default": opening.DEFAULT_MODEL, "settings": known}, indent=1))
         return 0
     print("shipped:")
-    for name in runs.shipped():
-        size = sum(path.stat().st_size for path in (runs.PRETRAINED / name).iterdir()) / 1e6
-        print(f"  {name:<28} {size:.1f} MB{'  (the default)' if name == runs.DEFAULT_MODEL else ''}")
+    for name in opening.shipped():
+        size = sum(path.stat().st_size for path in (opening.PRETRAINED / name).iterdir()) / 1e6
+        print(f"  {name:<28} {size:.1f} MB{'  (the default)' if name == opening.DEFAULT_MODEL else ''}")
     for title, made in configs.items():
         about = (groups[title.removeprefix("fitting of ")].__doc__ if title != "training" else made.__doc__).strip()
         about = about.splitlines()[0]
@@ -727,7 +725,7 @@ def _models(chosen: argparse.Namespace) -> int:
 
 def _export(chosen: argparse.Namespace) -> int:
     from corpora import files
-    from textgen import run as runs
+    from textgen import opening
 
     figures = None
     if chosen.figures:
@@ -736,7 +734,7 @@ def _export(chosen: argparse.Namespace) -> int:
     about = None
     if chosen.about:
         about = files.read_bytes(Path(chosen.about), 1 << 20).decode("utf-8", "replace")
-    out = runs.export(chosen.source, Path(chosen.out), half=not chosen.full, figures=figures, about=about)
+    out = opening.export(chosen.source, Path(chosen.out), half=not chosen.full, figures=figures, about=about)
     size = sum(path.stat().st_size for path in out.iterdir()) / 1e6
     return _show(
         chosen, {"out": str(out), "MB": round(size, 1)}, f"{out}: {size:.1f} MB; try: textgen sample --model {out}"

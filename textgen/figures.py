@@ -19,7 +19,7 @@ from corpora.sources import text as text_source
 from textgen import evaluate
 from textgen.benchmark.judge import spaced
 from textgen.model import Autoregressive, Latent
-from textgen.run import Opened
+from textgen.opening import Opened
 from textgen.sentences import REFINE, SentenceVAE
 
 

@@ -20,7 +20,7 @@ from torch import Tensor
 from corpora import settings as settings_of
 from corpora.corpus import Corpus
 from corpora.errors import InputError
-from textgen import evaluate, figures, run
+from textgen import evaluate, figures, opening
 from textgen.draw import normals
 from textgen.model import Latent
 
@@ -74,7 +74,7 @@ def chosen(path: Path, split: str, rows: int, seed: int) -> tuple[list[str], str
 class Codes:
     """The posteriors of sentences; codes are drawn from them, or are their means for a plain autoencoder."""
 
-    def __init__(self, opened: run.Opened, texts: list[str], tell: Callable[[int, int], None]) -> None:
+    def __init__(self, opened: opening.Opened, texts: list[str], tell: Callable[[int, int], None]) -> None:
         assert isinstance(opened.model, Latent)
         whole = figures.Encoded(opened, texts)
         if not whole.rows:
@@ -123,9 +123,9 @@ def fit(
         raise InputError(f"prior {kind} has nothing to fit: choose another --kind")
     (config, how), words = settings_of.override([part.Config(), part.Fit()], settings or {}), settings or {}
     del config
-    opened = run.open_model(model, device)
+    opened = opening.open_model(model, device)
     fields = {name: value for name, value in words.items() if name in part.Config.__dataclass_fields__}
-    opened = run.with_prior(opened, kind, fields)
+    opened = opening.with_prior(opened, kind, fields)
     latent = opened.model
     assert isinstance(latent, Latent)
     path = Path(data)
@@ -170,5 +170,5 @@ def fit(
         raise InputError("the fitted density is not a finite number: give more rows, or a smaller prior")
     facts = {key: value for key, value in found.to_dict().items() if key != "out"}
     facts |= {"seed": seed, "fitting": asdict(how)}
-    run.export(opened._replace(facts={**opened.facts, "prior": facts}), Path(out), half=False)
+    opening.export(opened._replace(facts={**opened.facts, "prior": facts}), Path(out), half=False)
     return found

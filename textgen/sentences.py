@@ -22,7 +22,7 @@ from torch.nn import functional as F
 
 from corpora.errors import InputError, quoted
 from corpora.settings import require
-from textgen import run, sampler
+from textgen import opening, sampler
 from textgen.model import Latent
 
 REFINE = 10  # steps towards a code that gives its sentence back; more gain little (docs/results.md)
@@ -131,7 +131,7 @@ ROUNDS, FINEST = 3, 2e-3  # they come in so many rounds, each where the text cha
 class SentenceVAE:
     """A trained sentence VAE (or plain autoencoder) with its codec. Codes are tensors (N, Z)."""
 
-    def __init__(self, opened: run.Opened) -> None:
+    def __init__(self, opened: opening.Opened) -> None:
         if not isinstance(opened.model, Latent):
             raise InputError(
                 f"{opened.name}: a {opened.recipe.model} has no codes; "
@@ -143,7 +143,7 @@ class SentenceVAE:
 
     @classmethod
     def from_pretrained(
-        cls, name: str | Path = run.DEFAULT_MODEL, device: str = "cpu", prior: str | None = None
+        cls, name: str | Path = opening.DEFAULT_MODEL, device: str = "cpu", prior: str | None = None
     ) -> SentenceVAE:
         """A model by the name of a shipped one, a run, a model folder or a Hugging Face id.
 
@@ -151,11 +151,11 @@ class SentenceVAE:
 
         Raises InputError if there is none, or it is damaged, or it is no model with codes.
         """
-        return cls(run.open_model(name, device, prior))
+        return cls(opening.open_model(name, device, prior))
 
     def save_pretrained(self, folder: str | Path, *, half: bool = False) -> Path:
         """Write a model folder that `from_pretrained` opens; `half` stores float16. Raises InputError if it exists."""
-        return run.export(self.opened, Path(folder), half=half)
+        return opening.export(self.opened, Path(folder), half=half)
 
     def push_to_hub(self, repo_id: str, *, private: bool = False) -> str:
         """Upload to the Hugging Face hub as `owner/name` (log in first with `hf auth login`). Returns its address."""
@@ -165,7 +165,7 @@ class SentenceVAE:
         from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
 
         with tempfile.TemporaryDirectory() as scratch:
-            folder = run.export(self.opened, Path(scratch) / "model", half=False, name=repo_id)
+            folder = opening.export(self.opened, Path(scratch) / "model", half=False, name=repo_id)
             api = huggingface_hub.HfApi()
             try:
                 api.create_repo(repo_id, private=private, exist_ok=True)
@@ -550,7 +550,7 @@ CYCLE = 0.5  # weight of the cycle check beside log p(x | z); set by reading pat
 
 
 def draw(
-    opened: run.Opened,
+    opened: opening.Opened,
     rows: int,
     *,
     seed: int = 0,

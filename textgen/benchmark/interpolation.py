@@ -25,7 +25,7 @@ from textgen.benchmark.judge import Judge, Report, Score, score, spaced, units
 if TYPE_CHECKING:
     import argparse
 
-    from textgen.run import Opened
+    from textgen.opening import Opened
     from textgen.sentences import SentenceVAE, Walk
 
 AT_ONCE = 8  # pairs whose points are decoded together
@@ -66,7 +66,7 @@ def main(chosen: argparse.Namespace, open_model: Callable[[], Opened]) -> Report
     import numpy as np
 
     from corpora import files
-    from textgen import figures, run
+    from textgen import figures, opening
     from textgen.sentences import SentenceVAE
 
     opened = open_model()
@@ -75,7 +75,7 @@ def main(chosen: argparse.Namespace, open_model: Callable[[], Opened]) -> Report
     if 0 < chosen.rows < len(pairs):
         rows = np.random.default_rng(chosen.seed).choice(len(pairs), chosen.rows, replace=False)
         pairs = [pairs[row] for row in sorted(rows)]
-    judge = Judge(run.open_model(chosen.judge, str(vae.device)))
+    judge = Judge(opening.open_model(chosen.judge, str(vae.device)))
     real = figures.texts(Path(chosen.real), "test")[0] if chosen.real else None
     train = figures.texts(Path(chosen.train), "train")[0] if chosen.train else None
     how = {key: getattr(chosen, key) for key in ("points", "path", "pace", "beams", "refine")}

@@ -18,7 +18,7 @@ from corpora.errors import InputError
 if TYPE_CHECKING:
     import numpy as np
 
-    from textgen.run import Opened
+    from textgen.opening import Opened
 
 DRAWS = 1000  # bootstrap samples
 

@@ -13,7 +13,7 @@ from textgen.benchmark.judge import Report, spaced, units
 if TYPE_CHECKING:
     import argparse
 
-    from textgen.run import Opened
+    from textgen.opening import Opened
 
 _ABOUT = """\
 Draw pairs of different sentences, for `textgen benchmark interpolation`.

@@ -23,7 +23,7 @@ from textgen.benchmark.judge import Judge, Report, Score, perplexity, picked, sc
 if TYPE_CHECKING:
     import argparse
 
-    from textgen.run import Opened
+    from textgen.opening import Opened
 
 ORDER = 4  # of the n-grams of self-BLEU
 REFERENCES = 500  # sentences that self-BLEU compares with each other
@@ -151,7 +151,7 @@ def trained(texts: Sequence[str], like: Opened, steps: int, seed: int) -> Opened
 
     from corpora.build import build
     from corpora.corpus import Corpus
-    from textgen import run
+    from textgen import opening, run
     from textgen.screen import Screen
 
     with tempfile.TemporaryDirectory(prefix="textgen-") as scratch:
@@ -164,7 +164,7 @@ def trained(texts: Sequence[str], like: Opened, steps: int, seed: int) -> Opened
         options: dict[str, Any] = {"steps": steps, "seed": seed, "device": device}
         made = run.plan(Corpus.open(data), folder, data, model="lm", settings=like.recipe.settings(), **options)
         try:
-            return run.open_model(run.start(folder, made, Screen(quiet=True, live=False)), made.device)
+            return opening.open_model(run.start(folder, made, Screen(quiet=True, live=False)), made.device)
         except run.Stopped as stopped:
             raise KeyboardInterrupt from stopped
 
