@@ -297,6 +297,9 @@ def parser() -> Parser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point. Returns the exit code: 0, 2 for bad input, 130 or 143 after Ctrl-C or SIGTERM."""
+    # Read by torch when it is first imported: large tensors in huge pages, since a training step is otherwise held up
+    # by page faults (docs/results.md, speed)
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     return run(_main, argv)
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from textgen import evaluate
 from textgen.benchmark.judge import spaced
 from textgen.model import Autoregressive, Latent
 from textgen.opening import Opened
+from textgen.screen import tracked
 from textgen.sentences import REFINE, SentenceVAE
 
 
@@ -84,7 +84,7 @@ class Encoded:
 
     def __init__(self, opened: Opened, texts: Sequence[str]) -> None:
         encoded = opened.codec.encode_many(texts)
-        kept = [number for number, row in enumerate(encoded) if row and len(row) < opened.length]
+        kept = [number for number, row in enumerate(encoded) if opened.takes(row)]
         self.left_out = len(texts) - len(kept)
         self.texts, self.rows = [texts[number] for number in kept], [encoded[number] for number in kept]
         self.codec, self.device = opened.codec, next(opened.model.parameters()).device
@@ -189,7 +189,7 @@ def _bounds(
     """The bounds of the rows `some`, in their order."""
     order: list[int] = []
     parts = []
-    for batch in _tracked(list(whole.batches(some, 8)), progress):
+    for batch in tracked(list(whole.batches(some, 8)), "importance sampling", progress):
         parts.append(evaluate.bounds(model, whole.padded(batch), samples=samples, seed=seed, first=len(order)))
         order += batch
     place = {number: place for place, number in enumerate(order)}
@@ -259,12 +259,3 @@ def _reconstruction(opened: Opened, whole: Encoded, some: Sequence[int], beams: 
 def _mean(name: str, values: torch.Tensor, estimator: str) -> Figure:
     error = _error(values) if len(values) > 1 else None
     return Figure(name, float(values.mean()), "nats per sentence", estimator, error)
-
-
-def _tracked(items: list[list[int]], progress: bool) -> Iterable[list[int]]:
-    if not progress or not sys.stderr.isatty():
-        return items
-    from rich.console import Console
-    from rich.progress import track
-
-    return track(items, description="importance sampling", console=Console(stderr=True), transient=True)

@@ -39,10 +39,11 @@ class Fitted:
     nats: float
     normal: float
     error: float  # of the difference of the two, its standard error over the codes
+    noise: bool  # whether codes were drawn from a posterior; those of a plain autoencoder have no rate
 
     @property
     def gain(self) -> float:
-        """Nats per code over N(0, I): what the mean rate falls by."""
+        """Nats per code over N(0, I); where codes are drawn from a posterior, what the mean rate falls by."""
         return self.nats - self.normal
 
     def to_dict(self) -> dict[str, Any]:
@@ -52,7 +53,7 @@ class Fitted:
         return (
             f"{self.out}: {self.prior}, fitted to {self.rows:,} codes of {self.data}\n"
             f"  {self.held_out}: {self.nats:.2f} nats per code, {self.normal:.2f} under N(0, I): "
-            f"gain {self.gain:+.2f} +- {self.error:.2f}, what the rate falls by"
+            f"gain {self.gain:+.2f} +- {self.error:.2f}{', what the rate falls by' if self.noise else ''}"
         )
 
 
@@ -165,6 +166,7 @@ def fit(
         float(fitted.mean()),
         float(plain.mean()),
         float(gains.std()) / math.sqrt(max(1, len(gains))) if len(gains) > 1 else 0.0,
+        latent.noise,
     )
     if not math.isfinite(found.nats):
         raise InputError("the fitted density is not a finite number: give more rows, or a smaller prior")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,6 +33,10 @@ class Opened(NamedTuple):
     length: int  # the longest row it was trained on, in tokens, the stop counted
     facts: dict[str, Any]  # how it was trained, and its figures
     folder: Path
+
+    def takes(self, row: Sequence[int]) -> bool:
+        """Whether a row, without its stop, has any tokens and not more than the model was made for."""
+        return 0 < len(row) < self.length
 
     @property
     def name(self) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from corpora.commands import printable
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from textgen.model import Latent
     from textgen.run import Plan
     from textgen.trainer import Report
+
+
+Item = TypeVar("Item")
 
 
 class Screen:
@@ -130,6 +133,17 @@ class Bar:
             if not self.progress.tasks:
                 self.progress.add_task(what)
             self.progress.update(self.progress.tasks[0].id, description=what, completed=done, total=of)
+
+
+def tracked(items: Sequence[Item], what: str, progress: bool = True) -> Iterator[Item]:
+    """The items, with a bar that says how many are done if `progress` is asked for."""
+    if not progress:
+        yield from items
+        return
+    with Bar() as bar:
+        for done, item in enumerate(items):
+            bar.tell(what, done, len(items))
+            yield item
 
 
 def _terms(report: Mapping[str, float], digits: int = 2) -> str:

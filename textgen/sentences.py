@@ -451,7 +451,7 @@ class SentenceVAE:
         """
         own = self.codec.normalise(sentence)
         rows = self.codec.encode_many(among)
-        kept = [text for text, row in zip(among, rows, strict=True) if row and len(row) < self.length]
+        kept = [text for text, row in zip(among, rows, strict=True) if self.opened.takes(row)]
         kept = [text for text in dict.fromkeys(kept) if self.codec.normalise(text) != own]
         if not kept:
             raise InputError("there is no sentence to compare with: all are empty, too long, or the sentence itself")

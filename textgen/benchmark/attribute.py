@@ -131,7 +131,7 @@ def main(chosen: argparse.Namespace, opening: Callable[..., Any]) -> Report:
 
     def usable(texts: Sequence[str], most: int) -> list[str]:
         rows = vae.codec.encode_many(texts)
-        kept = [text for text, row in zip(texts, rows, strict=True) if row and len(row) < vae.length]
+        kept = [text for text, row in zip(texts, rows, strict=True) if vae.opened.takes(row)]
         if not kept:
             raise InputError(f"{where}: no sentence of a label is one that this model takes")
         return picked(kept, most, chosen.seed)

@@ -12,7 +12,6 @@ new sentences have a ratio of their own: a path that only repeats its ends is as
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from corpora.commands import Parser
 from corpora.errors import InputError, quoted
 from textgen.benchmark.judge import Judge, Report, Score, score, spaced, units
+from textgen.screen import tracked
 
 if TYPE_CHECKING:
     import argparse
@@ -169,12 +169,7 @@ def walk_all(
     vae: SentenceVAE, pairs: Sequence[tuple[str, str]], *, points: int = 10, progress: bool = False, **options: Any
 ) -> list[Walk]:
     """A walk for each pair, many decoded at once; `options` go to `SentenceVAE.walks`."""
-    starts: Iterable[int] = range(0, len(pairs), AT_ONCE)
-    if progress and sys.stderr.isatty():
-        from rich.console import Console
-        from rich.progress import track
-
-        starts = track(list(starts), description="walking", console=Console(stderr=True), transient=True)
+    starts = tracked(range(0, len(pairs), AT_ONCE), "walking", progress)
     return [walk for start in starts for walk in vae.walks(pairs[start : start + AT_ONCE], steps=points, **options)]
 
 
