@@ -408,8 +408,10 @@ def test_with_batch_norm_the_plain_vae_cannot_collapse(toy):
     assert reports[-1]["rate"] < 3.0, "the floor was never reached, so that nothing was tried here"
     every = torch.from_numpy(toy.rows("train").pad(range(len(toy.rows("train")))))
     with training.averaged() as averaged, torch.no_grad():
-        spread = averaged.posterior(every).mean.std(0)
-    torch.testing.assert_close(spread, torch.ones(4), rtol=0.15, atol=0)
+        rate = float(averaged.rates(averaged.posterior(every)).sum(1).mean())
+        assert 2.0 * 0.95 < rate < 3.5
+        averaged.norm.variance.fill_(1.0)  # these rows are seen through the statistics kept, not through their own
+        assert not 2.0 * 0.95 < float(averaged.rates(averaged.posterior(every)).sum(1).mean()) < 3.5
 
 
 def test_batch_norm_in_evaluation_does_not_look_at_the_other_rows():
