@@ -16,10 +16,10 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from corpora.palette import Palette
 from torch import Tensor
 
 from corpora.errors import InputError
-from corpora.palette import Palette
 from corpora.settings import require
 from textgen import opening, sampler
 from textgen.draw import normals
@@ -53,9 +53,9 @@ class PictureModel:
 
     @classmethod
     def from_pretrained(cls, name: str | Path, device: str = "cpu", prior: str | None = None) -> PictureModel:
-        """A model by the name of a run, a model folder or a Hugging Face id. `prior="normal"`: N(0, I) for a fitted one.
+        """A model by the name of a run, a model folder or a Hugging Face id.
 
-        Raises InputError if there is none, or it is damaged, or it is no model of pictures.
+        `prior="normal"` puts N(0, I) in the place of a prior that was fitted. Raises InputError if there is none, or it is damaged, or it is no model of pictures.
         """
         return cls(opening.open_model(name, device, prior))
 
@@ -79,8 +79,8 @@ class PictureModel:
         for picture in pictures:
             if picture.shape[:2] != (self.height, self.width):
                 raise InputError(
-                    f"the picture has {picture.shape[0]} x {picture.shape[1]} pixels (height x width); this model's have "
-                    f"{self.height} x {self.width}"
+                    f"the picture has {picture.shape[0]} x {picture.shape[1]} pixels (height x width); "
+                    f"this model draws {self.height} x {self.width}"
                 )
         rows = [self.palette.encode_picture(picture) for picture in pictures]
         return torch.tensor(rows, dtype=torch.long, device=self.device).view(len(rows), self.length)
@@ -124,16 +124,27 @@ class PictureModel:
     ) -> Tensor:
         """Pictures (N, L) with their top `rows` rows of pixels kept and the rest drawn, `count` times: (N, count, L).
 
-        Draws from p(x_hidden | x_shown) exactly, for it goes pixel by pixel in the order of the model. Raises InputError
-        for a model with codes, whose p(z | x_shown) is not known, and for a number of rows that hides nothing.
+        Draws from p(x_hidden | x_shown) exactly, for it goes pixel by pixel in the order of the model. Raises
+        InputError for a model with codes, whose p(z | x_shown) is not known, and for rows that hide nothing.
         """
-        if not isinstance(self.model, Autoregressive):
-            raise InputError(f"{self.opened.name} draws from codes: complete needs a model that goes pixel by pixel")
+        self._raster()
         require(0 <= rows < self.height, "rows", rows, f"0 to {self.height - 1} rows, so that something is hidden")
         require(1 <= count <= 10_000, "count", count, "1 to 10,000 completions")
         shown = tokens[:, : rows * self.width].repeat_interleave(count, 0)
         made = self._drawn(len(shown), lambda first, rows: None, shown, how or sampler.Choice(), seed, tell)
         return made.view(len(tokens), count, self.length)
+
+    def _raster(self) -> Autoregressive:
+        if not isinstance(self.model, Autoregressive):
+            raise InputError(f"{self.opened.name} draws from codes: complete needs a model that goes pixel by pixel")
+        return self.model
+
+    @torch.inference_mode()
+    def hidden_nll(self, tokens: Tensor, rows: int) -> Tensor:
+        """-log p(all but the top `rows` rows | those), nats per picture (N,), exact. InputError as for `complete`."""
+        hidden = torch.arange(self.length, device=tokens.device) >= rows * self.width
+        backbone = self._raster().backbone
+        return torch.cat([backbone.nll(some, hidden.expand_as(some)).double() for some in tokens.split(AT_ONCE)])
 
     def _drawn(
         self,

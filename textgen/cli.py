@@ -76,15 +76,7 @@ def parser() -> Parser:
     def verb(name: str, help: str, description: str | None = None, model: bool = True, among: Any = commands) -> Parser:
         made: Parser = among.add_parser(name, help=help, description=description or f"{help[0].upper()}{help[1:]}.")
         if model:
-            made.add_argument(
-                "--model",
-                metavar="NAME|FOLDER|HUB_ID",
-                help="a shipped model, a run or model folder, or owner/name on the hub",
-            )
-            made.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default auto)")
-            made.add_argument("--threads", type=int, metavar="N", help="processor threads (default: all)")
-            made.add_argument("--seed", type=int, default=0, metavar="N", help="seed of everything drawn (default 0)")
-            made.add_argument("--json", action="store_true", help="print the result as JSON")
+            model_options(made)
         return made
 
     def ruled(made: Parser) -> None:
@@ -143,14 +135,7 @@ def parser() -> Parser:
     sampling.add_argument(
         "--beams", type=int, default=0, metavar="N", help="write each code's likeliest sentence by beam search"
     )
-    for name, kind, what in (
-        ("temperature", float, "0 takes the likeliest token each time (default 1)"),
-        ("top-k", int, "draw from the k likeliest tokens"),
-        ("top-p", float, "draw from the likeliest tokens that together hold this probability"),
-        ("min-p", float, "draw from tokens with at least this share of the greatest probability"),
-        ("no-repeat", int, "never write an n-gram of this many tokens twice"),
-    ):
-        sampling.add_argument(f"--{name}", type=kind, metavar="X", help=what)
+    choice_options(sampling)
     ruled(sampling)
 
     again = verb("reconstruct", "encode sentences and decode them again")
@@ -243,9 +228,7 @@ def parser() -> Parser:
     fitting.add_argument("--out", required=True, metavar="DIR", help="the model folder to make")
     fitting.add_argument("--split", default="train", help="of a corpus: train (default), valid or test")
     fitting.add_argument("--rows", type=int, default=50_000, metavar="N", help="sentences (default 50,000; 0: all)")
-    fitting.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default auto)")
-    fitting.add_argument("--threads", type=int, metavar="N", help="processor threads (default: all)")
-    fitting.add_argument("--seed", type=int, default=0, metavar="N", help="seed of everything drawn (default 0)")
+    _machine_options(fitting)
     fitting.add_argument("--json", action="store_true", help="print the outcome as JSON")
 
     trying = verb(
@@ -266,6 +249,36 @@ def parser() -> Parser:
     sharing.add_argument("--figures", metavar="FILE.json", help="what `evaluate --json` printed, for the card")
     sharing.add_argument("--about", metavar="FILE.md", help="words on data and licence, for the card")
     return top
+
+
+def model_options(made: Parser, required: bool = False) -> None:
+    """The options of every verb that opens a model."""
+    made.add_argument(
+        "--model",
+        required=required,
+        metavar="NAME|FOLDER|HUB_ID",
+        help="a shipped model, a run or model folder, or owner/name on the hub",
+    )
+    _machine_options(made)
+    made.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def _machine_options(made: Parser) -> None:
+    made.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default auto)")
+    made.add_argument("--threads", type=int, metavar="N", help="processor threads (default: all)")
+    made.add_argument("--seed", type=int, default=0, metavar="N", help="seed of everything drawn (default 0)")
+
+
+def choice_options(made: Parser) -> None:
+    """How the next token is chosen, for every verb that draws."""
+    for name, kind, what in (
+        ("temperature", float, "0 takes the likeliest token each time (default 1)"),
+        ("top-k", int, "draw from the k likeliest tokens"),
+        ("top-p", float, "draw from the likeliest tokens that together hold this probability"),
+        ("min-p", float, "draw from tokens with at least this share of the greatest probability"),
+        ("no-repeat", int, "never write an n-gram of this many tokens twice"),
+    ):
+        made.add_argument(f"--{name}", type=kind, metavar="X", help=what)
 
 
 def train_options(training: Parser, kinds: str) -> None:
@@ -416,6 +429,7 @@ def _free() -> Path:
 
 
 def open_chosen(chosen: argparse.Namespace, name: str | None = None) -> Any:
+    """The model that `model_options` named, or another one by `name`, on the device and threads they said."""
     import torch
 
     from textgen import opening, trainer
@@ -440,6 +454,7 @@ def _sentences(chosen: argparse.Namespace) -> list[str]:
 
 
 def show(chosen: argparse.Namespace, value: Any, text: str) -> int:
+    """Print a result, as JSON if that was asked for. Returns the exit code."""
     print(json.dumps(value, ensure_ascii=False, indent=1) if chosen.json else printable(text))
     return 0
 
@@ -474,6 +489,7 @@ def _rules(chosen: argparse.Namespace, codec: Any) -> Verse | None:
 
 
 def choice(chosen: argparse.Namespace) -> Choice:
+    """What `choice_options` said."""
     from corpora.settings import override
     from textgen.sampler import Choice
 
@@ -635,6 +651,7 @@ def _decode(chosen: argparse.Namespace) -> int:
 
 
 def at_least(name: str, value: int, least: int, most: int) -> None:
+    """Raise InputError for a number outside its range."""
     if not least <= value <= most:
         raise InputError(f"{name} {value}: expected {least} to {most:,}")
 
