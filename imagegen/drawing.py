@@ -55,7 +55,9 @@ class PictureModel:
     def from_pretrained(cls, name: str | Path, device: str = "cpu", prior: str | None = None) -> PictureModel:
         """A model by the name of a run, a model folder or a Hugging Face id.
 
-        `prior="normal"` puts N(0, I) in the place of a prior that was fitted. Raises InputError if there is none, or it is damaged, or it is no model of pictures.
+        `prior="normal"` puts N(0, I) in the place of a prior that was fitted.
+
+        Raises InputError if there is none, or it is damaged, or it is no model of pictures.
         """
         return cls(opening.open_model(name, device, prior))
 

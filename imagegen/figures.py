@@ -35,7 +35,7 @@ def measure(
     corpus = Corpus.open(folder)
     if corpus.codec.to_dict() != model.palette.to_dict():
         raise InputError(
-            f"{folder} has another palette or size than {model.opened.name}: build it with codec_from=the model's folder"
+            f"{folder} has another palette or size than {model.opened.name}: build it with codec_from=MODEL"
         )
     found = corpus.rows(split)
     count = len(found)
