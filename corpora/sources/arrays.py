@@ -52,32 +52,36 @@ def read(inputs: Sequence[str], config: Config) -> Iterator[Picture]:
 def _loaded(given: str, config: Config) -> tuple[np.ndarray, np.ndarray | None]:
     """The array of pictures, and that of labels."""
     where = quoted_path(given)
-    with explained(Path(given)):
-        Path(given).stat()
-    try:
-        found = np.load(given, allow_pickle=False)  # objects could run code
-        if isinstance(found, np.ndarray):
-            if config.array is not None or config.label_array is not None:
-                raise InputError(f"{where}: a single array without a name: leave out array and label_array")
-            return _pictures(found, where), None
-        with found:
-            names = list(found.files)
-            if config.array is not None:
-                pixels = _pictures(_named(found, config.array, where), f"{where}: {config.array}")
-            else:
-                fitting = [name for name in names if _shape_of(found[name]) is None]
-                if len(fitting) != 1:
-                    raise InputError(
-                        f"{where}: {'several arrays' if fitting else 'none of the arrays'} could be pictures: say "
-                        f"array=NAME; arrays: {', '.join(names)}"
-                    )
-                pixels = found[fitting[0]]
-            labels = None if config.label_array is None else _named(found, config.label_array, where).astype(str)
-    except InputError:
-        raise
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
-        raise InputError(f"{where}: not a readable .npy or .npz file: {quoted(str(error), 100)}") from error
-    if labels is not None and labels.shape != (len(pixels),):
+    with explained(Path(given)), Path(given).open("rb") as file:
+        try:
+            found = np.load(file, allow_pickle=False)  # objects could run code
+            if isinstance(found, np.ndarray):
+                if config.array is not None or config.label_array is not None:
+                    raise InputError(f"{where}: a single array without a name: leave out array and label_array")
+                return _pictures(found, where), None
+            with found:
+                return _of_archive(found, where, config)
+        except InputError:
+            raise
+        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+            raise InputError(f"{where}: not a readable .npy or .npz file: {quoted(str(error), 100)}") from error
+
+
+def _of_archive(found: Mapping[str, Any], where: str, config: Config) -> tuple[np.ndarray, np.ndarray | None]:
+    if config.array is not None:
+        pixels = _pictures(_named(found, config.array, where), f"{where}: {config.array}")
+    else:
+        fitting = [name for name in found if _shape_of(found[name]) is None]
+        if len(fitting) != 1:
+            raise InputError(
+                f"{where}: {'several arrays' if fitting else 'none of the arrays'} could be pictures: say "
+                f"array=NAME; arrays: {', '.join(found)}"
+            )
+        pixels = found[fitting[0]]
+    if config.label_array is None:
+        return pixels, None
+    labels = _named(found, config.label_array, where).astype(str)
+    if labels.shape != (len(pixels),):
         raise InputError(
             f"{where}: {config.label_array} has the shape {labels.shape}: expected a label for each of the "
             f"{len(pixels):,} pictures"

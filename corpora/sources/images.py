@@ -109,35 +109,28 @@ def _frames(path: Path, every: bool) -> Iterator[tuple[np.ndarray, tuple[str, ..
         if not head:
             raise InputError(f"{where}: the file is empty")
         try:
-            image = Image.open(file, formats=_FORMATS)
-        except Image.UnidentifiedImageError as error:
-            raise InputError(f"{where}: not a picture that can be read: expected PNG, GIF, JPEG or WebP") from error
-        except Image.DecompressionBombError as error:
-            raise InputError(f"{where}: its head says more than {MOST_PIXELS:,} pixels: make it smaller") from error
-        except (OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error) as error:
-            raise InputError(f"{where}: a damaged picture: {quoted(str(error), 80)}; get it again") from error
-        with image:
-            if image.width * image.height > MOST_PIXELS:
-                raise InputError(
-                    f"{where}: its head says {image.height}x{image.width}, more than {MOST_PIXELS:,} pixels: make it "
-                    "smaller"
-                )
-            count = getattr(image, "n_frames", 1)
-            if every and count > MOST_FRAMES:
-                raise InputError(f"{where}: {count:,} frames, more than {MOST_FRAMES:,}: take frames=first")
-            deep = image.format == "PNG" and head[24:25] == b"\x10"
-            try:
+            with Image.open(file, formats=_FORMATS) as image:
+                if image.width * image.height > MOST_PIXELS:
+                    raise Image.DecompressionBombError
+                count = getattr(image, "n_frames", 1)
+                if every and count > MOST_FRAMES:
+                    raise InputError(f"{where}: {count:,} frames, more than {MOST_FRAMES:,}: take frames=first")
+                deep = image.format == "PNG" and head[24:25] == b"\x10"
                 for number, frame in enumerate(ImageSequence.Iterator(image) if every else [image]):
                     pixels, done = _pixels(frame, where, deep)
                     if count > 1:
                         done += ("are a frame of an animation" if every else "are the first frame of an animation",)
                     yield pixels, done, number
-            except (OSError, ValueError, SyntaxError, EOFError, IndexError, struct.error, zlib.error) as error:
-                if isinstance(error, InputError):
-                    raise
-                raise InputError(
-                    f"{where}: the picture is cut off or damaged: {quoted(str(error), 80)}; get it again"
-                ) from error
+        except InputError:
+            raise
+        except Image.UnidentifiedImageError as error:
+            raise InputError(f"{where}: not a picture that can be read: expected PNG, GIF, JPEG or WebP") from error
+        except Image.DecompressionBombError as error:
+            raise InputError(f"{where}: its head says more than {MOST_PIXELS:,} pixels: make it smaller") from error
+        except (OSError, ValueError, SyntaxError, EOFError, IndexError, struct.error, zlib.error) as error:
+            raise InputError(
+                f"{where}: the picture is cut off or damaged: {quoted(str(error), 80)}; get it again"
+            ) from error
 
 
 def _pixels(image: Image.Image, where: str, deep: bool) -> tuple[np.ndarray, tuple[str, ...]]:
