@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 import corpora
-from corpora import build, codec, settings
+from corpora import build, codec, pictures, settings
 from corpora import cli as corpora_cli
 from textgen import cli as textgen_cli
 from textgen import config, sampler, trainer
@@ -171,6 +171,7 @@ CONFIGS = {
 }
 CONFIGS |= {f"fitting of {name}": settings.find("textgen.priors", name).Fit for name in ("mixture", "flow")}
 CONFIGS |= {"build": build.Config, "codec": codec.Config, "trainer": trainer.Config, "sampler": sampler.Choice}
+CONFIGS |= {"pictures": pictures.Config}
 
 
 def test_configs_that_can_meet_share_no_setting():
@@ -183,6 +184,7 @@ def test_configs_that_can_meet_share_no_setting():
     )
     for parts in combinations:
         settings.known([*parts, build.Config, codec.Config, trainer.Config])
+        settings.known([*parts, pictures.Config, trainer.Config])
 
 
 @pytest.mark.parametrize("name", CONFIGS)

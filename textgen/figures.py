@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from corpora import build
+from corpora.codec import of_text
 from corpora.corpus import Corpus
 from corpora.errors import InputError
 from corpora.sources import text as text_source
@@ -84,11 +85,11 @@ class Encoded:
     """Sentences as tokens, numbered, and padded on demand."""
 
     def __init__(self, opened: Opened, texts: Sequence[str]) -> None:
-        encoded = opened.codec.encode_many(texts)
+        self.codec, self.device = of_text(opened.codec), next(opened.model.parameters()).device
+        encoded = self.codec.encode_many(texts)
         kept = [number for number, row in enumerate(encoded) if opened.takes(row)]
         self.left_out = len(texts) - len(kept)
         self.texts, self.rows = [texts[number] for number in kept], [encoded[number] for number in kept]
-        self.codec, self.device = opened.codec, next(opened.model.parameters()).device
 
     def padded(self, some: Sequence[int]) -> torch.Tensor:
         """Some sentences with their stops, (N, L)."""
@@ -241,7 +242,7 @@ def _reconstruction(opened: Opened, whole: Encoded, some: Sequence[int], beams: 
     from sacrebleu.metrics import BLEU
 
     vae, sentences, figures = SentenceVAE(opened), [whole.texts[number] for number in some], []
-    given = [opened.codec.normalise(text) for text in sentences]
+    given = [whole.codec.normalise(text) for text in sentences]
     bleu = BLEU(tokenize="13a" if spaced(given) else "char")
     for refine in (0, REFINE) if vae.model.noise else (0,):
         made = vae.reconstruct(sentences, beams=beams, refine=refine)

@@ -29,7 +29,7 @@ import textgen
 from corpora import build, files
 from corpora import codec as codecs
 from corpora import settings as settings_of
-from corpora.codec import Codec
+from corpora.codec import Codec, TextCodec
 from corpora.corpus import Corpus, Rows
 from corpora.errors import InputError, choose, quoted
 from corpora.settings import require
@@ -613,17 +613,19 @@ def draw_samples(model: Model, corpus: Corpus, made: Plan) -> list[tuple[str, st
     """A few lines to see how training goes, (what, text): reconstructions of valid rows, and samples."""
     greedy = sampler.Choice(temperature=0)
     shown = []
-    rows = corpus.splits.get("valid") or corpus.splits["train"]
+    rows, codec = corpus.splits.get("valid") or corpus.splits["train"], corpus.codec
+    if not isinstance(codec, TextCodec):
+        return []
     if isinstance(model, Latent):
         for row in range(min(2, len(rows))):
             tokens = torch.from_numpy(rows.pad([row])).to(made.device)
             context = model.posterior(tokens).mean
             found = sampler.sample(model.backbone, model.vocab, rows=1, length=made.length, context=context, how=greedy)
-            shown += [("given", rows.text(row)), ("decoded", corpus.codec.decode(found[0].tolist()))]
+            shown += [("given", rows.text(row)), ("decoded", codec.decode(found[0].tolist()))]
     found = sampler.sample(
         model.backbone, model.vocab, rows=2, length=made.length, context=model.context(made.seed, 0, 2), seed=made.seed
     )
-    shown += [("sample", corpus.codec.decode(row)) for row in found.tolist()]
+    shown += [("sample", codec.decode(row)) for row in found.tolist()]
     return [(what, " ".join(text.split())) for what, text in shown]  # bytes and characters may hold line breaks
 
 
