@@ -108,10 +108,10 @@ def build(
     everything = [one for several in given.values() for one in several]
     if everything.count("-") > 1:
         raise InputError("standard input (-) can be read once only")
-    module = settings.find("corpora.sources", source or source_of(everything))
+    source = source or source_of(everything)
+    module = settings.find("corpora.sources", source)
     pictures = getattr(module, "PICTURES", False)
-    of_build = [PictureConfig()] if pictures else [Config(), codecs.Config()]
-    chosen, *_ = settings.override([module.Config(), *of_build], words or {})
+    chosen, *_ = settings.override(configs(source), words or {})
     rest = {key: value for key, value in (words or {}).items() if key not in asdict(chosen)}
     rows = {name: module.read(several, chosen) for name, several in given.items()}
 
@@ -129,6 +129,13 @@ def build(
     else:
         build_rows(rows, out, words=rest, source=described, replace=replace, progress=progress, chooser=chooser)
     return Corpus.open(out)
+
+
+def configs(source: str) -> list[Any]:
+    """The settings that a build from a source has: of the source, of the build and, for text, of the codec."""
+    module = settings.find("corpora.sources", source)
+    of_build = [PictureConfig()] if getattr(module, "PICTURES", False) else [Config(), codecs.Config()]
+    return [module.Config(), *of_build]
 
 
 def _described(given: str, files_of: Callable[[Sequence[str]], list[Path]]) -> dict[str, Any]:

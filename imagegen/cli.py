@@ -144,22 +144,22 @@ def _given(name: str, model: PictureModel) -> np.ndarray:
         return rows.picture(int(row))
     from corpora.sources import images
 
-    return images.one(name)
+    return next(images.read([name], images.Config())).pixels
 
 
-def _write(chosen: argparse.Namespace, model: PictureModel, sheet: np.ndarray, facts: dict[str, Any], text: str) -> int:
-    """Write the sheet, show it on a terminal, and report."""
-    from imagegen import pictures
+def _write(chosen: argparse.Namespace, model: PictureModel, drawn: np.ndarray, facts: dict[str, Any], text: str) -> int:
+    """Write the picture, show it on a terminal, and report."""
+    from corpora import sheet
 
-    scale = chosen.scale or pictures.scale_for(model.height, model.width)
-    path = pictures.write(chosen.out, pictures.png(sheet, scale))
+    scale = chosen.scale or sheet.scale_for(model.height, model.width)
+    path = sheet.write(chosen.out, sheet.png(drawn, scale))
     if sys.stdout.isatty() and not chosen.json:
-        print(pictures.preview(sheet))
+        print(sheet.preview(drawn))
     return show(chosen, {"out": str(path), **facts}, f"{path}: {text}")
 
 
 def _sample(chosen: argparse.Namespace) -> int:
-    from imagegen import pictures
+    from corpora import sheet
     from textgen.sampler import Choice
     from textgen.screen import Bar
 
@@ -173,13 +173,13 @@ def _sample(chosen: argparse.Namespace) -> int:
             how=None if how == Choice() and chosen.temperature is None else how,
             tell=partial(bar.tell, "drawing"),
         )
-    sheet = pictures.grid(model.pictures(made))
+    drawn = sheet.grid(model.pictures(made))
     facts = {"seed": chosen.seed, "tokens": made.tolist()}
-    return _write(chosen, model, sheet, facts, f"{chosen.n} pictures, seed {chosen.seed}")
+    return _write(chosen, model, drawn, facts, f"{chosen.n} pictures, seed {chosen.seed}")
 
 
 def _complete(chosen: argparse.Namespace) -> int:
-    from imagegen import pictures
+    from corpora import sheet
     from textgen.screen import Bar
 
     how = choice(chosen)
@@ -203,24 +203,24 @@ def _complete(chosen: argparse.Namespace) -> int:
     facts = {"seed": chosen.seed, "rows": rows, "nats per hidden pixel": per_pixel, "tokens": made.tolist()}
     each = ", ".join(f"{value:.3f}" for value in per_pixel)
     text = f"{rows} of {model.height} rows shown; the hidden truth costs {each} nats per pixel (exact)"
-    return _write(chosen, model, pictures.grid(cells, columns=chosen.n + 2), facts, text)
+    return _write(chosen, model, sheet.grid(cells, columns=chosen.n + 2), facts, text)
 
 
 def _reconstruct(chosen: argparse.Namespace) -> int:
-    from imagegen import pictures
+    from corpora import sheet
 
     model = _model(chosen)
     tokens = model.tokens([_given(name, model) for name in chosen.pictures])
     made = model.reconstruct(tokens)
     same = (made == tokens).double().mean(1)
-    sheet = pictures.grid([*model.pictures(tokens), *model.pictures(made)], columns=len(tokens))
+    drawn = sheet.grid([*model.pictures(tokens), *model.pictures(made)], columns=len(tokens))
     facts = {"same pixels": same.tolist(), "tokens": made.tolist()}
     text = f"given above, decoded below; {100 * float(same.mean()):.1f} % of the pixels have their colour again"
-    return _write(chosen, model, sheet, facts, text)
+    return _write(chosen, model, drawn, facts, text)
 
 
 def _interpolate(chosen: argparse.Namespace) -> int:
-    from imagegen import pictures
+    from corpora import sheet
 
     at_least("--steps", chosen.steps, 2, 1000)
     model = _model(chosen)
@@ -228,14 +228,14 @@ def _interpolate(chosen: argparse.Namespace) -> int:
     path = model.interpolate(start, end, steps=chosen.steps)
     made = model.pictures(path)
     if chosen.gif:
-        scale = chosen.scale or pictures.scale_for(model.height, model.width)
-        pictures.write(chosen.gif, pictures.gif([*made, *made[-2:0:-1]], scale, seconds=0.15, pause=0.15))
+        scale = chosen.scale or sheet.scale_for(model.height, model.width)
+        sheet.write(chosen.gif, sheet.gif([*made, *made[-2:0:-1]], scale, seconds=0.15, pause=0.15))
     facts = {"gif": chosen.gif, "tokens": path.tolist()}
-    return _write(chosen, model, pictures.grid(made, columns=len(made)), facts, f"{len(made)} pictures on the way")
+    return _write(chosen, model, sheet.grid(made, columns=len(made)), facts, f"{len(made)} pictures on the way")
 
 
 def _traverse(chosen: argparse.Namespace) -> int:
-    from imagegen import pictures
+    from corpora import sheet
 
     codes = None
     if chosen.codes is not None:
@@ -253,12 +253,12 @@ def _traverse(chosen: argparse.Namespace) -> int:
     turned = " down, ".join(f"code {code}" for code in found.codes) + (" to the right" if found.codes else "")
     facts = {"codes": found.codes, "values": found.values, "rates": found.rates, "tokens": found.tokens.tolist()}
     text = f"{turned}, from {-chosen.span:g} to {chosen.span:g}; nats of each code for this picture: {said}"
-    sheet = pictures.grid(model.pictures(found.tokens), columns=chosen.steps)
-    return _write(chosen, model, sheet, facts, text)
+    drawn = sheet.grid(model.pictures(found.tokens), columns=chosen.steps)
+    return _write(chosen, model, drawn, facts, text)
 
 
 def _animate(chosen: argparse.Namespace) -> int:
-    from imagegen import pictures
+    from corpora import sheet
 
     how = choice(chosen)
     at_least("-n", chosen.n, 1, 100)
@@ -272,9 +272,9 @@ def _animate(chosen: argparse.Namespace) -> int:
             part = picture.reshape(-1, 4).copy()
             part[done:] = (255, 255, 255, 0)
             seen.append(part.reshape(picture.shape))
-        frames.append(pictures.grid(seen, columns=len(seen)))
-    scale = chosen.scale or pictures.scale_for(model.height, model.width)
-    path = pictures.write(chosen.out, pictures.gif(frames, scale, seconds=0.04, pause=2))
+        frames.append(sheet.grid(seen, columns=len(seen)))
+    scale = chosen.scale or sheet.scale_for(model.height, model.width)
+    path = sheet.write(chosen.out, sheet.gif(frames, scale, seconds=0.04, pause=2))
     return show(chosen, {"out": str(path), "frames": len(frames)}, f"{path}: {len(frames)} frames")
 
 

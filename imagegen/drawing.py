@@ -16,10 +16,10 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from corpora.palette import Palette
 from torch import Tensor
 
 from corpora.errors import InputError
+from corpora.palette import Palette
 from corpora.settings import require
 from textgen import opening, sampler
 from textgen.draw import normals

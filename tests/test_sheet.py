@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from corpora import sheet
 from corpora.errors import InputError
-from imagegen import pictures
 
 
 def drawn(seed: int, height: int = 5, width: int = 4) -> np.ndarray:
@@ -20,7 +20,7 @@ def drawn(seed: int, height: int = 5, width: int = 4) -> np.ndarray:
 
 def test_png_round_trip():
     picture = drawn(0)
-    again = np.asarray(Image.open(io.BytesIO(pictures.png(picture, 3))))
+    again = np.asarray(Image.open(io.BytesIO(sheet.png(picture, 3))))
     assert np.array_equal(again[::3, ::3], picture)
     assert again.shape == (15, 12, 4)
 
@@ -28,17 +28,17 @@ def test_png_round_trip():
 @pytest.mark.parametrize("count", [1, 2, 5, 9])
 def test_grid_holds_every_picture(count):
     several = [drawn(number) for number in range(count)]
-    sheet = pictures.grid(several, columns=2)
+    drawn_sheet = sheet.grid(several, columns=2)
     columns = min(count, 2)
     for number, picture in enumerate(several):
         row, column = divmod(number, columns)
         top, left = 1 + row * 6, 1 + column * 5
-        assert np.array_equal(sheet[top : top + 5, left : left + 4], picture)
+        assert np.array_equal(drawn_sheet[top : top + 5, left : left + 4], picture)
 
 
 def test_gif_has_every_frame_and_its_colours():
     frames = [np.full((4, 4, 4), (value, 0, 255 - value, 255), np.uint8) for value in (0, 100, 200)]
-    made = Image.open(io.BytesIO(pictures.gif(frames, 2, seconds=0.2)))
+    made = Image.open(io.BytesIO(sheet.gif(frames, 2, seconds=0.2)))
     assert made.n_frames == 3
     for number, frame in enumerate(frames):
         made.seek(number)
@@ -47,24 +47,24 @@ def test_gif_has_every_frame_and_its_colours():
 
 def test_transparency_shows_the_board_and_opaque_pixels_stay():
     picture = drawn(1)
-    shown = pictures.flat(picture)
+    shown = sheet.flat(picture)
     solid = picture[..., 3] == 255
     assert np.array_equal(shown[solid], picture[solid][:, :3])
     assert (shown[~solid] >= 235).all()
 
 
 def test_preview_has_a_line_for_two_rows_of_pixels():
-    lines = pictures.preview(drawn(2)).splitlines()
+    lines = sheet.preview(drawn(2)).splitlines()
     assert len(lines) == 3 and all(line.count("\u2580") == 4 and line.endswith("\x1b[0m") for line in lines)
 
 
 def test_errors(tmp_path):
     with pytest.raises(InputError, match="there is no picture to show"):
-        pictures.grid([])
+        sheet.grid([])
     with pytest.raises(InputError, match="several sizes"):
-        pictures.grid([drawn(0), drawn(0, 6)])
+        sheet.grid([drawn(0), drawn(0, 6)])
     with pytest.raises(InputError, match="no frame"):
-        pictures.gif([])
+        sheet.gif([])
     with pytest.raises(InputError):
-        pictures.write(tmp_path / "absent" / "a.png", b"")
+        sheet.write(tmp_path / "absent" / "a.png", b"")
     assert not list(tmp_path.iterdir())
