@@ -110,7 +110,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _main(argv: Sequence[str] | None) -> int:
     chosen = parser().parse_args(argv)
     verbs: dict[str, Callable[[argparse.Namespace], int]] = {
-        "train": lambda chosen: train(chosen, "imagegen"),
+        "train": lambda chosen: train(chosen, "imagegen", _trained),
         "sample": _sample,
         "complete": _complete,
         "reconstruct": _reconstruct,
@@ -123,6 +123,12 @@ def _main(argv: Sequence[str] | None) -> int:
     if getattr(chosen, "scale", None) is not None:
         at_least("--scale", chosen.scale, 1, 100)
     return verbs[chosen.command](chosen)
+
+
+def _trained(*arguments: Any, **options: Any) -> Path:
+    from imagegen import training
+
+    return training.train(*arguments, **options)
 
 
 def _model(chosen: argparse.Namespace) -> PictureModel:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import sys
@@ -360,8 +359,14 @@ _OPTIONS = (
 )
 
 
-def train(chosen: argparse.Namespace, program: str = "textgen") -> int:
-    """The verb `train` of a program, a package with a function `train`."""
+def _trained(*arguments: Any, **options: Any) -> Path:
+    from textgen import run as runs
+
+    return runs.train(*arguments, **options)
+
+
+def train(chosen: argparse.Namespace, program: str = "textgen", work: Callable[..., Path] = _trained) -> int:
+    """The verb `train` of a program, which does the `work`."""
     inputs, words = split_words(chosen.words)
     if getattr(chosen, "errors", None) is not None:
         words["errors"] = chosen.errors
@@ -381,7 +386,6 @@ def train(chosen: argparse.Namespace, program: str = "textgen") -> int:
         raise InputError("several processes need to be told the same run folder: give --out")
     folder = Path(chosen.out) if chosen.out else _free()
     screen = Screen(quiet=chosen.quiet)
-    work = importlib.import_module(program).train
     return _finish(chosen, folder, lambda: work(inputs, folder, settings=words, screen=screen, **given), program)
 
 
