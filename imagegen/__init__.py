@@ -1,1 +1,1 @@
-"""Pictures as rows of palette tokens, on the core that `textgen` holds. Its models and verbs are not written yet."""
+"""Pictures as rows of palette tokens, on the core that `textgen` holds: backbones and encoders. No verbs yet."""
