@@ -4,8 +4,8 @@
     python benchmarks/pixels.py --only pixelcnn
 
 Pictures of 20 x 20 pixels in 167 colours, each backbone at its default size. Weights are random: speed does not depend
-on them. Counted are pixels per second over all pictures together; ours is `textgen.sampler.sample`, fp32, start to end, of one picture and of
-64 together.
+on them. Counted are pixels per second over all pictures together; ours is `textgen.sampler.sample`, fp32, start to
+end, of one picture and of 64.
 
 The naive sampler is how scripts for such models draw: for each pixel one forward pass of the same backbone over the
 whole picture, of which the logits of that pixel are used, and the same choice from them. So that this does not take
