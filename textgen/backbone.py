@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from corpora.errors import InputError
+
 State = dict[str, Any]  # what a backbone remembers of the tokens so far; every tensor has rows first
 
 
@@ -21,16 +23,28 @@ class Shared(NamedTuple):
 
 
 class Vocabulary(NamedTuple):
-    """What a model must know of a codec: how many tokens there are, and which are special (None: there is none)."""
+    """What a model must know of a codec: how many tokens there are, and which are special (None: there is none).
+
+    Where a row of tokens is a picture in raster order, `shape` is its rows and columns, and `colours` the CIE Lab
+    colour of each token (lightness 0 to 100), if it is known.
+    """
 
     size: int
     pad: int | None = None
     stop: int | None = None
     blank: int | None = None
+    shape: tuple[int, int] | None = None
+    colours: tuple[tuple[float, float, float], ...] | None = None
 
     def mask(self, tokens: Tensor) -> Tensor:
         """True where a token is real, False where it only fills up the row. (B, L) -> (B, L)"""
         return torch.ones_like(tokens, dtype=torch.bool) if self.pad is None else tokens != self.pad
+
+    def picture(self, part: str) -> tuple[int, int]:
+        """Rows and columns of the picture that a row is. Raises InputError where `part`, which needs one, has none."""
+        if self.shape is None:
+            raise InputError(f"{part} is for pictures: this corpus has none; choose a part for text, such as lstm")
+        return self.shape
 
 
 class CrossEntropy(torch.autograd.Function):
