@@ -86,6 +86,7 @@ class Backbone(nn.Module):
     """
 
     head: nn.Module  # (..., D) -> (..., V)
+    looks_back = True  # whether a position depends on the tokens before it at all
 
     def features(self, tokens: Tensor, context: Tensor | None = None) -> Tensor:
         """(B, L) tokens and a context of (B, C) -> (B, L, D); position i depends on tokens[:, :i] alone."""

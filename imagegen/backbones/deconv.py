@@ -48,6 +48,8 @@ class Stage(nn.Module):
 class Deconvolution(Backbone):
     """`features` are the last stage's maps, (B, L, C), whatever the tokens are."""
 
+    looks_back = False
+
     def __init__(self, config: Config, vocab: Vocabulary, context: int) -> None:
         super().__init__()
         height, width = vocab.picture("deconv")
