@@ -302,6 +302,7 @@ def plan(
     _check_prior(settings or {})
     _check_kind(package, isinstance(corpus.codec, Palette), files.quoted_path(corpus_folder))
     recipe, (training,) = config.recipe(model, settings or {}, trainer.Config(), package=package)
+    config.outline(recipe, vocabulary(corpus.codec))  # parts that do not go together say so
     rows = len(corpus.splits["train"])
     if steps is None:  # ten passes, within what one sitting bears; a small corpus needs more of them
         steps = max(2000, min(20_000, 10 * corpus.epoch_steps(batch)))
