@@ -117,7 +117,7 @@ class Report:
         print(f"\n{title} ({unit})\n{'':42}{'min':>10}{'median':>10}  ratio (least to most)", flush=True)
         for result in results:
             line = f"{result.name:42}{min(result.rates):>10,.1f}{median(result.rates):>10,.1f}"
-            line += f"{result.ratio:>7.2f}x"
+            line += f"{result.ratio:>8.2f}x"
             if result is not results[0]:
                 line += f" ({min(result.ratios):.2f} to {max(result.ratios):.2f})"
             if result.bar is not None:

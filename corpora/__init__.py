@@ -1,4 +1,4 @@
-"""Tokens and the things they stand for: corpora of sentences, built once and opened instantly.
+"""Tokens and the things they stand for: corpora of sentences and of pictures, built once and opened instantly.
 
 `import corpora` imports nothing heavy; the names below are fetched when they are first used.
 """
@@ -12,18 +12,21 @@ if TYPE_CHECKING:
     from corpora.codec import Codec
     from corpora.corpus import Batch, Corpus, Rows
     from corpora.errors import InputError
-    from corpora.row import Row
+    from corpora.palette import Palette
+    from corpora.row import Picture, Row
 
 _HOMES = {
     "Batch": "corpora.corpus",
     "Codec": "corpora.codec",
     "Corpus": "corpora.corpus",
     "InputError": "corpora.errors",
+    "Palette": "corpora.palette",
+    "Picture": "corpora.row",
     "Row": "corpora.row",
     "Rows": "corpora.corpus",
 }
 
-__all__ = ["Batch", "Codec", "Corpus", "InputError", "Row", "Rows"]
+__all__ = ["Batch", "Codec", "Corpus", "InputError", "Palette", "Picture", "Row", "Rows"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Build a corpus: read, clean, split, train a codec, tokenise. Memory stays flat however large the input is.
+"""Build a corpus of text: read, clean, split, train a codec, tokenise. Memory stays flat however large the input is.
 
 The source is read once, into a spool of cleaned lines beside the corpus to be; splits and codec are decided from
 that, and the spool is tokenised in chunks and removed.
@@ -18,20 +18,21 @@ from typing import Any, Protocol
 import numpy as np
 
 from corpora import codec as codecs
-from corpora import files, settings, store
-from corpora.codec import Codec
+from corpora import files, settings, split, store
+from corpora.codec import TextCodec
 from corpora.corpus import Corpus
 from corpora.errors import InputError
+from corpora.pictures import Config as PictureConfig
+from corpora.pictures import build_pictures
 from corpora.row import Row, clean, key_hash
 from corpora.settings import require, setting
 from corpora.sources.text import files_of as text_files
+from corpora.split import SPLITS, Assign, by_hash
 
 _CHUNK_ROWS = 10_000
 _CHUNK_CHARACTERS = 4_000_000
-_EXACT = 100_000  # up to so many rows the shares of the splits are met exactly
 _MOST_LABELS = 100_000
 _LOOKED_AT = 50_000  # rows that a chooser sees
-_SPLITS = ("train", "valid", "test")
 
 Progress = Callable[[str, int], None]  # (what is being done, rows done so far)
 
@@ -72,12 +73,7 @@ class Config:
         if self.min_length > self.max_length:
             raise InputError(f"min_length={self.min_length} is more than max_length={self.max_length}")
         require(self.max_words is None or self.max_words >= 1, "max_words", self.max_words, "at least 1 word")
-        require(0 <= self.valid_share < 1, "valid_share", self.valid_share, "a share from 0 to below 1")
-        require(0 <= self.test_share < 1, "test_share", self.test_share, "a share from 0 to below 1")
-        require(
-            self.valid_share + self.test_share < 1, "test_share", self.test_share, "valid_share + test_share below 1"
-        )
-        require(0 <= self.split_seed < 2**63, "split_seed", self.split_seed, "a whole number of 0 or more")
+        split.check(self.valid_share, self.test_share, self.split_seed)
         require(self.limit is None or self.limit >= 1, "limit", self.limit, "at least 1 row")
         require(self.codec_rows >= 1, "codec_rows", self.codec_rows, "at least 1 row")
         require(self.codec_megabytes >= 1, "codec_megabytes", self.codec_megabytes, "at least 1 MB")
@@ -99,8 +95,9 @@ def build(
 
     `source` names a module of `corpora.sources`; left out, it follows from the inputs' names. `valid` and `test` are
     an input, or several, of the same source; without either, both are split off by a hash of each row. `words` are
-    settings of the source, the build and the codec; a `chooser` chooses others once the text is read. Raises
-    InputError for anything wrong; then, as when interrupted, nothing is left behind.
+    settings of the source, the build and the codec; a `chooser` chooses others once the text is read (for pictures
+    none is asked). A source whose module says `PICTURES = True` gives pictures: see `pictures`. Raises InputError for
+    anything wrong; then, as when interrupted, nothing is left behind.
     """
     out = Path(out)
     given = {"train": list(inputs)} | {
@@ -111,40 +108,54 @@ def build(
     everything = [one for several in given.values() for one in several]
     if everything.count("-") > 1:
         raise InputError("standard input (-) can be read once only")
-    module = settings.find("corpora.sources", source or source_of(everything))
-    chosen, *_ = settings.override([module.Config(), Config(), codecs.Config()], words or {})
+    source = source or source_of(everything)
+    module = settings.find("corpora.sources", source)
+    pictures = getattr(module, "PICTURES", False)
+    chosen, *_ = settings.override(configs(source), words or {})
     rest = {key: value for key, value in (words or {}).items() if key not in asdict(chosen)}
     rows = {name: module.read(several, chosen) for name, several in given.items()}
 
     def described() -> dict[str, Any]:
+        files_of = getattr(module, "files_of", text_files)
         return {
             "name": module.__name__.rpartition(".")[2],
             "settings": _without_folders(asdict(chosen)),
-            "inputs": {name: [_described(one) for one in several] for name, several in given.items()},
+            "inputs": {name: [_described(one, files_of) for one in several] for name, several in given.items()},
         }
 
-    build_rows(rows, out, words=rest, source=described, replace=replace, progress=progress, chooser=chooser)
+    if pictures:
+        colours = module.colours(everything) if hasattr(module, "colours") else None
+        build_pictures(rows, out, words=rest, colours=colours, source=described, replace=replace, progress=progress)
+    else:
+        build_rows(rows, out, words=rest, source=described, replace=replace, progress=progress, chooser=chooser)
     return Corpus.open(out)
 
 
-def _described(given: str) -> dict[str, Any]:
+def configs(source: str) -> list[Any]:
+    """The settings that a build from a source has: of the source, of the build and, for text, of the codec."""
+    module = settings.find("corpora.sources", source)
+    of_build = [PictureConfig()] if getattr(module, "PICTURES", False) else [Config(), codecs.Config()]
+    return [module.Config(), *of_build]
+
+
+def _described(given: str, files_of: Callable[[Sequence[str]], list[Path]]) -> dict[str, Any]:
     """What the manifest says of an input: its name without the folders around it and, for files, size and SHA-256."""
-    path = Path(given)
+    path = Path(given.removeprefix("lecture:"))
     if given.startswith("hf:"):
         local = given.startswith(("hf:/", "hf:.", "hf:~"))
         return {"name": f"hf:{Path(given).name}" if local else given}
     if not (path.is_file() or path.is_dir()):
         return {"name": path.name or given}
-    files_inside = [path] if path.is_file() else text_files([given])
+    folder = path if path.is_dir() else path.parent
     return {
         "name": path.name,
         "files": [
             {
-                "name": file.relative_to(path).as_posix() if file != path else file.name,
+                "name": file.relative_to(folder).as_posix(),
                 "bytes": file.stat().st_size,
                 "sha256": files.sha256_file(file),
             }
-            for file in files_inside
+            for file in files_of([given])
         ],
     }
 
@@ -158,7 +169,7 @@ def _without_folders(values: dict[str, Any]) -> dict[str, Any]:
 def source_of(inputs: Sequence[str]) -> str:
     """The source that inputs call for by their names. Raises InputError if they call for different ones."""
     if not inputs:
-        raise InputError("nothing to read: name a file, a folder, hf:NAME, toy, or - for standard input")
+        raise InputError("nothing to read: name a file, a folder, hf:NAME, toy, sprites, or - for standard input")
     found = {}
     for given in inputs:
         claims = (n for n in settings.names("corpora.sources") if settings.find("corpora.sources", n).accepts(given))
@@ -173,7 +184,7 @@ def build_rows(
     rows: Mapping[str, Iterable[Row]],
     out: Path,
     *,
-    codec: Codec | None = None,
+    codec: TextCodec | None = None,
     words: Mapping[str, Any] | None = None,
     source: Callable[[], dict[str, Any]] | None = None,
     replace: bool = False,
@@ -191,7 +202,7 @@ def build_rows(
     if taken and extra:
         raise InputError(f"{extra[0]}: the codec is taken as it is, so leave out {', '.join(extra)}")
     if codec is None and config.codec_from is not None:
-        codec = codecs.read(Path(config.codec_from))
+        codec = codecs.of_text(codecs.read(Path(config.codec_from)))
     if replace and out.exists() and not (out / files.MANIFEST).is_file():
         raise InputError(f"{files.quoted_path(out)} is not a corpus, so it is not replaced: remove it yourself")
     files.sweep(out)
@@ -199,7 +210,7 @@ def build_rows(
         names: dict[str, int] = {}
         spools = {
             name: _Spool(folder / name, rows[name], config, names, config.limit if name == "train" else None, tell)
-            for name in _SPLITS
+            for name in SPLITS
             if name in rows
         }
         sample: list[str] = []
@@ -315,10 +326,6 @@ def _chunks(items: Iterable[Any], size: Callable[[Any], int]) -> Iterator[list[A
         yield chunk
 
 
-# Says of a chunk of keys (n,) which split each row belongs to: an index into _SPLITS, or -1 for removed.
-Assign = Callable[[np.ndarray], np.ndarray]
-
-
 def _assign(spools: Mapping[str, _Spool], config: Config) -> tuple[dict[str, Assign], dict[str, int]]:
     """How the rows of each spool fall into splits, and how many held-out ones are removed."""
     removed = {name: 0 for name in spools if name != "train"}
@@ -328,10 +335,11 @@ def _assign(spools: Mapping[str, _Spool], config: Config) -> tuple[dict[str, Ass
         why = ", ".join(f"{count:,} {reason}" for reason, count in spool.dropped.items()) or "nothing was read"
         raise InputError(f"no usable row for {empty}: {why}")
     if not removed:
-        return {"train": _by_hash(spools["train"], config)}, removed
+        whole = spools["train"]
+        return {"train": by_hash(whole.count, whole.hashes, config.valid_share, config.test_share)}, removed
     taken = {name: np.zeros(0, np.uint64) for name in spools}
     if config.keep_duplicates:
-        return {name: _without(taken[name], _SPLITS.index(name)) for name in spools}, removed
+        return {name: _without(taken[name], SPLITS.index(name)) for name in spools}, removed
     # Held-out rows whose key stands in train go, and those of valid whose key stands in test.
     for name in removed:
         own = np.unique(np.concatenate(list(spools[name].hashes())))
@@ -344,33 +352,11 @@ def _assign(spools: Mapping[str, _Spool], config: Config) -> tuple[dict[str, Ass
         removed[name] = sum(int(np.isin(keys, taken[name]).sum()) for keys in spools[name].hashes())
         if removed[name] == spools[name].count:
             raise InputError(f"every row of {name} stands in train (or test) as well; keep_duplicates=true keeps them")
-    return {name: _without(taken[name], _SPLITS.index(name)) for name in spools}, removed
+    return {name: _without(taken[name], SPLITS.index(name)) for name in spools}, removed
 
 
 def _without(taken: np.ndarray, split: int) -> Assign:
     return lambda keys: np.where(np.isin(keys, taken), -1, split)
-
-
-def _by_hash(spool: _Spool, config: Config) -> Assign:
-    """Split by the hash of the key: equal and nearly equal rows fall into the same split."""
-    shares = {"test": config.test_share, "valid": config.valid_share}
-    wanted = {name: share for name, share in shares.items() if share > 0}
-    if spool.count <= _EXACT:
-        keys = np.unique(np.concatenate(list(spool.hashes())))
-        counts = {name: max(1, round(share * len(keys))) for name, share in wanted.items()}
-        if len(keys) <= sum(counts.values()):
-            needs = " and ".join(["train", *wanted])
-            raise InputError(
-                f"only {len(keys)} usable row{'s' * (len(keys) != 1)}, counting near-duplicates once: at least "
-                f"{1 + sum(counts.values())} are needed for {needs}; add rows, or set valid_share=0 test_share=0"
-            )
-        bounds = [int(keys[sum(list(counts.values())[: i + 1])]) for i in range(len(counts))]
-    else:
-        sums = [sum(list(wanted.values())[: i + 1]) for i in range(len(wanted))]
-        bounds = [int(share * 2**64) for share in sums]
-    edges = np.array(bounds, np.uint64)
-    numbers = np.array([*map(_SPLITS.index, wanted), 0])
-    return lambda keys: numbers[np.searchsorted(edges, keys, side="right")]
 
 
 def _sample(spool: _Spool, assign: Assign, config: Config) -> Iterator[str]:
@@ -390,7 +376,7 @@ def _tokenise(
     folder: Path,
     spools: Mapping[str, _Spool],
     assign: Mapping[str, Assign],
-    codec: Codec,
+    codec: TextCodec,
     config: Config,
     dropped: Counter[str],
     *,
@@ -399,7 +385,7 @@ def _tokenise(
 ) -> dict[str, dict[str, int]]:
     """Write the arrays of every split; the facts of each for the manifest."""
     shares = {"train": 1.0, "valid": config.valid_share, "test": config.test_share}
-    present = [name for name in _SPLITS if (name in spools if len(spools) > 1 else shares[name] > 0)]
+    present = [name for name in SPLITS if (name in spools if len(spools) > 1 else shares[name] > 0)]
     facts = {name: {"rows": 0, "tokens": 0, "longest": 0, "bytes": 0, "words": 0} for name in present}
     shortest_dropped = 0
     done = 0
@@ -419,7 +405,7 @@ def _tokenise(
                     shortest = int(lengths[long].min())
                     shortest_dropped = min(shortest_dropped or shortest, shortest)
                 for name in present:
-                    kept = np.flatnonzero((splits == _SPLITS.index(name)) & ~short & ~long)
+                    kept = np.flatnonzero((splits == SPLITS.index(name)) & ~short & ~long)
                     writers[name].add([rows[i] for i in kept], numbers[kept])
                     own = [codec.normalise(texts[i]) for i in kept]
                     facts[name]["bytes"] += sum(len(text.encode()) for text in own)

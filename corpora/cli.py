@@ -16,20 +16,26 @@ if TYPE_CHECKING:
     from corpora.corpus import Corpus
 
 _BUILD = """\
-Build a corpus: read rows, clean them, split them, train a codec, tokenise.
+Build a corpus: read rows, clean them, split them, train a codec, tokenise; or read pictures, bring them to one size,
+split them, choose their colours, and write a token for each pixel.
 
   corpora build poems.txt --out poems
   corpora build reviews.csv column=body label_column=stars --out reviews vocab=4000 lower=true
   corpora build train.txt --valid valid.txt --test test.txt --out ptb codec=words keep_duplicates=true
   corpora build hf:ag_news --out news limit=50000
   zcat lines.gz | corpora build - --out lines
+  corpora build icons --out icons size=24x24 fit=pad colours=32
+  corpora build sheet.png --out tiles tile=16x16
+  corpora build tiles.npz --out tiles label_array=category
+  corpora build lecture:DIR --out sprites repair=true
 
-`corpora list` prints every setting. A folder stands for the .txt and .txt.gz files in it."""
+`corpora list` prints every setting. A folder stands for the .txt and .txt.gz files in it or, where it has none, for the
+pictures (PNG, GIF, JPEG, WebP); their labels are the names of its sub-folders."""
 
 
 def parser() -> Parser:
     """The command line. Importing or printing it loads nothing heavy."""
-    top = Parser(prog="corpora", description="Corpora: sentences as tokens, built once, opened instantly.")
+    top = Parser(prog="corpora", description="Corpora: sentences and pictures as tokens, built once, opened instantly.")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
     listing = commands.add_parser(
@@ -39,15 +45,17 @@ def parser() -> Parser:
     )
     listing.add_argument("--json", action="store_true", help="as JSON")
 
-    building = commands.add_parser("build", help="build a corpus from files", description=_BUILD)
+    building = commands.add_parser("build", help="build a corpus from text or picture files", description=_BUILD)
     building.add_argument(
         "words",
         nargs="+",
         metavar="IN|KEY=VALUE",
-        help="files, folders, hf:NAME, toy, or - for standard input; and settings",
+        help="files, folders, hf:NAME, lecture:DIR, toy, sprites, or - for standard input; and settings",
     )
     building.add_argument("--out", required=True, metavar="DIR", help="the folder to make")
-    building.add_argument("--source", metavar="NAME", help="text, table, hub or toy; by default from the inputs' names")
+    building.add_argument(
+        "--source", metavar="NAME", help="one that `corpora list` names; by default from the inputs' names"
+    )
     building.add_argument(
         "--valid",
         action="append",
@@ -84,11 +92,11 @@ def _main(argv: Sequence[str] | None) -> int:
 
 
 def _list(chosen: argparse.Namespace) -> int:
-    from corpora import build, codec, settings
+    from corpora import build, codec, pictures, settings
 
     sources = {name: settings.find("corpora.sources", name) for name in settings.names("corpora.sources")}
     configs = {f"source {name}": module.Config for name, module in sources.items()}
-    configs |= {"every build": build.Config, "codec": codec.Config}
+    configs |= {"every build": build.Config, "codec": codec.Config, "every build of pictures": pictures.Config}
     if chosen.json:
         print(
             json.dumps(
@@ -107,7 +115,7 @@ def _list(chosen: argparse.Namespace) -> int:
         for name, default, doc in settings.describe(config):
             print(f"  {f'{name}={default}':<28} {doc}")
         print()
-    print(f"codecs: {', '.join(codec.names())}")
+    print(f"codecs: {', '.join(codec.names())}; of pictures: palette")
     return 0
 
 
@@ -153,9 +161,12 @@ def _progress(*, quiet: bool) -> Iterator[Callable[[str, int], None]]:
 
 
 def _show(chosen: argparse.Namespace) -> int:
+    from corpora.codec import TextCodec
     from corpora.corpus import Corpus
 
     corpus = Corpus.open(chosen.folder, verify=chosen.verify)
+    if not isinstance(corpus.codec, TextCodec):
+        return _show_pictures(chosen, corpus)
     summary = {"fingerprint": corpus.fingerprint} | _summary(corpus) | {"splits": _shape(corpus)}
     examples = {
         name: [
@@ -167,12 +178,8 @@ def _show(chosen: argparse.Namespace) -> int:
     if chosen.json:
         print(json.dumps(summary | {"verified": chosen.verify, "examples": examples}, indent=1, ensure_ascii=False))
         return 0
-    codec, source = corpus.codec, corpus.manifest["source"]
-    print(f"{chosen.folder}  {corpus.fingerprint}{'  every byte verified' if chosen.verify else ''}")
-    print(
-        f"from      {source.get('name')}: "
-        + (", ".join(str(one["name"]) for split in corpus.splits for one in source["inputs"].get(split, [])) or "-")
-    )
+    codec = corpus.codec
+    _print_origin(chosen, corpus)
     print(f"codec     {codec.name}, {codec.vocab_size:,} tokens{', lower case' if codec.lower else ''}")
     _print_losses(corpus)
     print(
@@ -191,9 +198,44 @@ def _show(chosen: argparse.Namespace) -> int:
     return 0
 
 
+def _show_pictures(chosen: argparse.Namespace, corpus: Corpus) -> int:
+    facts = {name: corpus.manifest["splits"][name] for name in corpus.splits}
+    if chosen.json:
+        summary = {"fingerprint": corpus.fingerprint} | _summary(corpus) | {"splits": facts}
+        codec = {key: value for key, value in corpus.codec.to_dict().items() if key not in ("codec", "notes")}
+        print(json.dumps(summary | {"verified": chosen.verify, "palette": codec}, indent=1, ensure_ascii=False))
+        return 0
+    _print_origin(chosen, corpus)
+    print(f"codec     {_codec(corpus)}")
+    _print_losses(corpus)
+    print(f"\n{'split':<7}{'rows':>12}{'tokens':>14}")
+    for name, split in facts.items():
+        print(f"{name:<7}{split['rows']:>12,}{split['tokens']:>14,}")
+    return 0
+
+
+def _print_origin(chosen: argparse.Namespace, corpus: Corpus) -> None:
+    source = corpus.manifest["source"]
+    print(f"{chosen.folder}  {corpus.fingerprint}{'  every byte verified' if chosen.verify else ''}")
+    print(
+        f"from      {source.get('name')}: "
+        + (", ".join(str(one["name"]) for split in corpus.splits for one in source["inputs"].get(split, [])) or "-")
+    )
+
+
+def _codec(corpus: Corpus) -> str:
+    from corpora.palette import Palette
+
+    codec = corpus.codec
+    if isinstance(codec, Palette):
+        clear = ", one of them transparent" if codec.transparent else ""
+        return f"palette of {codec.vocab_size:,} colours{clear}, pictures of {codec.height}x{codec.width}"
+    return f"{codec.name} codec with {codec.vocab_size:,} tokens"
+
+
 def _rows(corpus: Corpus) -> str:
     parts = ", ".join(f"{len(rows):,} {name}" for name, rows in corpus.splits.items())
-    return f"{parts}; {corpus.codec.name} codec with {corpus.codec.vocab_size:,} tokens"
+    return f"{parts}; {_codec(corpus)}"
 
 
 def _summary(corpus: Corpus) -> dict[str, Any]:
@@ -219,8 +261,10 @@ def _shape(corpus: Corpus) -> dict[str, dict[str, Any]]:
     """The manifest's facts of each split, its lengths, and the share of tokens not in the vocabulary."""
     import numpy as np
 
+    from corpora.codec import of_text
+
     outside = np.zeros(corpus.codec.vocab_size, bool)
-    outside[corpus.codec.fallback_tokens()] = True
+    outside[of_text(corpus.codec).fallback_tokens()] = True
     shape = {}
     for name, rows in corpus.splits.items():
         lengths = rows.lengths

@@ -1,7 +1,7 @@
-"""Codecs: a sentence as tokens, and tokens as a sentence.
+"""Codecs: a sentence as tokens, and tokens as a sentence. That of pictures is in `palette`.
 
-Every codec keeps the same three tokens: `pad` 0, `stop` 1 and `blank` 2. Blank stands for a token that was taken
-away, and for an unknown word or character. `decode(encode(text)) == normalise(text)` holds for every `str`.
+Every codec of text keeps the same three tokens: `pad` 0, `stop` 1 and `blank` 2. Blank stands for a token that was
+taken away, and for an unknown word or character. `decode(encode(text)) == normalise(text)` holds for every `str`.
 """
 
 from __future__ import annotations
@@ -55,20 +55,18 @@ class Config:
 
 
 class Codec(abc.ABC):
-    """Text <-> tokens. Subclasses say how; the laws are the same for all."""
+    """Things <-> rows of tokens: text (`TextCodec`), or pictures (`palette.Palette`).
+
+    The special tokens are None where there is none of that kind. Without stop and pad all rows have the same length.
+    """
 
     name: ClassVar[str]
-    pad: ClassVar[int] = 0
-    stop: ClassVar[int] = 1
-    blank: ClassVar[int] = 2
+    pad: ClassVar[int | None]
+    stop: ClassVar[int | None]
+    blank: ClassVar[int | None]
+    measures: ClassVar[tuple[str, ...]]  # what a manifest counts of a split, beside rows and tokens
     vocab_size: int
-    lower: bool
     notes: list[str]  # what a person should know about how this codec came out
-
-    @classmethod
-    @abc.abstractmethod
-    def train(cls, texts: Iterable[str], config: Config) -> Self:
-        """Make a codec from texts. Raises InputError if they, or the settings, do not allow one."""
 
     @classmethod
     @abc.abstractmethod
@@ -78,6 +76,21 @@ class Codec(abc.ABC):
     @abc.abstractmethod
     def to_dict(self) -> dict[str, Any]:
         """Everything needed to make this codec again, as JSON values."""
+
+
+class TextCodec(Codec):
+    """Text <-> tokens. Subclasses say how; the laws are the same for all."""
+
+    pad: ClassVar[int] = 0
+    stop: ClassVar[int] = 1
+    blank: ClassVar[int] = 2
+    measures = ("bytes", "words")
+    lower: bool
+
+    @classmethod
+    @abc.abstractmethod
+    def train(cls, texts: Iterable[str], config: Config) -> Self:
+        """Make a codec from texts. Raises InputError if they, or the settings, do not allow one."""
 
     @abc.abstractmethod
     def normalise(self, text: str) -> str:
@@ -134,9 +147,9 @@ def _sentencepiece(texts: Sequence[str], model_type: str, config: Config) -> byt
             byte_fallback=True,
             normalization_rule_name="identity",  # `normalise` has done it
             hard_vocab_limit=False,
-            pad_id=Codec.pad,
-            eos_id=Codec.stop,
-            unk_id=Codec.blank,
+            pad_id=TextCodec.pad,
+            eos_id=TextCodec.stop,
+            unk_id=TextCodec.blank,
             bos_id=-1,
             num_threads=1,
             minloglevel=2,
@@ -155,7 +168,7 @@ def _sentencepiece(texts: Sequence[str], model_type: str, config: Config) -> byt
     return model.getvalue()
 
 
-class Pieces(Codec):
+class Pieces(TextCodec):
     """SentencePiece pieces with single bytes for what they do not cover, so nothing is unknown.
 
     `normalise`: `row.clean`, U+2581 (SentencePiece's mark for a space) as a space, and lower case if asked for.
@@ -206,14 +219,14 @@ class Pieces(Codec):
 
     @classmethod
     def _from_dict(cls, data: Mapping[str, Any]) -> Self:
-        encoded = _value(data, "model", str)
+        encoded = value(data, "model", str)
         if len(encoded) > _MODEL_BYTES:
             raise InputError(f"the SentencePiece model has more than {_MODEL_BYTES:,} characters")
         try:
             model = base64.b64decode(encoded, validate=True)
         except (binascii.Error, ValueError) as error:
             raise InputError("the codec's `model` is not base64") from error
-        return cls(model, lower=_value(data, "lower", bool), notes=_notes(data))
+        return cls(model, lower=value(data, "lower", bool), notes=notes(data))
 
     def to_dict(self) -> dict[str, Any]:
         return {**self._head(), "model": base64.b64encode(self._model).decode("ascii")}
@@ -231,7 +244,7 @@ class Pieces(Codec):
         return [self.blank, *range(3, 259)]
 
 
-class Words(Codec):
+class Words(TextCodec):
     """Words between white space; one that the vocabulary does not have becomes `<unk>`, which is the token blank."""
 
     name = "words"
@@ -273,7 +286,7 @@ class Words(Codec):
 
     @classmethod
     def _from_dict(cls, data: Mapping[str, Any]) -> Self:
-        return cls(_strings(data, "words"), lower=_value(data, "lower", bool), notes=_notes(data))
+        return cls(_strings(data, "words"), lower=value(data, "lower", bool), notes=notes(data))
 
     def to_dict(self) -> dict[str, Any]:
         return {**self._head(), "words": self._words[len(_SPECIAL) :]}
@@ -289,7 +302,7 @@ class Words(Codec):
         return " ".join(self._words[token] for token in tokens)
 
 
-class Characters(Codec):
+class Characters(TextCodec):
     """Unicode characters (code points after NFC); one that the vocabulary does not have becomes U+FFFD."""
 
     name = "characters"
@@ -314,7 +327,7 @@ class Characters(Codec):
 
     @classmethod
     def _from_dict(cls, data: Mapping[str, Any]) -> Self:
-        return cls(_strings(data, "characters"), lower=_value(data, "lower", bool), notes=_notes(data))
+        return cls(_strings(data, "characters"), lower=value(data, "lower", bool), notes=notes(data))
 
     def to_dict(self) -> dict[str, Any]:
         return {**self._head(), "characters": self._characters[len(_SPECIAL) :]}
@@ -330,7 +343,7 @@ class Characters(Codec):
         return "".join(self._characters[token] for token in tokens)
 
 
-class Bytes(Codec):
+class Bytes(TextCodec):
     """The bytes of UTF-8: nothing to train, nothing unknown; white space is kept as it is."""
 
     name = "bytes"
@@ -347,7 +360,7 @@ class Bytes(Codec):
 
     @classmethod
     def _from_dict(cls, data: Mapping[str, Any]) -> Self:
-        return cls(lower=_value(data, "lower", bool), notes=_notes(data))
+        return cls(lower=value(data, "lower", bool), notes=notes(data))
 
     def to_dict(self) -> dict[str, Any]:
         return self._head()
@@ -365,15 +378,22 @@ class Bytes(Codec):
         return [self.blank]
 
 
-_CODECS: dict[str, type[Codec]] = {kind.name: kind for kind in (Pieces, Words, Characters, Bytes)}
+_CODECS: dict[str, type[TextCodec]] = {kind.name: kind for kind in (Pieces, Words, Characters, Bytes)}
 
 
 def names() -> list[str]:
-    """The codecs there are."""
+    """The codecs of text."""
     return list(_CODECS)
 
 
-def train(texts: Iterable[str], config: Config) -> Codec:
+def of_text(codec: Codec) -> TextCodec:
+    """The codec, which must be one of text. Raises InputError for one of pictures."""
+    if not isinstance(codec, TextCodec):
+        raise InputError(f"the rows are pictures (codec {codec.name}): this works on text")
+    return codec
+
+
+def train(texts: Iterable[str], config: Config) -> TextCodec:
     """Make the codec that `config` names from texts. Raises InputError if they do not allow it."""
     config.check()
     return _CODECS[config.codec].train(texts, config)
@@ -383,10 +403,14 @@ def from_dict(data: Any) -> Codec:
     """Make a codec from what `to_dict` gave, or a stranger wrote. Raises InputError for anything malformed."""
     if not isinstance(data, Mapping):
         raise InputError("a codec should be a JSON object")
-    kind = _CODECS[choose("codec", _value(data, "codec", str), _CODECS)]
-    size = _value(data, "vocab_size", int)
-    if not len(_SPECIAL) < size <= LARGEST:
-        raise InputError(f"the codec's vocab_size is {size}: expected between 4 and {LARGEST:,}")
+    from corpora.palette import Palette  # which stands on this module
+
+    kinds: dict[str, type[Codec]] = {**_CODECS, Palette.name: Palette}
+    kind = kinds[choose("codec", value(data, "codec", str), kinds)]
+    size = value(data, "vocab_size", int)
+    least = 2 if kind is Palette else 1 + len(_SPECIAL)
+    if not least <= size <= LARGEST:
+        raise InputError(f"the codec's vocab_size is {size}: expected between {least} and {LARGEST:,}")
     codec = kind._from_dict(data)
     if codec.vocab_size != size:
         raise InputError(f"the codec says vocab_size {size:,} but holds {codec.vocab_size:,} tokens")
@@ -443,19 +467,21 @@ def _interruptibly(work: Callable[[], None]) -> None:
         raise failures[0]
 
 
-def _value(data: Mapping[str, Any], key: str, kind: type) -> Any:
-    value = data.get(key)
-    if type(value) is not kind:
-        raise InputError(f"the codec's {key!r} is {quoted(value, 40)}: expected {kind.__name__}")
-    return value
+def value(data: Mapping[str, Any], key: str, kind: type) -> Any:
+    """What a codec that a stranger may have written holds under `key`. Raises InputError if it is of another type."""
+    found = data.get(key)
+    if type(found) is not kind:
+        raise InputError(f"the codec's {key!r} is {quoted(found, 40)}: expected {kind.__name__}")
+    return found
 
 
 def _strings(data: Mapping[str, Any], key: str) -> list[str]:
-    value = _value(data, key, list)
-    if len(value) > LARGEST or not all(isinstance(entry, str) for entry in value):
+    found = value(data, key, list)
+    if len(found) > LARGEST or not all(isinstance(entry, str) for entry in found):
         raise InputError(f"the codec's {key!r} should be a list of at most {LARGEST:,} strings")
-    return value
+    return found
 
 
-def _notes(data: Mapping[str, Any]) -> list[str]:
+def notes(data: Mapping[str, Any]) -> list[str]:
+    """The notes of a codec that a stranger may have written. Raises InputError for anything but a list of strings."""
     return _strings(data, "notes") if "notes" in data else []

@@ -1,4 +1,4 @@
-"""A corpus: splits of tokenised rows with their codec, and batches that are functions of (seed, step).
+"""A corpus: splits of rows of tokens with their codec, and batches that are functions of (seed, step).
 
 Nothing here keeps state between batches. The rows of step n follow from the seed and n alone, so a run resumes
 anywhere, and any number of processes see the same batches.
@@ -17,8 +17,9 @@ import numpy as np
 
 from corpora import codec as codecs
 from corpora import files, store
-from corpora.codec import Codec
+from corpora.codec import Codec, TextCodec
 from corpora.errors import InputError, choose
+from corpora.palette import Palette
 
 _POOL = 100  # batches whose rows are sorted by length together
 
@@ -26,7 +27,7 @@ _POOL = 100  # batches whose rows are sorted by length together
 class Batch(NamedTuple):
     """Rows of one step, for one process."""
 
-    tokens: np.ndarray  # (B, L) int64: tokens, stop, pads; L is that of the whole batch
+    tokens: np.ndarray  # (B, L) int64: tokens, stop, pads; L is that of the whole batch. Of pictures tokens alone
     rows: np.ndarray  # (B,) int64: which rows of the split they are
     total: int  # rows in the batch over all processes
 
@@ -40,6 +41,7 @@ class Rows:
         self.labels = arrays.labels  # (rows,) int32 into label_names, -1 for none; None if the corpus has no labels
         self.label_names = list(label_names)
         self._codec = codec
+        self._stops = int(codec.stop is not None)  # how many each row has
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -53,12 +55,18 @@ class Rows:
 
     @property
     def lengths(self) -> np.ndarray:
-        """Tokens of each row, its stop counted: (rows,) int64."""
-        return np.diff(self.offsets) + 1
+        """Tokens of each row, its stop counted if there is one: (rows,) int64."""
+        return np.diff(self.offsets) + self._stops
 
     def text(self, row: int) -> str:
-        """The text of a row."""
-        return self._codec.decode(self[row].tolist())
+        """The text of a row. Raises InputError if the rows are pictures."""
+        return codecs.of_text(self._codec).decode(self[row].tolist())
+
+    def picture(self, row: int) -> np.ndarray:
+        """The picture of a row: (H, W, 4) uint8, red, green, blue and alpha. Raises InputError if the rows are text."""
+        if not isinstance(self._codec, Palette):
+            raise InputError(f"the rows are text (codec {self._codec.name}): this works on pictures")
+        return self._codec.decode_picture(self[row])
 
     def label(self, row: int) -> str | None:
         """The label of a row, or None."""
@@ -68,11 +76,13 @@ class Rows:
         return self.label_names[number] if number >= 0 else None
 
     def pad(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
-        """Rows as one array: tokens, stop, pads: (B, L) int64, L the longest with its stop."""
+        """Rows as one array: tokens, stop, pads: (B, L) int64, L the longest with its stop. Of pictures tokens."""
         rows = np.asarray(rows, np.int64)
-        return self._pad(rows, int((self.offsets[rows + 1] - self.offsets[rows]).max(initial=0)) + 1)
+        return self._pad(rows, int((self.offsets[rows + 1] - self.offsets[rows]).max(initial=0)) + self._stops)
 
     def _pad(self, rows: np.ndarray, length: int) -> np.ndarray:
+        if self._codec.stop is None:  # all rows have the same length
+            return self.tokens[self.offsets[rows][:, None] + np.arange(length)].astype(np.int64)
         starts = self.offsets[rows]
         sizes = self.offsets[rows + 1] - starts
         ends = np.cumsum(sizes)
@@ -136,7 +146,11 @@ class Corpus:
         rows = {}
         for name in ("train", "valid", "test"):
             if name in splits:
-                arrays = store.read(folder, name, splits[name], codec.vocab_size, labels=bool(names))
+                arrays = store.read(
+                    folder, name, splits[name], codec.vocab_size, labels=bool(names), measures=codec.measures
+                )
+                if isinstance(codec, Palette):
+                    _check_pictures(arrays, codec, f"{files.quoted_path(folder)}: {name}")
                 if verify:
                     store.check(arrays, codec.vocab_size, len(names), f"{files.quoted_path(folder)}: {name}")
                 rows[name] = Rows(arrays, codec, names)
@@ -146,7 +160,7 @@ class Corpus:
     def from_texts(
         cls,
         texts: Iterable[str],
-        codec: Codec | str | None = None,
+        codec: TextCodec | str | None = None,
         *,
         labels: Iterable[str | None] | None = None,
         valid: Iterable[str] | None = None,
@@ -210,9 +224,16 @@ class Corpus:
             batches = _pool(rows, permute(places, len(rows), f"{seed}/{epoch}/rows"), size, f"{seed}/{epoch}/{pool}")
             self._pool = (key, batches)
         chosen = batches[step - first]
-        length = int((rows.offsets[chosen + 1] - rows.offsets[chosen]).max(initial=0)) + 1
+        length = int((rows.offsets[chosen + 1] - rows.offsets[chosen]).max(initial=0)) + rows._stops
         mine = chosen[rank::world]
         return Batch(rows._pad(mine, length), mine, len(chosen))
+
+
+def _check_pictures(arrays: store.Arrays, codec: Palette, what: str) -> None:
+    """Raise InputError unless every row has one token for each pixel."""
+    length = codec.height * codec.width
+    if not np.array_equal(arrays.offsets, np.arange(len(arrays.offsets), dtype=np.int64) * length):
+        raise InputError(f"{what}: not every row has the {length:,} tokens of a picture; build the corpus again")
 
 
 def _pool(rows: Rows, numbers: np.ndarray, size: int, key: str) -> list[np.ndarray]:

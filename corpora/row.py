@@ -1,11 +1,14 @@
-"""One row of a corpus as a source reads it: how its text is cleaned, and when two rows count as the same."""
+"""One row of a corpus as a source reads it: how its text is cleaned, and when two rows count as the same; a picture."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 import unicodedata
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]+")  # those that are not white space
 _SURROGATES = re.compile("[\ud800-\udfff]")
@@ -25,6 +28,16 @@ class Row(NamedTuple):
     text: str
     label: str | None = None
     dropped: str | None = None
+
+
+class Picture(NamedTuple):
+    """A picture as a source reads it, with its class if it has one."""
+
+    pixels: np.ndarray  # (H, W, 4) uint8: red, green, blue and alpha, not premultiplied
+    label: str | None
+    name: str  # where it is from, for messages
+    split: str | None = None  # train, valid or test, where its source says so
+    done: tuple[str, ...] = ()  # what was done to read it, as a phrase each: `converted from CMYK`
 
 
 def whole(text: str) -> str:

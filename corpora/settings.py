@@ -26,10 +26,15 @@ def names(package: str) -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(paths) if not module.name.startswith("_"))
 
 
-def find(package: str, name: str) -> types.ModuleType:
-    """Import the part `name` of `package`. Raises InputError, offering the nearest, if there is none."""
-    what = package.rpartition(".")[2].removesuffix("s")
-    return importlib.import_module(f"{package}.{choose(what, name, names(package))}")
+def find(package: str | Sequence[str], name: str) -> types.ModuleType:
+    """Import the part `name` of a package, or of the first of several that has it.
+
+    Raises InputError, offering the nearest, if there is none.
+    """
+    packages = [package] if isinstance(package, str) else package
+    homes = {part: home for home in reversed(packages) for part in names(home)}
+    what = packages[0].rpartition(".")[2].removesuffix("s")
+    return importlib.import_module(f"{homes[choose(what, name, homes)]}.{name}")
 
 
 def known(configs: Sequence[Any]) -> dict[str, dataclasses.Field]:

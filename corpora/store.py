@@ -78,9 +78,14 @@ class Writer:
                 file.close()
 
 
-def read(folder: Path, split: str, facts: Any, vocab_size: int, *, labels: bool) -> Arrays:
-    """Map the arrays of a split. Raises InputError if their sizes disagree with each other or the manifest."""
-    for fact in ("rows", "tokens", "bytes", "words", "longest"):
+def read(
+    folder: Path, split: str, facts: Any, vocab_size: int, *, labels: bool, measures: Sequence[str] = ()
+) -> Arrays:
+    """Map the arrays of a split. Raises InputError if their sizes disagree with each other or the manifest.
+
+    `facts` is what the manifest counts of the split: rows, tokens, longest, and the `measures` of the codec.
+    """
+    for fact in ("rows", "tokens", *measures, "longest"):
         if not isinstance(facts, dict) or type(facts.get(fact)) is not int or facts[fact] < 0:
             raise InputError(f"{quoted_path(folder)}: the manifest does not say how many {fact} {split!r} has")
     rows = facts["rows"]

@@ -1,1 +1,24 @@
-"""Pictures as rows of palette tokens, on the core that `textgen` holds. Its models and verbs are not written yet."""
+"""Pictures as rows of palette tokens, on the core that `textgen` holds.
+
+`import imagegen` imports nothing heavy; the names below are fetched when they are first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from imagegen.drawing import PictureModel
+    from imagegen.training import train
+
+_HOMES = {"PictureModel": "imagegen.drawing", "train": "imagegen.training"}
+
+__all__ = ["PictureModel", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for."""
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'imagegen' has no attribute {name!r}")

@@ -88,7 +88,7 @@ def test_splits_share_no_near_duplicates():
 
 
 def test_a_line_stays_in_its_split_when_others_come(monkeypatch):
-    monkeypatch.setattr("corpora.build._EXACT", 10)
+    monkeypatch.setattr("corpora.split._EXACT", 10)
     one = Corpus.from_texts(numbered(500), "bytes", valid_share=0.1)
     two = Corpus.from_texts(numbered(1000), "bytes", valid_share=0.1)
     assert keys(one.splits["valid"]) < keys(two.splits["valid"])

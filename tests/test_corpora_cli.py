@@ -123,7 +123,7 @@ def test_list(capsys):
         (["build", "toy", "count=5", "count=6", "--out", "c"], "error: the setting 'count' is given twice\n"),
         (["build", "no.txt", "--out", "c"], "error: no.txt: no such file or folder: check the path\n"),
         (["build", "x.txt", "--source", "tabel", "--out", "c"], "error: no source 'tabel': did you mean 'table'? "),
-        (["build", "limit=5", "--out", "c"], "error: nothing to read: name a file, a folder, hf:NAME, toy, or - "),
+        (["build", "limit=5", "--out", "c"], "error: nothing to read: name a file, a folder, hf:NAME, toy, "),
         (["build", "toy", "--out", "c", "--rep"], "corpora build: unknown option '--rep': did you mean --replace? "),
         (["build", "x.txt", "--out", "x.txt"], "error: x.txt exists already: choose another folder "),
     ],

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 import corpora
-from corpora import build, codec, settings
+from corpora import build, codec, pictures, settings
 from corpora import cli as corpora_cli
 from textgen import cli as textgen_cli
 from textgen import config, sampler, trainer
@@ -44,6 +44,7 @@ ABOVE = {"textgen"} | {
 }
 BENCHMARKS = "textgen.benchmark"
 PARTS = ("textgen.models.", "textgen.backbones.", "textgen.encoders.", "textgen.priors.", "corpora.sources.")
+PARTS += ("imagegen.backbones.", "imagegen.encoders.")
 
 
 def module_name(path: Path) -> str:
@@ -118,6 +119,13 @@ def test_parts_stand_on_the_core_the_foundation_and_each_other():
         assert ours(name) <= allowed, name
 
 
+def test_parts_for_pictures_stand_on_the_core_the_foundation_and_parts():
+    parts = {name for name in FILES if name.startswith(PARTS) and not name.startswith("corpora.")}
+    allowed = parts | FOUNDATION | {"imagegen.raster"} | {f"textgen.{name}" for name in CORE}
+    for name in parts | {"imagegen.raster"}:
+        assert ours(name) <= allowed, name
+
+
 def test_only_the_run_and_what_stands_on_it_know_corpora():
     for name in FILES:
         if name.partition(".")[0] == "textgen" and name not in ABOVE and not name.startswith("textgen.benchmark"):
@@ -164,25 +172,28 @@ def found(package: str) -> dict[str, type]:
     return {name: settings.find(package, name).Config for name in settings.names(package)}
 
 
+FOR_PICTURES = [folder for kind in config.PACKAGES for folder in config.folders("imagegen", kind)[:-1]]
 CONFIGS = {
     f"{package}.{name}": kind
-    for package in ("textgen.models", *config.PACKAGES.values(), "corpora.sources")
+    for package in ("textgen.models", *config.PACKAGES.values(), *FOR_PICTURES, "corpora.sources")
     for name, kind in found(package).items()
 }
 CONFIGS |= {f"fitting of {name}": settings.find("textgen.priors", name).Fit for name in ("mixture", "flow")}
 CONFIGS |= {"build": build.Config, "codec": codec.Config, "trainer": trainer.Config, "sampler": sampler.Choice}
+CONFIGS |= {"pictures": pictures.Config}
 
 
 def test_configs_that_can_meet_share_no_setting():
     combinations = itertools.product(
         found("textgen.models").values(),
-        found("textgen.backbones").values(),
-        found("textgen.encoders").values(),
+        [*found("textgen.backbones").values(), *found("imagegen.backbones").values()],
+        [*found("textgen.encoders").values(), *found("imagegen.encoders").values()],
         found("textgen.priors").values(),
         found("corpora.sources").values(),
     )
     for parts in combinations:
         settings.known([*parts, build.Config, codec.Config, trainer.Config])
+        settings.known([*parts, pictures.Config, trainer.Config])
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -201,7 +212,7 @@ def test_the_defaults_of_every_config_make_sense(name):
 
 
 def test_every_part_has_what_its_kind_has():
-    for package in config.PACKAGES.values():
+    for package in (*config.PACKAGES.values(), *FOR_PICTURES):
         for name in settings.names(package):
             assert callable(settings.find(package, name).build)
     for name in settings.names("textgen.models"):

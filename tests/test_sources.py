@@ -1,4 +1,4 @@
-"""Laws of every source, found by name, and the text of every error."""
+"""Laws of every source of text, found by name, and the text of every error. Pictures: `test_pictures`."""
 
 from __future__ import annotations
 
@@ -19,6 +19,11 @@ from corpora.errors import InputError
 from corpora.row import Row
 from corpora.sources import hub, table, text, toy
 
+TEXT = [
+    name
+    for name in settings.names("corpora.sources")
+    if not hasattr(settings.find("corpora.sources", name), "PICTURES")
+]
 LINES = ["The cat sat.", "Ein Hündchen läuft.", "我喜欢吃苹果", "one, two; three", 'say "yes"', "last one"]
 LABELS = ["a", "b", "a", "b", "a", "c"]
 
@@ -74,7 +79,7 @@ def offline(monkeypatch, tmp_path):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
 
 
-@pytest.mark.parametrize("name", settings.names("corpora.sources"))
+@pytest.mark.parametrize("name", TEXT)
 def test_every_source_gives_the_same_labelled_rows_each_time(name, tmp_path):
     inputs, words = example(name, tmp_path)
     module = settings.find("corpora.sources", name)

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from corpora.errors import InputError
+
 State = dict[str, Any]  # what a backbone remembers of the tokens so far; every tensor has rows first
 
 
@@ -21,16 +23,28 @@ class Shared(NamedTuple):
 
 
 class Vocabulary(NamedTuple):
-    """What a model must know of a codec: how many tokens there are, and which are special (None: there is none)."""
+    """What a model must know of a codec: how many tokens there are, and which are special (None: there is none).
+
+    Where a row of tokens is a picture in raster order, `shape` is its rows and columns, and `colours` the CIE Lab
+    colour of each token (lightness 0 to 100), if it is known.
+    """
 
     size: int
     pad: int | None = None
     stop: int | None = None
     blank: int | None = None
+    shape: tuple[int, int] | None = None
+    colours: tuple[tuple[float, float, float], ...] | None = None
 
     def mask(self, tokens: Tensor) -> Tensor:
         """True where a token is real, False where it only fills up the row. (B, L) -> (B, L)"""
         return torch.ones_like(tokens, dtype=torch.bool) if self.pad is None else tokens != self.pad
+
+    def picture(self, part: str) -> tuple[int, int]:
+        """Rows and columns of the picture that a row is. Raises InputError where `part`, which needs one, has none."""
+        if self.shape is None:
+            raise InputError(f"{part} is for pictures: this corpus has none; choose a part for text, such as lstm")
+        return self.shape
 
 
 class CrossEntropy(torch.autograd.Function):
@@ -72,6 +86,7 @@ class Backbone(nn.Module):
     """
 
     head: nn.Module  # (..., D) -> (..., V)
+    looks_back = True  # whether a position depends on the tokens before it at all
 
     def features(self, tokens: Tensor, context: Tensor | None = None) -> Tensor:
         """(B, L) tokens and a context of (B, C) -> (B, L, D); position i depends on tokens[:, :i] alone."""
@@ -93,11 +108,11 @@ class Backbone(nn.Module):
         targets = tokens.reshape(-1).index_select(0, kept)  # (N,)
         if torch.is_grad_enabled():
             losses = CrossEntropy.apply(self.head(rows), targets)
-        else:  # bound the memory: K=500 importance samples are many rows
+        else:  # K=500 importance samples are many rows: bound the memory, whose first touch costs as much as the work
             losses = torch.cat(
                 [
                     F.cross_entropy(self.head(some).float(), wanted, reduction="none")
-                    for some, wanted in zip(rows.split(8192), targets.split(8192), strict=True)
+                    for some, wanted in zip(rows.split(1024), targets.split(1024), strict=True)
                 ]
                 or [rows.new_zeros(0)]
             )

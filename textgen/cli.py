@@ -75,15 +75,7 @@ def parser() -> Parser:
     def verb(name: str, help: str, description: str | None = None, model: bool = True, among: Any = commands) -> Parser:
         made: Parser = among.add_parser(name, help=help, description=description or f"{help[0].upper()}{help[1:]}.")
         if model:
-            made.add_argument(
-                "--model",
-                metavar="NAME|FOLDER|HUB_ID",
-                help="a shipped model, a run or model folder, or owner/name on the hub",
-            )
-            made.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default auto)")
-            made.add_argument("--threads", type=int, metavar="N", help="processor threads (default: all)")
-            made.add_argument("--seed", type=int, default=0, metavar="N", help="seed of everything drawn (default 0)")
-            made.add_argument("--json", action="store_true", help="print the result as JSON")
+            model_options(made)
         return made
 
     def ruled(made: Parser) -> None:
@@ -108,38 +100,10 @@ def parser() -> Parser:
         )
 
     training = verb("train", "train a model on text", _TRAIN, model=False)
-    training.add_argument("words", nargs="*", metavar="IN|KEY=VALUE", help="text to train on, and settings")
-    training.add_argument("--model", metavar="KIND", help="vae (default), lm or autoencoder")
-    training.add_argument("--out", metavar="DIR", help="the run folder (default: runs/ and the first free number)")
-    training.add_argument("--init", metavar="MODEL", help="go on from this model's weights, settings and codec")
-    training.add_argument("--resume", metavar="RUN", help="go on with a run where it stopped, bit for bit")
     training.add_argument("--preset", metavar="NAME", help="auto: chosen by the corpus (default for text), or none")
     training.add_argument("--minutes", type=float, metavar="M", help="preset auto: train so long (default 12)")
-    training.add_argument("--steps", type=int, metavar="N", help="updates (preset none: ten passes, 2,000 to 20,000)")
-    training.add_argument("--batch", type=int, metavar="N", help="rows in each batch (preset none: 64)")
-    training.add_argument("--every", type=int, metavar="N", help="steps between checkpoints, each with an evaluation")
-    training.add_argument("--keep", type=int, metavar="N", help="newest checkpoints kept, beside the best (default 2)")
-    training.add_argument("--seed", type=int, metavar="N", help="seed of everything drawn (default 0)")
-    training.add_argument("--device", help="auto, cpu, cuda, cuda:N or mps (default auto)")
-    training.add_argument(
-        "--threads", type=int, metavar="N", help="processor threads; part of what makes a run repeatable"
-    )
-    training.add_argument("--source", metavar="NAME", help="text, table, hub or toy; by default from the inputs' names")
-    training.add_argument(
-        "--valid",
-        action="append",
-        metavar="FILE",
-        help="rows for validation, may be given again; by default some are split off",
-    )
-    training.add_argument(
-        "--test",
-        action="append",
-        metavar="FILE",
-        help="rows for the test, may be given again; by default some are split off",
-    )
     training.add_argument("--errors", choices=("strict", "replace", "skip"), help="bytes that are not UTF-8")
-    training.add_argument("--quiet", action="store_true", help="say warnings alone")
-    training.add_argument("--json", action="store_true", help="print the outcome as JSON")
+    train_options(training, "vae (default), lm or autoencoder")
 
     walking = verb("interpolate", "walk from one sentence to another", _INTERPOLATE)
     walking.add_argument("sentences", nargs=2, metavar="SENTENCE")
@@ -170,14 +134,7 @@ def parser() -> Parser:
     sampling.add_argument(
         "--beams", type=int, default=0, metavar="N", help="write each code's likeliest sentence by beam search"
     )
-    for name, kind, what in (
-        ("temperature", float, "0 takes the likeliest token each time (default 1)"),
-        ("top-k", int, "draw from the k likeliest tokens"),
-        ("top-p", float, "draw from the likeliest tokens that together hold this probability"),
-        ("min-p", float, "draw from tokens with at least this share of the greatest probability"),
-        ("no-repeat", int, "never write an n-gram of this many tokens twice"),
-    ):
-        sampling.add_argument(f"--{name}", type=kind, metavar="X", help=what)
+    choice_options(sampling)
     ruled(sampling)
 
     again = verb("reconstruct", "encode sentences and decode them again")
@@ -270,9 +227,7 @@ def parser() -> Parser:
     fitting.add_argument("--out", required=True, metavar="DIR", help="the model folder to make")
     fitting.add_argument("--split", default="train", help="of a corpus: train (default), valid or test")
     fitting.add_argument("--rows", type=int, default=50_000, metavar="N", help="sentences (default 50,000; 0: all)")
-    fitting.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default auto)")
-    fitting.add_argument("--threads", type=int, metavar="N", help="processor threads (default: all)")
-    fitting.add_argument("--seed", type=int, default=0, metavar="N", help="seed of everything drawn (default 0)")
+    _machine_options(fitting)
     fitting.add_argument("--json", action="store_true", help="print the outcome as JSON")
 
     trying = verb(
@@ -295,6 +250,71 @@ def parser() -> Parser:
     return top
 
 
+def model_options(made: Parser, required: bool = False) -> None:
+    """The options of every verb that opens a model."""
+    made.add_argument(
+        "--model",
+        required=required,
+        metavar="NAME|FOLDER|HUB_ID",
+        help="a shipped model, a run or model folder, or owner/name on the hub",
+    )
+    _machine_options(made)
+    made.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def _machine_options(made: Parser) -> None:
+    made.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default auto)")
+    made.add_argument("--threads", type=int, metavar="N", help="processor threads (default: all)")
+    made.add_argument("--seed", type=int, default=0, metavar="N", help="seed of everything drawn (default 0)")
+
+
+def choice_options(made: Parser) -> None:
+    """How the next token is chosen, for every verb that draws."""
+    for name, kind, what in (
+        ("temperature", float, "0 takes the likeliest token each time (default 1)"),
+        ("top-k", int, "draw from the k likeliest tokens"),
+        ("top-p", float, "draw from the likeliest tokens that together hold this probability"),
+        ("min-p", float, "draw from tokens with at least this share of the greatest probability"),
+        ("no-repeat", int, "never write an n-gram of this many tokens twice"),
+    ):
+        made.add_argument(f"--{name}", type=kind, metavar="X", help=what)
+
+
+def train_options(training: Parser, kinds: str) -> None:
+    """The options of every `train`; `kinds` says which models there are."""
+    training.add_argument("words", nargs="*", metavar="IN|KEY=VALUE", help="what to train on, and settings")
+    training.add_argument("--model", metavar="KIND", help=kinds)
+    training.add_argument("--out", metavar="DIR", help="the run folder (default: runs/ and the first free number)")
+    training.add_argument("--init", metavar="MODEL", help="go on from this model's weights, settings and codec")
+    training.add_argument("--resume", metavar="RUN", help="go on with a run where it stopped, bit for bit")
+    training.add_argument(
+        "--steps", type=int, metavar="N", help="updates (without a preset ten passes, 2,000 to 20,000)"
+    )
+    training.add_argument("--batch", type=int, metavar="N", help="rows in each batch (without a preset 64)")
+    training.add_argument("--every", type=int, metavar="N", help="steps between checkpoints, each with an evaluation")
+    training.add_argument("--keep", type=int, metavar="N", help="newest checkpoints kept, beside the best (default 2)")
+    training.add_argument("--seed", type=int, metavar="N", help="seed of everything drawn (default 0)")
+    training.add_argument("--device", help="auto, cpu, cuda, cuda:N or mps (default auto)")
+    training.add_argument(
+        "--threads", type=int, metavar="N", help="processor threads; part of what makes a run repeatable"
+    )
+    training.add_argument("--source", metavar="NAME", help="text, table, hub or toy; by default from the inputs' names")
+    training.add_argument(
+        "--valid",
+        action="append",
+        metavar="FILE",
+        help="rows for validation, may be given again; by default some are split off",
+    )
+    training.add_argument(
+        "--test",
+        action="append",
+        metavar="FILE",
+        help="rows for the test, may be given again; by default some are split off",
+    )
+    training.add_argument("--quiet", action="store_true", help="say warnings alone")
+    training.add_argument("--json", action="store_true", help="print the outcome as JSON")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point. Returns the exit code: 0, 2 for bad input, 130 or 143 after Ctrl-C or SIGTERM."""
     # Read by torch when it is first imported: large tensors in huge pages, since a training step is otherwise held up
@@ -306,7 +326,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _main(argv: Sequence[str] | None) -> int:
     chosen = parser().parse_args(argv)
     verbs: dict[str, Callable[[argparse.Namespace], int]] = {
-        "train": _train,
+        "train": train,
         "interpolate": _interpolate,
         "sample": _sample,
         "reconstruct": _reconstruct,
@@ -324,7 +344,7 @@ def _main(argv: Sequence[str] | None) -> int:
     if getattr(chosen, "threads", None) is not None and not 1 <= chosen.threads <= 1024:
         raise InputError(f"--threads {chosen.threads}: expected 1 to 1024")
     if getattr(chosen, "refine", None) is not None:
-        _at_least("--refine", chosen.refine, 0, 1000)
+        at_least("--refine", chosen.refine, 0, 1000)
     if getattr(chosen, "seed", None) is not None and not 0 <= chosen.seed < 2**32:
         raise InputError(f"--seed {chosen.seed}: expected 0 to {2**32 - 1}")
     return verbs[chosen.command](chosen)
@@ -339,32 +359,38 @@ _OPTIONS = (
 )
 
 
-def _train(chosen: argparse.Namespace) -> int:
+def _trained(*arguments: Any, **options: Any) -> Path:
+    from textgen import run as runs
+
+    return runs.train(*arguments, **options)
+
+
+def train(chosen: argparse.Namespace, program: str = "textgen", work: Callable[..., Path] = _trained) -> int:
+    """The verb `train` of a program, which does the `work`."""
     inputs, words = split_words(chosen.words)
-    if chosen.errors is not None:
+    if getattr(chosen, "errors", None) is not None:
         words["errors"] = chosen.errors
     if chosen.resume is not None:
-        return _resume(chosen, inputs, words)
+        return _resume(chosen, inputs, words, program)
     if not inputs:
-        raise InputError("nothing to train on: give a text file, a folder, hf:NAME, or `toy` for made-up sentences")
+        raise InputError("nothing to train on: give files, a folder, hf:NAME, or a made-up corpus (toy, sprites)")
     for name, least in (("steps", 1), ("batch", 1), ("every", 1), ("keep", 2)):
         if getattr(chosen, name) is not None:
-            _at_least(f"--{name}", getattr(chosen, name), least, 1_000_000_000)
-    if chosen.minutes is not None and not 0 < chosen.minutes <= 10_080:
+            at_least(f"--{name}", getattr(chosen, name), least, 1_000_000_000)
+    given = {name: value for name in _OPTIONS if (value := getattr(chosen, name, None)) is not None}
+    if "minutes" in given and not 0 < chosen.minutes <= 10_080:
         raise InputError(f"--minutes {chosen.minutes:g}: expected more than 0, and 10,080 (a week) at most")
-    from textgen import run as runs
     from textgen.screen import Screen
 
     if chosen.out is None and int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise InputError("several processes need to be told the same run folder: give --out")
     folder = Path(chosen.out) if chosen.out else _free()
     screen = Screen(quiet=chosen.quiet)
-    given = {name: value for name in _OPTIONS if (value := getattr(chosen, name)) is not None}
-    return _finish(chosen, folder, lambda: runs.train(inputs, folder, settings=words, screen=screen, **given))
+    return _finish(chosen, folder, lambda: work(inputs, folder, settings=words, screen=screen, **given), program)
 
 
-def _resume(chosen: argparse.Namespace, inputs: list[str], words: dict[str, str]) -> int:
-    options = [f"--{key}" for key in ("out", *_OPTIONS) if key != "steps" and getattr(chosen, key) is not None]
+def _resume(chosen: argparse.Namespace, inputs: list[str], words: dict[str, str], program: str) -> int:
+    options = [f"--{key}" for key in ("out", *_OPTIONS) if key != "steps" and getattr(chosen, key, None) is not None]
     extra = [*inputs, *words, *options]
     if extra:
         raise InputError(f"--resume goes on with a run as it was begun: leave out {', '.join(extra)}")
@@ -375,22 +401,22 @@ def _resume(chosen: argparse.Namespace, inputs: list[str], words: dict[str, str]
 
     folder = Path(chosen.resume)
     screen = Screen(quiet=chosen.quiet)
-    return _finish(chosen, folder, lambda: runs.resume(folder, screen, steps=chosen.steps))
+    return _finish(chosen, folder, lambda: runs.resume(folder, screen, steps=chosen.steps), program)
 
 
-def _finish(chosen: argparse.Namespace, folder: Path, work: Callable[[], Path]) -> int:
+def _finish(chosen: argparse.Namespace, folder: Path, work: Callable[[], Path], program: str) -> int:
     from textgen.run import Stopped
 
     try:
         best = work()
     except Stopped as stopped:
-        print(f"{stopped}; go on with: textgen train --resume {folder}", file=sys.stderr)
+        print(f"{stopped}; go on with: {program} train --resume {folder}", file=sys.stderr)
         return 128 + stopped.number
     if int(os.environ.get("RANK", "0")) == 0:
         print(
             json.dumps({"run": str(folder), "best": str(best)})
             if chosen.json
-            else f"{folder}: best checkpoint {best.name}; try: textgen sample --model {folder}"
+            else f"{folder}: best checkpoint {best.name}; try: {program} sample --model {folder}"
         )
     return 0
 
@@ -406,7 +432,8 @@ def _free() -> Path:
 # ----------------------------------------------------------------------------------------------- sentences
 
 
-def _open(chosen: argparse.Namespace, name: str | None = None) -> Any:
+def open_chosen(chosen: argparse.Namespace, name: str | None = None) -> Any:
+    """The model that `model_options` named, or another one by `name`, on the device and threads they said."""
     import torch
 
     from textgen import opening, trainer
@@ -430,7 +457,8 @@ def _sentences(chosen: argparse.Namespace) -> list[str]:
     return list(chosen.sentences)
 
 
-def _show(chosen: argparse.Namespace, value: Any, text: str) -> int:
+def show(chosen: argparse.Namespace, value: Any, text: str) -> int:
+    """Print a result, as JSON if that was asked for. Returns the exit code."""
     print(json.dumps(value, ensure_ascii=False, indent=1) if chosen.json else printable(text))
     return 0
 
@@ -446,13 +474,13 @@ def _interpolate(chosen: argparse.Namespace) -> int:
             ) from error
         if not 2 <= steps <= 1000:
             raise InputError(f"--steps {steps}: expected 2 to 1000, or auto")
-    _at_least("--beams", chosen.beams, 1, 100)
+    at_least("--beams", chosen.beams, 1, 100)
     from textgen.sentences import SentenceVAE
 
-    vae = SentenceVAE(_open(chosen))
+    vae = SentenceVAE(open_chosen(chosen))
     how = {"path": chosen.path, "beams": chosen.beams, "pace": chosen.pace, "constraint": _rules(chosen, vae.codec)}
     walk = vae.interpolate(*chosen.sentences, steps=steps, rerank=not chosen.no_rerank, refine=chosen.refine, **how)
-    return _show(chosen, walk.to_dict(), str(walk))
+    return show(chosen, walk.to_dict(), str(walk))
 
 
 def _rules(chosen: argparse.Namespace, codec: Any) -> Verse | None:
@@ -464,7 +492,8 @@ def _rules(chosen: argparse.Namespace, codec: Any) -> Verse | None:
     return Verse(codec, **given)
 
 
-def _choice(chosen: argparse.Namespace) -> Choice:
+def choice(chosen: argparse.Namespace) -> Choice:
+    """What `choice_options` said."""
     from corpora.settings import override
     from textgen.sampler import Choice
 
@@ -477,13 +506,13 @@ def _choice(chosen: argparse.Namespace) -> Choice:
 
 
 def _sample(chosen: argparse.Namespace) -> int:
-    how = _choice(chosen)
-    _at_least("-n", chosen.n, 1, 1_000_000)
-    _at_least("--beams", chosen.beams, 0, 100)
+    how = choice(chosen)
+    at_least("-n", chosen.n, 1, 1_000_000)
+    at_least("--beams", chosen.beams, 0, 100)
     from textgen.model import Latent
     from textgen.sentences import SentenceVAE, draw
 
-    opened = _open(chosen)
+    opened = open_chosen(chosen)
     rules = _rules(chosen, opened.codec)
     if isinstance(opened.model, Latent):
         texts = SentenceVAE(opened).sample(
@@ -493,14 +522,14 @@ def _sample(chosen: argparse.Namespace) -> int:
         if chosen.beams:
             raise InputError("--beams needs a model with codes: every beam of a language model is the same sentence")
         texts = draw(opened, chosen.n, seed=chosen.seed, how=how, prompt=chosen.prompt, constraint=rules)
-    return _show(chosen, {"seed": chosen.seed, "sentences": texts}, "\n".join(texts))
+    return show(chosen, {"seed": chosen.seed, "sentences": texts}, "\n".join(texts))
 
 
 def _reconstruct(chosen: argparse.Namespace) -> int:
-    _at_least("--beams", chosen.beams, 1, 100)
+    at_least("--beams", chosen.beams, 1, 100)
     from textgen.sentences import SentenceVAE
 
-    vae = SentenceVAE(_open(chosen))
+    vae = SentenceVAE(open_chosen(chosen))
     given = _sentences(chosen)
     how = {"beams": chosen.beams, "refine": chosen.refine, "constraint": _rules(chosen, vae.codec)}
     found = vae.reconstruct(given, **how)
@@ -509,33 +538,33 @@ def _reconstruct(chosen: argparse.Namespace) -> int:
     pairs = [
         {"given": one, "decoded": other, "exact": equal} for one, other, equal in zip(given, found, same, strict=True)
     ]
-    return _show(chosen, pairs, f"{text}\n{sum(same)} of {len(same)} exactly")
+    return show(chosen, pairs, f"{text}\n{sum(same)} of {len(same)} exactly")
 
 
 def _neighbours(chosen: argparse.Namespace) -> int:
-    _at_least("-n", chosen.n, 1, 1_000_000)
-    _at_least("--rows", chosen.rows, 0, 100_000_000)
+    at_least("-n", chosen.n, 1, 1_000_000)
+    at_least("--rows", chosen.rows, 0, 100_000_000)
     import numpy as np
 
     from textgen import figures
     from textgen.sentences import SentenceVAE
 
-    vae = SentenceVAE(_open(chosen))
+    vae = SentenceVAE(open_chosen(chosen))
     texts, _ = figures.texts(Path(chosen.data), chosen.split)
     if 0 < chosen.rows < len(texts):
         rows = np.random.default_rng(chosen.seed).choice(len(texts), chosen.rows, replace=False)
         texts = [texts[row] for row in sorted(rows)]
     found = vae.neighbours(chosen.sentence, texts, count=chosen.n)
     value = [{"text": text, "distance": far} for text, far in found]
-    return _show(chosen, value, "\n".join(f"{far:6.2f}  {text}" for text, far in found))
+    return show(chosen, value, "\n".join(f"{far:6.2f}  {text}" for text, far in found))
 
 
 def _arithmetic(chosen: argparse.Namespace) -> int:
-    _at_least("--beams", chosen.beams, 1, 100)
+    at_least("--beams", chosen.beams, 1, 100)
     strengths = _numbers("--strength", chosen.strength, float)
     from textgen.sentences import SentenceVAE
 
-    vae = SentenceVAE(_open(chosen))
+    vae = SentenceVAE(open_chosen(chosen))
     sides = [[line for word in side for line in _lines(word)] for side in (chosen.minus, chosen.plus)]
     rules = _rules(chosen, vae.codec)
     how = {"beams": chosen.beams, "refine": chosen.refine, "constraint": rules}
@@ -543,7 +572,7 @@ def _arithmetic(chosen: argparse.Namespace) -> int:
     pairs = list(zip(strengths, found, strict=True))
     text = "\n".join(f"{strength:5.2f}  {text}" for strength, text in pairs)
     value = [{"strength": strength, "text": text} for strength, text in pairs]
-    return _show(chosen, value, f"given  {chosen.sentence}\n{text}")
+    return show(chosen, value, f"given  {chosen.sentence}\n{text}")
 
 
 def _lines(word: str) -> list[str]:
@@ -563,19 +592,19 @@ def _numbers(option: str, words: str, kind: type) -> list[Any]:
 
 
 def _vary(chosen: argparse.Namespace) -> int:
-    _at_least("--dims", chosen.dims, 1, 2)
-    _at_least("--steps", chosen.steps, 2, 50)
-    _at_least("--beams", chosen.beams, 1, 100)
+    at_least("--dims", chosen.dims, 1, 2)
+    at_least("--steps", chosen.steps, 2, 50)
+    at_least("--beams", chosen.beams, 1, 100)
     dims = chosen.dims if chosen.codes is None else _numbers("--codes", chosen.codes, int)
     from dataclasses import asdict
 
     from textgen.sentences import SentenceVAE
 
-    vae = SentenceVAE(_open(chosen))
+    vae = SentenceVAE(open_chosen(chosen))
     rules = _rules(chosen, vae.codec)
     how = {"beams": chosen.beams, "refine": chosen.refine, "constraint": rules}
     grid = vae.vary(chosen.sentence, dims=dims, steps=chosen.steps, span=chosen.span, **how)
-    return _show(chosen, asdict(grid), str(grid))
+    return show(chosen, asdict(grid), str(grid))
 
 
 def _encode(chosen: argparse.Namespace) -> int:
@@ -586,7 +615,7 @@ def _encode(chosen: argparse.Namespace) -> int:
     from corpora import files
     from textgen.sentences import SentenceVAE
 
-    vae = SentenceVAE(_open(chosen))
+    vae = SentenceVAE(open_chosen(chosen))
     given = _sentences(chosen)
     codes = vae.encode(given, seed=chosen.seed if chosen.draw else None, refine=chosen.refine).cpu().numpy()
     data = io.BytesIO()
@@ -594,7 +623,7 @@ def _encode(chosen: argparse.Namespace) -> int:
     out = Path(chosen.out)
     with files.explained(out):
         files.replace_file(out, data.getvalue())
-    return _show(
+    return show(
         chosen,
         {"out": str(out), "shape": list(codes.shape)},
         f"{out}: {codes.shape[0]} codes of {codes.shape[1]} numbers",
@@ -610,7 +639,7 @@ def _decode(chosen: argparse.Namespace) -> int:
     from corpora import files
     from textgen.sentences import SentenceVAE
 
-    _at_least("--beams", chosen.beams, 1, 100)
+    at_least("--beams", chosen.beams, 1, 100)
     path = Path(chosen.codes)
     data = files.read_bytes(path, 1 << 30)
     try:
@@ -620,12 +649,13 @@ def _decode(chosen: argparse.Namespace) -> int:
         raise InputError(
             f"{path}: no .npz file with an array `codes` of numbers; `textgen encode` writes such files"
         ) from error
-    vae = SentenceVAE(_open(chosen))
+    vae = SentenceVAE(open_chosen(chosen))
     found = vae.decode(codes, beams=chosen.beams, constraint=_rules(chosen, vae.codec))
-    return _show(chosen, found, "\n".join(found))
+    return show(chosen, found, "\n".join(found))
 
 
-def _at_least(name: str, value: int, least: int, most: int) -> None:
+def at_least(name: str, value: int, least: int, most: int) -> None:
+    """Raise InputError for a number outside its range."""
     if not least <= value <= most:
         raise InputError(f"{name} {value}: expected {least} to {most:,}")
 
@@ -634,14 +664,14 @@ def _at_least(name: str, value: int, least: int, most: int) -> None:
 
 
 def _evaluate(chosen: argparse.Namespace) -> int:
-    _at_least("--rows", chosen.rows, 0, 100_000_000)
-    _at_least("--samples", chosen.samples, 1, 1_000_000)
-    _at_least("--everywhere", chosen.everywhere, 0, 1_000_000)
-    _at_least("--max-words", chosen.max_words, 0, 1_000_000)
-    _at_least("--beams", chosen.beams, 1, 100)
+    at_least("--rows", chosen.rows, 0, 100_000_000)
+    at_least("--samples", chosen.samples, 1, 1_000_000)
+    at_least("--everywhere", chosen.everywhere, 0, 1_000_000)
+    at_least("--max-words", chosen.max_words, 0, 1_000_000)
+    at_least("--beams", chosen.beams, 1, 100)
     from textgen import figures
 
-    opened = _open(chosen)
+    opened = open_chosen(chosen)
     texts, where = figures.texts(Path(chosen.data), chosen.split)
     if chosen.max_words:
         texts, where = (
@@ -659,14 +689,14 @@ def _evaluate(chosen: argparse.Namespace) -> int:
         beams=chosen.beams,
         progress=not chosen.json,
     )
-    return _show(chosen, found.to_dict(), str(found))
+    return show(chosen, found.to_dict(), str(found))
 
 
 def _prior(chosen: argparse.Namespace) -> int:
     inputs, words = split_words(chosen.words)
     if len(inputs) != 2:
         raise InputError(f"{len(inputs)} names given: expected a model and a corpus or text file")
-    _at_least("--rows", chosen.rows, 0, 100_000_000)
+    at_least("--rows", chosen.rows, 0, 100_000_000)
     import torch
 
     from textgen import trainer
@@ -688,12 +718,12 @@ def _prior(chosen: argparse.Namespace) -> int:
             device=trainer.pick_device(chosen.device),
             tell=bar.tell,
         )
-    return _show(chosen, found.to_dict(), f"{found}\ntry: textgen sample --model {chosen.out}")
+    return show(chosen, found.to_dict(), f"{found}\ntry: textgen sample --model {chosen.out}")
 
 
 def _benchmark(chosen: argparse.Namespace) -> int:
-    found = find("textgen.benchmark", chosen.benchmark).main(chosen, partial(_open, chosen))
-    return _show(chosen, found.to_dict(), str(found))
+    found = find("textgen.benchmark", chosen.benchmark).main(chosen, partial(open_chosen, chosen))
+    return show(chosen, found.to_dict(), str(found))
 
 
 def _models(chosen: argparse.Namespace) -> int:
@@ -739,7 +769,7 @@ def _export(chosen: argparse.Namespace) -> int:
         about = files.read_bytes(Path(chosen.about), 1 << 20).decode("utf-8", "replace")
     out = opening.export(chosen.source, Path(chosen.out), half=not chosen.full, figures=figures, about=about)
     size = sum(path.stat().st_size for path in out.iterdir()) / 1e6
-    return _show(
+    return show(
         chosen, {"out": str(out), "MB": round(size, 1)}, f"{out}: {size:.1f} MB; try: textgen sample --model {out}"
     )
 

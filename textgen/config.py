@@ -1,12 +1,14 @@
 """Names to modules: a recipe (which parts, which settings) made into a model.
 
-Nothing to register: a backbone, an encoder, a prior or a model is a file, and its name is the file's name.
+Nothing to register: a backbone, an encoder, a prior or a model is a file, and its name is the file's name. What
+makes pictures lies in folders of its own, and is sought there first; the parts for text serve pictures too.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from corpora.errors import InputError, quoted
@@ -20,6 +22,14 @@ if TYPE_CHECKING:
 
 # A model's Config says which it needs.
 PACKAGES = {"backbone": "textgen.backbones", "encoder": "textgen.encoders", "prior": "textgen.priors"}
+
+# Where the parts of a recipe are sought, by its `package`: the nearest home first.
+HOMES = {"textgen.models": ("textgen",), "imagegen": ("imagegen", "textgen")}
+
+
+def folders(package: str, kind: str) -> list[str]:
+    """Where recipes of a package ("textgen.models" or "imagegen") seek parts of a kind ("model", "backbone", ...)."""
+    return [folder for home in HOMES[package] if find_spec(folder := f"{home}.{kind}s")]
 
 
 class Recipe(NamedTuple):
@@ -56,7 +66,7 @@ class Parts:
         return self._module("prior").build(self._recipe.configs["prior"], latent)
 
     def _module(self, kind: str) -> Any:
-        return find(PACKAGES[kind], getattr(self._recipe.configs["model"], kind))
+        return find(folders(self._recipe.package, kind), getattr(self._recipe.configs["model"], kind))
 
 
 def recipe(
@@ -64,33 +74,35 @@ def recipe(
 ) -> tuple[Recipe, list[Any]]:
     """The recipe of `model` with `values` laid over the defaults of it, of its parts, and of the Configs `others`.
 
-    Returns the recipe and `others` with their values. Raises InputError for an unknown model, part or setting
-    (offering the nearest) and for a value that makes no sense.
+    Returns the recipe and `others` with their values. `package` says what the model makes: "textgen.models" texts,
+    "imagegen" pictures. Raises InputError for an unknown model, part or setting (offering the nearest) and for a
+    value that makes no sense.
     """
-    config = find(package, model).Config()
+    config = find(folders(package, "model"), model).Config()
     chosen = {key: str(values[key]) for key in PACKAGES if key in values and hasattr(config, key)}
     config = dataclasses.replace(config, **chosen)
     configs = {"model": config}
-    for kind, folder in PACKAGES.items():
+    for kind in PACKAGES:
         if hasattr(config, kind):
-            configs[kind] = find(folder, getattr(config, kind)).Config()
+            configs[kind] = find(folders(package, kind), getattr(config, kind)).Config()
     changed = override([*configs.values(), *others], values)
     return Recipe(model, package, dict(zip(configs, changed, strict=False))), changed[len(configs) :]
 
 
-def from_dict(saved: Any, allowed: tuple[str, ...] = ("textgen.models",)) -> Recipe:
+def from_dict(saved: Any) -> Recipe:
     """A recipe from JSON that a stranger may have written. Raises InputError if it is not one of ours."""
     if not isinstance(saved, Mapping):
         raise InputError(f"the recipe is {quoted(saved)}: expected a JSON object")
     package, model, settings = saved.get("package"), saved.get("model"), saved.get("settings")
-    if package not in allowed or not isinstance(model, str) or not isinstance(settings, Mapping):
+    known = isinstance(package, str) and package in HOMES
+    if not known or not isinstance(model, str) or not isinstance(settings, Mapping):
         raise InputError(f"the recipe names no model of ours: package {quoted(package)}, model {quoted(model)}")
-    return recipe(model, settings, package=package)[0]
+    return recipe(model, settings, package=str(package))[0]
 
 
 def build(made: Recipe, vocab: Vocabulary) -> Model:
     """The model of a recipe for a vocabulary, freshly initialised from torch's generator."""
-    return find(made.package, made.model).build(made.configs["model"], vocab, Parts(made, vocab))
+    return find(folders(made.package, "model"), made.model).build(made.configs["model"], vocab, Parts(made, vocab))
 
 
 def outline(made: Recipe, vocab: Vocabulary) -> Model:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from corpora import build
+from corpora.codec import of_text
 from corpora.corpus import Corpus
 from corpora.errors import InputError
 from corpora.sources import text as text_source
@@ -43,6 +44,7 @@ class Figures:
     rows: int
     seed: int
     figures: list[Figure]
+    kind: str = "sentences"
 
     def __getitem__(self, name: str) -> float:
         return next(figure.value for figure in self.figures if figure.name == name)
@@ -51,7 +53,7 @@ class Figures:
         return asdict(self)
 
     def __str__(self) -> str:
-        lines = [f"{self.model} on {self.data}: {self.rows:,} sentences, seed {self.seed}"]
+        lines = [f"{self.model} on {self.data}: {self.rows:,} {self.kind}, seed {self.seed}"]
         for figure in self.figures:
             error = "" if figure.error is None else f" +- {figure.error:.2f}"
             number = (
@@ -83,11 +85,11 @@ class Encoded:
     """Sentences as tokens, numbered, and padded on demand."""
 
     def __init__(self, opened: Opened, texts: Sequence[str]) -> None:
-        encoded = opened.codec.encode_many(texts)
+        self.codec, self.device = of_text(opened.codec), next(opened.model.parameters()).device
+        encoded = self.codec.encode_many(texts)
         kept = [number for number, row in enumerate(encoded) if opened.takes(row)]
         self.left_out = len(texts) - len(kept)
         self.texts, self.rows = [texts[number] for number in kept], [encoded[number] for number in kept]
-        self.codec, self.device = opened.codec, next(opened.model.parameters()).device
 
     def padded(self, some: Sequence[int]) -> torch.Tensor:
         """Some sentences with their stops, (N, L)."""
@@ -141,7 +143,7 @@ def measure(
     else:
         assert isinstance(model, Autoregressive)
         parts = [evaluate.exact_nll(model, whole.padded(batch)) for batch in whole.batches(some, 128)]
-        figures = _per_unit(_mean("NLL", torch.cat(parts).double(), "exact"), whole, some)
+        figures = _per_unit(mean("NLL", torch.cat(parts).double(), "exact"), whole, some)
     return Figures(opened.name, where, len(some), seed, figures)
 
 
@@ -163,14 +165,14 @@ def _likelihood(
         bound += f" ({_gain(gained)} from K={everywhere} on all, by {len(some):,} sentences)"
         nll, some = found.nll + gained.mean(), every
     rate = f"exact KL(q(z | x) || {prior})" if model.prior.standard else f"Monte Carlo KL(q(z | x) || {prior}), {codes}"
-    figure = _mean("NLL", nll, bound)
+    figure = mean("NLL", nll, bound)
     if everywhere and figure.error is not None:
         figure = replace(figure, error=math.hypot(figure.error, _error(gained)))
     return [
         *_per_unit(figure, whole, some),
-        _mean("negative ELBO", found.negative_elbo, f"{codes}, prior {prior}"),
-        _mean("distortion", found.distortion, codes),
-        _mean("rate", found.rate, rate),
+        mean("negative ELBO", found.negative_elbo, f"{codes}, prior {prior}"),
+        mean("distortion", found.distortion, codes),
+        mean("rate", found.rate, rate),
     ]
 
 
@@ -240,7 +242,7 @@ def _reconstruction(opened: Opened, whole: Encoded, some: Sequence[int], beams: 
     from sacrebleu.metrics import BLEU
 
     vae, sentences, figures = SentenceVAE(opened), [whole.texts[number] for number in some], []
-    given = [opened.codec.normalise(text) for text in sentences]
+    given = [whole.codec.normalise(text) for text in sentences]
     bleu = BLEU(tokenize="13a" if spaced(given) else "char")
     for refine in (0, REFINE) if vae.model.noise else (0,):
         made = vae.reconstruct(sentences, beams=beams, refine=refine)
@@ -251,11 +253,12 @@ def _reconstruction(opened: Opened, whole: Encoded, some: Sequence[int], beams: 
         name = "{}, refined" if refine else "{}"
         figures += [
             Figure(name.format("reconstruction BLEU"), score, "0 to 100", f"{how}; sacreBLEU {bleu.get_signature()}"),
-            replace(_mean(name.format("exact match"), same, how), unit="% of sentences"),
+            mean(name.format("exact match"), same, how, "% of sentences"),
         ]
     return figures
 
 
-def _mean(name: str, values: torch.Tensor, estimator: str) -> Figure:
+def mean(name: str, values: torch.Tensor, estimator: str, unit: str = "nats per sentence") -> Figure:
+    """The mean of a number per row, with its standard error."""
     error = _error(values) if len(values) > 1 else None
-    return Figure(name, float(values.mean()), "nats per sentence", estimator, error)
+    return Figure(name, float(values.mean()), unit, estimator, error)

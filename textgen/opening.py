@@ -15,6 +15,7 @@ from corpora import codec as codecs
 from corpora import files
 from corpora.codec import Codec
 from corpora.errors import InputError, quoted
+from corpora.palette import Palette
 from textgen import checkpoint, config
 from textgen.backbone import Vocabulary
 from textgen.model import Latent, Model
@@ -137,9 +138,12 @@ def with_prior(opened: Opened, kind: str, settings: Mapping[str, Any] | None = N
     return opened._replace(recipe=made, facts={**facts, "recipe": made.to_dict()})
 
 
-def vocabulary(codec: Any) -> Vocabulary:
+def vocabulary(codec: Codec) -> Vocabulary:
     """What a model must know of a codec."""
-    return Vocabulary(codec.vocab_size, codec.pad, codec.stop, codec.blank)
+    shape = colours = None
+    if isinstance(codec, Palette):
+        shape, colours = (codec.height, codec.width), tuple(tuple(lab) for lab in codec.lab.tolist())
+    return Vocabulary(codec.vocab_size, codec.pad, codec.stop, codec.blank, shape, colours)
 
 
 def best(run: Path) -> Path:

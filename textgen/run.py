@@ -26,12 +26,13 @@ import numpy as np
 import torch
 
 import textgen
-from corpora import build, files
+from corpora import build, files, sheet
 from corpora import codec as codecs
 from corpora import settings as settings_of
-from corpora.codec import Codec
+from corpora.codec import Codec, TextCodec
 from corpora.corpus import Corpus, Rows
 from corpora.errors import InputError, choose, quoted
+from corpora.palette import Palette
 from corpora.settings import require
 from textgen import checkpoint, config, evaluate, sampler, trainer
 from textgen.draw import Draw, manual_seed
@@ -100,6 +101,7 @@ def train(
     threads: int | None = None,
     device: str = "auto",
     screen: Screen | None = None,
+    package: str = "textgen.models",
     **options: Any,
 ) -> Path:
     """Train a model on text, or on a folder that `corpora build` made, and return its best checkpoint.
@@ -110,7 +112,8 @@ def train(
     on from: its weights, its settings (but for `warm_start`, which it has behind it) where `settings` says nothing
     else, and its codec.
     `settings`: those of the corpus (if it is to be built, into the run's folder), the model, its parts and the
-    optimiser. `options`: `steps`, `batch`, `seed`, `every` and `keep`, as in `plan`. Everything is judged before any
+    optimiser. `options`: `steps`, `batch`, `seed`, `every` and `keep`, as in `plan`. `package`: where the parts of the
+    model are sought (`imagegen.train` says "imagegen"). Everything is judged before any
     work is done. Raises InputError for bad input, Stopped after SIGINT or SIGTERM.
     """
     folder, screen = Path(out), screen or Screen()
@@ -133,6 +136,8 @@ def train(
         first = open_model(init)
         if model not in (None, first.recipe.model):
             raise InputError(f"--init {init} is a {first.recipe.model}: leave out --model, or give another --init")
+        if package != first.recipe.package:
+            raise InputError(f"--init {init} is a model of {'text' if package == 'imagegen' else 'pictures'}")
         model, init = first.recipe.model, first.folder.resolve()
         _check_prior(first.recipe.settings(), f"--init {first.name}: ")
         own = first.recipe.settings()
@@ -150,9 +155,15 @@ def train(
     else:
         corpus_folder = folder / "corpus"
         corpus, words = _built(
-            [str(given) for given in inputs], corpus_folder, model, words, source, valid, test, screen, auto
+            [str(given) for given in inputs], corpus_folder, model, words, source, valid, test, screen, auto, package
         )
-    options |= {"model": model, "init": None if init is None else str(init), "threads": threads, "device": device}
+    options |= {
+        "package": package,
+        "model": model,
+        "init": None if init is None else str(init),
+        "threads": threads,
+        "device": device,
+    }
     if auto is None:
         made = plan(corpus, folder, corpus_folder, settings=words, **options)
     else:
@@ -249,12 +260,14 @@ def _built(
     test: str | Sequence[str] | None,
     screen: Screen,
     auto: Auto | None,
+    package: str,
 ) -> tuple[Corpus, dict[str, Any]]:
     """Build the corpus of a new run. Returns it, and the settings that are left for the model."""
     source = source or build.source_of(inputs)
-    of_corpus = [settings_of.find("corpora.sources", source).Config(), build.Config(), codecs.Config()]
+    of_corpus = build.configs(source)
+    _check_kind(package, build.PictureConfig() in of_corpus, ", ".join(inputs))
     names = set(settings_of.known(of_corpus))
-    config.recipe(model, words, trainer.Config(), *of_corpus)
+    config.recipe(model, words, trainer.Config(), *of_corpus, package=package)
     refuse_taken(target.parent)
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise InputError("several processes need a built corpus: run `corpora build` first and train on its folder")
@@ -283,10 +296,13 @@ def plan(
     keep: int = 2,
     device: str = "auto",
     threads: int | None = None,
+    package: str = "textgen.models",
 ) -> Plan:
     """Settle everything about a run before it begins. Raises InputError for what makes no sense."""
     _check_prior(settings or {})
-    recipe, (training,) = config.recipe(model, settings or {}, trainer.Config())
+    _check_kind(package, isinstance(corpus.codec, Palette), files.quoted_path(corpus_folder))
+    recipe, (training,) = config.recipe(model, settings or {}, trainer.Config(), package=package)
+    config.outline(recipe, vocabulary(corpus.codec))  # parts that do not go together say so
     rows = len(corpus.splits["train"])
     if steps is None:  # ten passes, within what one sitting bears; a small corpus needs more of them
         steps = max(2000, min(20_000, 10 * corpus.epoch_steps(batch)))
@@ -315,6 +331,13 @@ def plan(
     )
 
 
+def _check_kind(package: str, pictures: bool, what: str) -> None:
+    """Raise InputError for text to a trainer of pictures, and the other way round."""
+    if pictures != (package == "imagegen"):
+        kind, verb = ("pictures", "imagegen train") if pictures else ("text", "textgen train")
+        raise InputError(f"{what}: this is {kind}; train on it with {verb}")
+
+
 def _check_numbers(
     *, steps: int | None = None, batch: int = 1, seed: int = 0, every: int | None = None, keep: int = 2
 ) -> None:
@@ -335,7 +358,7 @@ def _check_prior(words: Mapping[str, Any], where: str = "") -> None:
 
 def _check_sizes(first: Opened, changed: dict[str, Any]) -> None:
     """Raise InputError if settings that are `changed` need weights of other sizes than a model's."""
-    recipe, _ = config.recipe(first.recipe.model, {**first.recipe.settings(), **changed})
+    recipe, _ = config.recipe(first.recipe.model, {**first.recipe.settings(), **changed}, package=first.recipe.package)
     try:
         weights = checkpoint.weights(first.model)
         checkpoint.check_fit(config.outline(recipe, vocabulary(first.codec)), weights, first.folder)
@@ -525,7 +548,7 @@ def _train(folder: Path, made: Plan, screen: Screen, *, resuming: bool) -> Path:
             report = validate(averaged, corpus, made)
             score = averaged.score(report)
             report = {"score": score, **{name: value for name, value in report.items() if name != "loss"}}
-            written = draw_samples(averaged, corpus, made) if lead else []
+            written = _shown(averaged, corpus, made, folder, training.step) if lead else []
         better = math.isfinite(score) and (judged["best_score"] is None or score < judged["best_score"])
         if better:
             judged.update(best_step=training.step, best_score=score)
@@ -613,18 +636,37 @@ def draw_samples(model: Model, corpus: Corpus, made: Plan) -> list[tuple[str, st
     """A few lines to see how training goes, (what, text): reconstructions of valid rows, and samples."""
     greedy = sampler.Choice(temperature=0)
     shown = []
-    rows = corpus.splits.get("valid") or corpus.splits["train"]
+    rows, codec = corpus.splits.get("valid") or corpus.splits["train"], corpus.codec
+    if not isinstance(codec, TextCodec):
+        return []
     if isinstance(model, Latent):
         for row in range(min(2, len(rows))):
             tokens = torch.from_numpy(rows.pad([row])).to(made.device)
             context = model.posterior(tokens).mean
             found = sampler.sample(model.backbone, model.vocab, rows=1, length=made.length, context=context, how=greedy)
-            shown += [("given", rows.text(row)), ("decoded", corpus.codec.decode(found[0].tolist()))]
+            shown += [("given", rows.text(row)), ("decoded", codec.decode(found[0].tolist()))]
     found = sampler.sample(
         model.backbone, model.vocab, rows=2, length=made.length, context=model.context(made.seed, 0, 2), seed=made.seed
     )
-    shown += [("sample", corpus.codec.decode(row)) for row in found.tolist()]
+    shown += [("sample", codec.decode(row)) for row in found.tolist()]
     return [(what, " ".join(text.split())) for what, text in shown]  # bytes and characters may hold line breaks
+
+
+def _shown(model: Model, corpus: Corpus, made: Plan, folder: Path, step: int) -> list[tuple[str, str]]:
+    """`draw_samples`; of pictures the file in the run's folder that has 16 of them, drawn from one seed."""
+    if not isinstance(corpus.codec, Palette):
+        return draw_samples(model, corpus, made)
+    how = sampler.Choice() if model.backbone.looks_back else sampler.Choice(temperature=0)
+    context = model.context(made.seed, 0, 16)
+    with torch.inference_mode():
+        found = sampler.sample(
+            model.backbone, model.vocab, rows=16, length=made.length, context=context, how=how, seed=made.seed
+        )
+    drawn = sheet.grid([corpus.codec.decode_picture(row) for row in found.tolist()])
+    target = folder / "samples" / f"step-{step:09d}.png"
+    target.parent.mkdir(exist_ok=True)
+    sheet.write(target, sheet.png(drawn, sheet.scale_for(corpus.codec.height, corpus.codec.width)))
+    return [("samples", f"samples/{target.name}")]
 
 
 class _Log:

@@ -29,6 +29,7 @@ class Screen:
         self.live = sys.stderr.isatty() if live is None else live
         self.status: Any = None
         self.warned = False
+        self.unit = "row"  # what is measured is nats of one
 
     def say(self, text: str) -> None:
         """A line, unless quiet."""
@@ -45,12 +46,12 @@ class Screen:
 
     def begin(self, folder: Path, made: Plan, corpus: Corpus, weights: int, step: int) -> None:
         """What will be done: corpus, model and run, a line each."""
+        self.unit = "picture" if made.recipe.package == "imagegen" else "sentence"
         rows = {name: f"{len(split):,}" for name, split in corpus.splits.items()}
         words = ", ".join(f"{name} {count}" for name, count in rows.items())
         self.say(f"corpus   rows: {words}; {corpus.codec.name}, vocabulary {corpus.codec.vocab_size:,}")
-        self.say(
-            f"model    {made.recipe.model}, {weights / 1e6:.2f} M weights, on {made.device}, {made.threads} threads"
-        )
+        parts = f"{made.recipe.model}, {made.recipe.settings()['backbone']}"
+        self.say(f"model    {parts}, {weights / 1e6:.2f} M weights, on {made.device}, {made.threads} threads")
         self.say(f"run      {folder}: steps {step:,} to {made.steps:,}, {made.batch} rows each, seed {made.seed}")
         self.first, self.began = step, time.monotonic()
 
@@ -81,9 +82,8 @@ class Screen:
     def evaluated(self, step: int, report: Mapping[str, float], samples: list[tuple[str, str]], better: bool) -> None:
         """A line on an evaluation, and the sentences written at it."""
         passed = _time(time.monotonic() - self.began)
-        self.say(
-            f"step {step:>7,}  valid {_terms(report)} (nats per sentence)  {passed}{'  best so far' if better else ''}"
-        )
+        best = "  best so far" if better else ""
+        self.say(f"step {step:>7,}  valid {_terms(report)} (nats per {self.unit})  {passed}{best}")
         for what, text in samples:
             self.say(f"    {what:>8}  {printable(text)}")
 

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from corpora.codec import of_text
 from corpora.errors import InputError, quoted
 from corpora.settings import require
 from textgen import opening, sampler
@@ -137,7 +138,7 @@ class SentenceVAE:
                 f"{opened.name}: a {opened.recipe.model} has no codes; "
                 "interpolate, reconstruct, encode and decode need a vae or an autoencoder"
             )
-        self.opened, self.model, self.codec, self.length = opened, opened.model, opened.codec, opened.length
+        self.opened, self.model, self.codec, self.length = opened, opened.model, of_text(opened.codec), opened.length
         self.device = next(self.model.parameters()).device
         self.latent: int = opened.model.latent or 0
 
@@ -560,7 +561,7 @@ def draw(
     constraint: sampler.Constraint | None = None,
 ) -> list[str]:
     """Sentences `begin`, `begin` + 1, ... of a seed, from any model, language models included; `prompt` begins each."""
-    model, codec = opened.model, opened.codec
+    model, codec = opened.model, of_text(opened.codec)
     begun = codec.encode(prompt) if prompt else []
     if len(begun) + 1 > opened.length:
         raise InputError(f"the prompt has {len(begun)} tokens; this model writes at most {opened.length - 1}")

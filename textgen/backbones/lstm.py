@@ -46,6 +46,42 @@ class Head(nn.Module):
         return F.linear(self.down(features), self.weight[: len(self.bias)], self.bias)
 
 
+def remembering(lstm: nn.LSTM) -> None:
+    """Set the biases so that cells remember by default: forget gates 1, all else 0 (Jozefowicz et al. 2015)."""
+    for name, weight in lstm.named_parameters():
+        if name.startswith("bias"):
+            nn.init.zeros_(weight)
+        if name.startswith("bias_ih"):
+            weight.data[lstm.hidden_size : 2 * lstm.hidden_size] = 1.0
+
+
+def weight_of(lstm: nn.LSTM, name: str, layer: int = 0) -> Tensor:
+    """A layer's `weight_ih`, `weight_hh`, `bias_ih` or `bias_hh`."""
+    return getattr(lstm, f"{name}_l{layer}")
+
+
+def advance(lstm: nn.LSTM, gates: Tensor, state: State) -> tuple[Tensor, State]:
+    """One step of all layers from `state["hidden"]` and `state["cell"]`, (B, layers, H) each.
+
+    `gates` (B, 4 H) is what the inputs and the biases add to the first layer's gates. Returns the top layer's
+    output (B, H) and the new state.
+    """
+    hiddens, cells = [], []
+    output = gates  # of the layer below, from the second layer on
+    for layer in range(lstm.num_layers):
+        hidden, cell = state["hidden"][:, layer], state["cell"][:, layer]
+        if layer > 0:
+            bias = weight_of(lstm, "bias_ih", layer) + weight_of(lstm, "bias_hh", layer)
+            gates = F.linear(output, weight_of(lstm, "weight_ih", layer), bias)
+        gates = torch.addmm(gates, hidden, weight_of(lstm, "weight_hh", layer).t())
+        keep, forget, new, show = gates.chunk(4, 1)
+        cell = torch.sigmoid(forget) * cell + torch.sigmoid(keep) * torch.tanh(new)
+        output = torch.sigmoid(show) * torch.tanh(cell)
+        hiddens.append(output)
+        cells.append(cell)
+    return output, {**state, "hidden": torch.stack(hiddens, 1), "cell": torch.stack(cells, 1)}
+
+
 class LSTM(Backbone):
     """`features` are the top layer's outputs beside the context, (B, L, H + C)."""
 
@@ -55,12 +91,7 @@ class LSTM(Backbone):
         self.embedding = nn.Embedding(vocab.size + 1, config.embedding)  # the last row is the start symbol
         nn.init.normal_(self.embedding.weight, std=config.embedding**-0.5)
         self.lstm = nn.LSTM(config.embedding + context, config.width, config.layers, batch_first=True)
-        for name, weight in self.lstm.named_parameters():
-            if name.startswith("bias_ih"):  # remember by default (Jozefowicz et al. 2015)
-                nn.init.zeros_(weight)
-                weight.data[config.width : 2 * config.width] = 1.0
-            elif name.startswith("bias_hh"):
-                nn.init.zeros_(weight)
+        remembering(self.lstm)
         self.first = nn.Linear(context, 2 * config.layers * config.width) if context else None
         self.dropout = nn.Dropout(config.dropout)
         self.head = Head(config.width + context, self.embedding, vocab.size, config.tied)
@@ -88,8 +119,8 @@ class LSTM(Backbone):
     def start(self, rows: int, length: int, context: Tensor | None = None) -> tuple[Tensor, State]:
         hidden, cell = self._first(rows, context)
         state: State = {"hidden": hidden.transpose(0, 1), "cell": cell.transpose(0, 1), "context": context}
-        weight, size = self._weight("weight_ih", 0), self.embedding.embedding_dim
-        bias = self._weight("bias_ih", 0) + self._weight("bias_hh", 0)
+        weight, size = weight_of(self.lstm, "weight_ih"), self.embedding.embedding_dim
+        bias = weight_of(self.lstm, "bias_ih") + weight_of(self.lstm, "bias_hh")
         # what the context adds to the first layer's gates is the same at every step
         state["gates"] = (bias if context is None else F.linear(context, weight[:, size:], bias)).expand(rows, -1)
         if rows * length > 2 * self.vocab:  # many draws from few tokens (pixels): x W is a row of a table
@@ -99,28 +130,14 @@ class LSTM(Backbone):
     def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
         table, context = state.get("table"), state["context"]
         if table is None:
-            gates = F.linear(self.embedding(tokens), self._weight("weight_ih", 0)[:, : self.embedding.embedding_dim])
+            gates = F.linear(
+                self.embedding(tokens), weight_of(self.lstm, "weight_ih")[:, : self.embedding.embedding_dim]
+            )
         else:
             gates = table.tensor.index_select(0, tokens)
         gates = gates + state["gates"]  # (B, 4 H)
-        hiddens, cells = [], []
-        output = gates  # of the layer below, from the second layer on
-        for layer in range(self.lstm.num_layers):
-            hidden, cell = state["hidden"][:, layer], state["cell"][:, layer]
-            if layer > 0:
-                bias = self._weight("bias_ih", layer) + self._weight("bias_hh", layer)
-                gates = F.linear(output, self._weight("weight_ih", layer), bias)
-            gates = torch.addmm(gates, hidden, self._weight("weight_hh", layer).t())
-            keep, forget, new, show = gates.chunk(4, 1)
-            cell = torch.sigmoid(forget) * cell + torch.sigmoid(keep) * torch.tanh(new)
-            output = torch.sigmoid(show) * torch.tanh(cell)
-            hiddens.append(output)
-            cells.append(cell)
-        state = {**state, "hidden": torch.stack(hiddens, 1), "cell": torch.stack(cells, 1)}
+        output, state = advance(self.lstm, gates, state)
         return self.head(output if context is None else torch.cat([output, context], 1)), state
-
-    def _weight(self, name: str, layer: int) -> Tensor:
-        return getattr(self.lstm, f"{name}_l{layer}")
 
 
 def build(config: Config, vocab: Vocabulary, context: int) -> LSTM:

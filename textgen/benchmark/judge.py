@@ -37,6 +37,7 @@ class Judge:
     """A language model that reads text with its own codec, so that it may judge a model of any vocabulary."""
 
     def __init__(self, opened: Opened) -> None:
+        from corpora.codec import of_text
         from textgen.model import Autoregressive
 
         if not isinstance(opened.model, Autoregressive):
@@ -44,7 +45,7 @@ class Judge:
                 f"--judge {opened.name}: a {opened.recipe.model} is no language model; "
                 "train one: textgen train CORPUS --model lm"
             )
-        self.model, self.codec, self.name = opened.model, opened.codec, opened.name
+        self.model, self.codec, self.name = opened.model, of_text(opened.codec), opened.name
 
     def nll(self, texts: Sequence[str], at_once: int = 128) -> np.ndarray:
         """-log p(text) with its end, exact, nats per sentence: (N,) float64. An empty text is its end alone."""

@@ -1,0 +1,325 @@
+"""Palettes: a picture as a row of colour tokens in raster order, and back; made from the colours of pictures.
+
+Colours are compared in CIE L*a*b* (CIE 15:2018, Colorimetry, section 8.2.1; sRGB after IEC 61966-2-1, D65, the 2 degree
+observer), where a Euclidean distance, Delta E after CIE76, is about as large as the difference looks: 1 can just be
+seen, and up to about 10 two colours pass for shades of one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, Self
+
+import numpy as np
+
+from corpora import files
+from corpora.codec import Codec, notes, value
+from corpora.errors import InputError, quoted
+
+LARGEST = 4096  # colours of a palette
+LONGEST_SIDE = 1024  # of a picture, in pixels
+EXACT = 256  # up to so many colours are kept as they are, where no number is asked for
+SIZES = (16, 32, 48, 64, 96, 128, 192, 256)  # of which the smallest that will do is taken, where none is asked for
+_CELLS = 50_000  # points that are clustered at most
+_AT_ONCE = 1 << 21  # distances that are held in memory
+_OPAQUE = 128  # of 255: the least alpha that is not transparent
+_TRANSPARENT = (0, 0, 0, 0)
+
+# IEC 61966-2-1: linear sRGB to CIE XYZ, as the exact inverse chromaticities give it (Lindbloom's matrix, 7 digits).
+_TO_XYZ = np.array(
+    [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
+)
+_WHITE = _TO_XYZ.sum(1)  # D65, so that (255, 255, 255) is L* 100, a* 0 and b* 0 to the last digit
+_EPSILON, _KAPPA = 216 / 24389, 24389 / 27  # the intent of the standard, which prints 0.008856 and 903.3
+
+
+def lab_of(rgb: np.ndarray) -> np.ndarray:
+    """CIE L*a*b* of sRGB colours: (..., 3) of 0 to 255 -> (..., 3) float64, L* of 0 to 100."""
+    share = np.asarray(rgb, np.float64) / 255
+    linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+    xyz = linear @ _TO_XYZ.T / _WHITE
+    f = np.where(xyz > _EPSILON, np.cbrt(xyz), (_KAPPA * xyz + 16) / 116)
+    x, y, z = f[..., 0], f[..., 1], f[..., 2]
+    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], -1)
+
+
+def rgb_of(lab: np.ndarray) -> np.ndarray:
+    """The sRGB colours nearest to CIE L*a*b*: (..., 3) -> (..., 3) uint8. What sRGB cannot show is cut off."""
+    lightness, a, b = (np.asarray(lab, np.float64)[..., i] for i in range(3))
+    y = (lightness + 16) / 116
+    f = np.stack([y + a / 500, y, y - b / 200], -1)
+    xyz = np.where(f**3 > _EPSILON, f**3, (116 * f - 16) / _KAPPA) * _WHITE
+    linear = np.clip(xyz @ np.linalg.inv(_TO_XYZ).T, 0, 1)
+    share = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    return np.rint(255 * share).astype(np.uint8)
+
+
+def on_white(pixels: np.ndarray) -> np.ndarray:
+    """Pictures laid on white: (..., 4) uint8 -> (..., 4) uint8, opaque all over."""
+    alpha = pixels[..., 3:].astype(np.uint32)
+    mixed = (pixels[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255
+    return np.concatenate([mixed.astype(np.uint8), np.full_like(pixels[..., 3:], 255)], -1)
+
+
+class Palette(Codec):
+    """Pictures of one size <-> a token for each pixel: the number of its colour. There are no special tokens.
+
+    `colours` are (red, green, blue, alpha) of 0 to 255, all different. Alpha is 255, but for the transparent colour
+    (0, 0, 0, 0), which is token 0 where there is one.
+    """
+
+    name = "palette"
+    pad: ClassVar[None] = None
+    stop: ClassVar[None] = None
+    blank: ClassVar[None] = None
+    measures = ()
+
+    def __init__(self, colours: Sequence[Sequence[int]], height: int, width: int, *, notes: Sequence[str] = ()) -> None:
+        self.height, self.width = height, width
+        for side in (height, width):
+            if not 1 <= side <= LONGEST_SIDE:
+                raise InputError(f"a picture of {height}x{width} pixels: each side should have 1 to {LONGEST_SIDE:,}")
+        if not 2 <= len(colours) <= LARGEST:
+            raise InputError(f"a palette of {len(colours):,} colours: expected between 2 and {LARGEST:,}")
+        self.colours: list[tuple[int, int, int, int]] = []
+        for token, colour in enumerate(colours):
+            if len(colour) != 4 or not all(0 <= part <= 255 for part in colour):
+                raise InputError(f"colour {token} of the palette is {quoted(colour, 60)}: expected 4 numbers, 0 to 255")
+            red, green, blue, alpha = map(int, colour)
+            if alpha != 255 and (token or (red, green, blue, alpha) != _TRANSPARENT):
+                raise InputError(
+                    f"colour {token} of the palette is not opaque: only colour 0 may be transparent, and is then "
+                    f"{list(_TRANSPARENT)}"
+                )
+            self.colours.append((red, green, blue, alpha))
+        seen: dict[tuple[int, int, int, int], int] = {}
+        for token, entry in enumerate(self.colours):
+            if seen.setdefault(entry, token) != token:
+                raise InputError(f"colours {seen[entry]} and {token} of the palette are the same: {list(entry)}")
+        self.vocab_size = len(self.colours)
+        self.transparent = self.colours[0] == _TRANSPARENT
+        self.notes = list(notes)
+        self._table = np.array(self.colours, np.uint8)
+
+    @classmethod
+    def _from_dict(cls, data: Mapping[str, Any]) -> Self:
+        colours = value(data, "colours", list)
+        if not all(isinstance(one, list) and len(one) == 4 and all(type(n) is int for n in one) for one in colours):
+            raise InputError("the codec's 'colours' should be a list of colours, each a list of 4 whole numbers")
+        return cls(colours, value(data, "height", int), value(data, "width", int), notes=notes(data))
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "codec": self.name,
+            "vocab_size": self.vocab_size,
+            "height": self.height,
+            "width": self.width,
+            "colours": [list(colour) for colour in self.colours],
+            "notes": list(self.notes),
+        }
+
+    @property
+    def lab(self) -> np.ndarray:
+        """CIE L*a*b* of the colours: (V, 3) float64. The transparent one counts as white, on which it is shown."""
+        return lab_of(on_white(self._table)[:, :3])
+
+    def encode_pictures(self, pixels: np.ndarray) -> np.ndarray:
+        """Tokens of pictures in raster order: (N, H, W, 4) uint8 -> (N, H * W) int64.
+
+        A pixel gets the colour nearest in CIE L*a*b* (of equally near ones the first). With an alpha below 128 it is
+        transparent where the palette has that colour; where it has not, pixels are laid on white first.
+        """
+        pixels = np.asarray(pixels)
+        if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[1:] != (self.height, self.width, 4):
+            raise InputError(
+                f"pictures of shape {pixels.shape[1:]}, {pixels.dtype}: this palette is for "
+                f"({self.height}, {self.width}, 4), uint8"
+            )
+        flat = pixels.reshape(-1, 4)
+        clear = flat[:, 3] < _OPAQUE if self.transparent else np.zeros(len(flat), bool)
+        colours, places = np.unique(pack(flat if self.transparent else on_white(flat)), return_inverse=True)
+        tokens = self.nearest(unpack(colours))[places]
+        tokens[clear] = 0
+        return tokens.reshape(len(pixels), -1)
+
+    def encode_picture(self, pixels: np.ndarray) -> list[int]:
+        """Tokens of one picture: (H, W, 4) uint8 -> H * W numbers. As `encode_pictures`."""
+        return self.encode_pictures(np.asarray(pixels)[None])[0].tolist()
+
+    def nearest(self, rgb: np.ndarray) -> np.ndarray:
+        """The opaque colour nearest to each of some: (N, 3) uint8 -> tokens (N,) int64."""
+        first = int(self.transparent)
+        return first + _nearest(lab_of(rgb), self.lab[first:])
+
+    def decode_picture(self, tokens: Sequence[int] | np.ndarray) -> np.ndarray:
+        """The picture of a row of tokens: H * W numbers -> (H, W, 4) uint8.
+
+        Raises InputError for a token outside the palette, or for more or fewer than H * W.
+        """
+        found = np.asarray(tokens, np.int64)
+        if found.shape != (self.height * self.width,):
+            raise InputError(
+                f"{found.size:,} tokens: a picture of {self.height}x{self.width} has {self.height * self.width:,}"
+            )
+        outside = found[(found < 0) | (found >= self.vocab_size)]
+        if len(outside):
+            raise InputError(f"token {outside[0]} is outside the palette of {self.vocab_size:,} colours")
+        return self._table[found].reshape(self.height, self.width, 4)
+
+
+class Distortion(NamedTuple):
+    """How far a palette is from the opaque pixels of some pictures."""
+
+    rmse: float  # root mean square over red, green and blue, 0 to 255
+    mean: float  # Delta E (CIE76) of a pixel, mean
+    most: float  # Delta E (CIE76) that 95 % of pixels do not pass
+
+    def __str__(self) -> str:
+        return (
+            f"RMSE {self.rmse:.1f} (RGB, 0 to 255), Delta E (CIE76) mean {self.mean:.2f}, 95 % within {self.most:.1f}"
+        )
+
+
+def pack(rgb: np.ndarray) -> np.ndarray:
+    """Colours as numbers: (N, 3 or more) uint8 -> (N,) uint32. What comes after blue is left out."""
+    red, green, blue = (rgb[:, i].astype(np.uint32) for i in range(3))
+    return red << 16 | green << 8 | blue
+
+
+def unpack(numbers: np.ndarray) -> np.ndarray:
+    """The inverse of `pack`: (N,) uint32 -> (N, 3) uint8."""
+    return np.stack([numbers >> 16 & 255, numbers >> 8 & 255, numbers & 255], -1).astype(np.uint8)
+
+
+def distortion(palette: Palette, rgb: np.ndarray, counts: np.ndarray) -> Distortion:
+    """How far a palette is from colours (N, 3) uint8 that occur `counts` (N,) times."""
+    return _distortion(rgb, lab_of(rgb), counts, np.array(palette.colours)[palette.nearest(rgb), :3])
+
+
+def build_palette(
+    rgb: np.ndarray,
+    counts: np.ndarray,
+    height: int,
+    width: int,
+    *,
+    colours: int | None = None,
+    delta_e: float = 10.0,
+    transparent: bool = False,
+) -> Palette:
+    """The palette for different colours (N, 3) uint8 that occur `counts` (N,) times in pictures of height x width.
+
+    They are kept as they are if there are no more than `colours` (the transparent one, if wanted, included), or than
+    256 where no number is given. Otherwise they are clustered by k-means, weighted by their counts, in CIE L*a*b*;
+    the colour of a cluster is its weighted mean. Where no number is given, the smallest of `SIZES` is taken with which
+    95 % of pixels change by a Delta E of at most `delta_e`. The same colours give the same palette. Tokens are in the
+    order of how often they occur. Raises InputError if there are fewer than two colours.
+    """
+    order = np.lexsort((pack(rgb), -counts))  # by count; equal ones by their value
+    rgb, counts = rgb[order], counts[order]
+    extra = [_TRANSPARENT] if transparent else []
+    if len(rgb) + len(extra) < 2:
+        raise InputError("all pixels have one colour: a palette needs at least two")
+    if colours is not None and colours - len(extra) < 1:
+        raise InputError(f"colours={colours}: with the transparent one there should be at least 2")
+    if len(rgb) + len(extra) <= (colours or EXACT):
+        exact = [*extra, *((*map(int, one), 255) for one in rgb)]
+        return Palette(exact, height, width, notes=[f"{len(exact):,} colours, as they are in the pictures"])
+    lab = lab_of(rgb)
+    points, weights = _cells(rgb, lab, counts)
+    made, far = rgb[:0], Distortion(0, 0, 0)
+    for size in SIZES if colours is None else [colours]:
+        made = _clustered(points, weights, size - len(extra))
+        far = _distortion(rgb, lab, counts, made[_nearest(lab, lab_of(made))])
+        if far.most <= delta_e:
+            break
+    tokens = _nearest(lab, lab_of(made))
+    used = np.bincount(tokens, counts, len(made))
+    order = np.lexsort((pack(made), -used))
+    chosen = [*extra, *((*map(int, made[i]), 255) for i in order if used[i])]
+    note = f"{len(chosen):,} colours for the {len(rgb):,} of the pictures: {far}"
+    if colours is None and far.most > delta_e:
+        note += f"; more than delta_e={delta_e:g}, which asks for more colours (colours=N)"
+    return Palette(chosen, height, width, notes=[note])
+
+
+def read_palette(path: Path) -> list[tuple[int, int, int]]:
+    """The colours of a palette file, a line `red green blue` of 0 to 255 for each token (a blank line ends nothing).
+
+    Raises InputError naming the line that is wrong, or that holds a colour again.
+    """
+    where = files.quoted_path(path)
+    try:
+        lines = files.read_bytes(path, 1 << 20).decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{where}: byte {error.start}: not UTF-8, so not a palette of lines `red green blue`"
+        ) from error
+    found: dict[tuple[int, int, int], int] = {}
+    for number, line in enumerate(lines, 1):
+        parts = re.split(r"[\s,;]+", line.strip())
+        if parts == [""]:
+            continue
+        if len(parts) != 3 or not all(re.fullmatch(r"[0-9]{1,3}", part) and int(part) <= 255 for part in parts):
+            raise InputError(
+                f"{where}: line {number}: {quoted(line.strip(), 40)}: expected red, green and blue, each 0 to 255"
+            )
+        colour = (int(parts[0]), int(parts[1]), int(parts[2]))
+        if colour in found:
+            raise InputError(f"{where}: line {number}: the same colour as line {found[colour]}: take one out")
+        found[colour] = number
+    if not 2 <= len(found) <= LARGEST:
+        raise InputError(f"{where}: {len(found):,} colours: a palette has between 2 and {LARGEST:,}")
+    return list(found)
+
+
+def _nearest(lab: np.ndarray, among: np.ndarray) -> np.ndarray:
+    """Which of (V, 3) is nearest to each of (N, 3): (N,) int64. Differences are taken one by one, so equal is 0."""
+    step = max(1, _AT_ONCE // len(among))
+    found = [
+        ((lab[i : i + step, None] - among[None]) ** 2).sum(-1).argmin(1) for i in range(0, len(lab), step)
+    ]  # fmt: skip
+    return np.concatenate(found) if found else np.zeros(0, np.int64)
+
+
+def _distortion(rgb: np.ndarray, lab: np.ndarray, counts: np.ndarray, shown: np.ndarray) -> Distortion:
+    if not len(rgb):  # every pixel is transparent
+        return Distortion(0, 0, 0)
+    total = counts.sum()
+    squares = ((rgb.astype(np.float64) - shown) ** 2).mean(1)
+    apart = np.sqrt(((lab - lab_of(shown)) ** 2).sum(1))
+    order = np.argsort(apart, kind="stable")
+    place = np.searchsorted(np.cumsum(counts[order]), 0.95 * total)
+    return Distortion(
+        float(np.sqrt((squares * counts).sum() / total)),
+        float((apart * counts).sum() / total),
+        float(apart[order[min(place, len(order) - 1)]]),
+    )
+
+
+def _cells(rgb: np.ndarray, lab: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Points (P, 3) in CIE L*a*b* and their weights: the colours, or means of small cubes of RGB if they are many."""
+    for bits in range(8):
+        numbers, cell = np.unique(pack(rgb >> bits), return_inverse=True)
+        if len(numbers) <= _CELLS:
+            break
+    weights = np.bincount(cell, counts)
+    means = np.stack([np.bincount(cell, counts * lab[:, i]) / weights for i in range(3)], -1)
+    return means, weights
+
+
+def _clustered(points: np.ndarray, weights: np.ndarray, count: int) -> np.ndarray:
+    """The colours of `count` clusters at most: (K, 3) uint8, each once."""
+    from sklearn.cluster import KMeans
+    from threadpoolctl import threadpool_limits
+
+    if len(points) > count:
+        # One thread: several would add up in an order of their own, and the last digits could move a colour.
+        with threadpool_limits(1):
+            fitted = KMeans(count, n_init=3, random_state=0).fit(points, sample_weight=weights)
+        total = np.bincount(fitted.labels_, weights, count)
+        kept = total > 0
+        sums = [np.bincount(fitted.labels_, weights * points[:, i], count)[kept] / total[kept] for i in range(3)]
+        points = np.stack(sums, -1)
+    return unpack(np.unique(pack(rgb_of(points))))

@@ -1,0 +1,106 @@
+"""Pictures for people: grids and strips as PNG, changes as GIF, and a preview in the terminal.
+
+A picture is an array (H, W, 4) of uint8, red, green, blue and opacity.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from corpora import files
+from corpora.errors import InputError
+
+GAP = 1  # pixels of the original size between two pictures of a grid
+SMALLEST = 96  # screen pixels that the longer side of a picture is enlarged to at least
+_PAPER = np.array([255, 255, 255, 255], np.uint8)
+_GREYS = (np.array([235, 235, 235], np.uint8), np.array([250, 250, 250], np.uint8))
+
+
+def enlarged(picture: np.ndarray, scale: int) -> np.ndarray:
+    """Every pixel as a square of `scale` by `scale`. (H, W, 4) -> (scale H, scale W, 4)"""
+    return picture.repeat(scale, 0).repeat(scale, 1)
+
+
+def scale_for(height: int, width: int) -> int:
+    """How many times to enlarge pictures of this size so that a person sees their pixels."""
+    return max(1, math.ceil(SMALLEST / max(height, width)))
+
+
+def flat(picture: np.ndarray) -> np.ndarray:
+    """The picture without transparency: over a board of two light greys, 4 pixels a square. (H, W, 4) -> (H, W, 3)"""
+    height, width = picture.shape[:2]
+    squares = (np.arange(height)[:, None] // 4 + np.arange(width) // 4) % 2
+    board = np.where(squares[..., None] == 0, *_GREYS).astype(np.float64)
+    cover = picture[..., 3:].astype(np.float64) / 255
+    return (picture[..., :3] * cover + board * (1 - cover)).round().astype(np.uint8)
+
+
+def grid(pictures: Sequence[np.ndarray], columns: int | None = None) -> np.ndarray:
+    """Pictures of one size side by side, row after row, on white. Raises InputError for none, or for several sizes."""
+    if not len(pictures):
+        raise InputError("there is no picture to show")
+    height, width = pictures[0].shape[:2]
+    if any(picture.shape != pictures[0].shape for picture in pictures):
+        raise InputError("pictures of several sizes do not fit into one grid")
+    columns = min(len(pictures), columns or math.ceil(math.sqrt(len(pictures))))
+    rows = -(-len(pictures) // columns)
+    sheet = np.empty((rows * (height + GAP) + GAP, columns * (width + GAP) + GAP, 4), np.uint8)
+    sheet[:] = _PAPER
+    for number, picture in enumerate(pictures):
+        row, column = divmod(number, columns)
+        down, right = GAP + row * (height + GAP), GAP + column * (width + GAP)
+        sheet[down : down + height, right : right + width] = picture
+    return sheet
+
+
+def png(picture: np.ndarray, scale: int = 1) -> bytes:
+    """The picture as a PNG file."""
+    from PIL import Image
+
+    out = io.BytesIO()
+    Image.fromarray(enlarged(picture, scale), "RGBA").save(out, "PNG", optimize=True)
+    return out.getvalue()
+
+
+def gif(frames: Sequence[np.ndarray], scale: int = 1, seconds: float = 0.1, pause: float = 1.0) -> bytes:
+    """Frames as an animated GIF without end, over a board of grey; the last one stays for `pause` seconds.
+
+    A GIF has 256 colours at most: all frames share the palette of the last one, exact where it has no more.
+    """
+    from PIL import Image
+
+    if not len(frames):
+        raise InputError("there is no frame to show")
+    images = [Image.fromarray(enlarged(np.ascontiguousarray(flat(frame)), scale), "RGB") for frame in frames]
+    times = [round(1000 * seconds)] * (len(images) - 1) + [round(1000 * (pause if len(images) > 1 else seconds))]
+    out = io.BytesIO()
+    images[0].save(out, "GIF", save_all=True, append_images=images[1:], duration=times, loop=0, disposal=1)
+    return out.getvalue()
+
+
+def write(path: str | Path, data: bytes) -> Path:
+    """Write a picture file whole or not at all. Raises InputError where it cannot be written."""
+    path = Path(path)
+    with files.explained(path):
+        files.replace_file(path, data)
+    return path
+
+
+def preview(picture: np.ndarray) -> str:
+    """The picture in the terminal: two pixels a character, the upper one its foreground (24-bit colours)."""
+    colours = flat(picture)
+    if len(colours) % 2:
+        colours = np.concatenate([colours, np.full_like(colours[:1], 255)])
+    lines = []
+    for upper, lower in zip(colours[::2].tolist(), colours[1::2].tolist(), strict=True):
+        cells = (
+            f"\x1b[38;2;{a[0]};{a[1]};{a[2]};48;2;{b[0]};{b[1]};{b[2]}m\u2580"
+            for a, b in zip(upper, lower, strict=True)
+        )
+        lines.append("".join(cells) + "\x1b[0m")
+    return "\n".join(lines)

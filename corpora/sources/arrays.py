@@ -1,0 +1,113 @@
+"""Arrays of pictures: .npy and .npz files with (N, H, W), (N, H, W, 3) or (N, H, W, 4) numbers of 0 to 255."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from corpora.errors import InputError, quoted
+from corpora.files import explained, quoted_path
+from corpora.row import Picture
+from corpora.settings import setting
+
+PICTURES = True
+
+
+@dataclass(frozen=True)
+class Config:
+    """Settings of arrays."""
+
+    array: str | None = setting(None, ".npz: the array of pictures; by default the only one that can be")
+    label_array: str | None = setting(None, ".npz: the array with a label for each picture")
+
+
+def accepts(given: str) -> bool:
+    """Whether this source is meant when none is named."""
+    return not given.startswith("hf:") and Path(given).suffix.lower() in (".npy", ".npz")
+
+
+def read(inputs: Sequence[str], config: Config) -> Iterator[Picture]:
+    """The pictures of the arrays in order; grey ones in three equal channels, and opaque without a fourth.
+
+    Raises InputError, naming file and array, for what is not such an array, and for labels that are not as many.
+    """
+    for given in inputs:
+        where = quoted_path(given)
+        pixels, labels = _loaded(given, config)
+        if not len(pixels):
+            raise InputError(f"{where}: the array holds no picture")
+        for number, one in enumerate(pixels):
+            shades = one[..., None] if one.ndim == 2 else one
+            out = np.full((*one.shape[:2], 4), 255, np.uint8)
+            out[..., : max(3, shades.shape[2])] = shades
+            yield Picture(out, None if labels is None else str(labels[number]), f"{where}, picture {number}")
+
+
+def _loaded(given: str, config: Config) -> tuple[np.ndarray, np.ndarray | None]:
+    """The array of pictures, and that of labels."""
+    where = quoted_path(given)
+    with explained(Path(given)), Path(given).open("rb") as file:
+        try:
+            found = np.load(file, allow_pickle=False)  # objects could run code
+            if isinstance(found, np.ndarray):
+                if config.array is not None or config.label_array is not None:
+                    raise InputError(f"{where}: a single array without a name: leave out array and label_array")
+                return _pictures(found, where), None
+            with found:
+                return _of_archive(found, where, config)
+        except InputError:
+            raise
+        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+            raise InputError(f"{where}: not a readable .npy or .npz file: {quoted(str(error), 100)}") from error
+
+
+def _of_archive(found: Mapping[str, Any], where: str, config: Config) -> tuple[np.ndarray, np.ndarray | None]:
+    if config.array is not None:
+        pixels = _pictures(_named(found, config.array, where), f"{where}: {config.array}")
+    else:
+        fitting = [name for name in found if _shape_of(found[name]) is None]
+        if len(fitting) != 1:
+            raise InputError(
+                f"{where}: {'several arrays' if fitting else 'none of the arrays'} could be pictures: say "
+                f"array=NAME; arrays: {', '.join(found)}"
+            )
+        pixels = found[fitting[0]]
+    if config.label_array is None:
+        return pixels, None
+    labels = _named(found, config.label_array, where).astype(str)
+    if labels.shape != (len(pixels),):
+        raise InputError(
+            f"{where}: {config.label_array} has the shape {labels.shape}: expected a label for each of the "
+            f"{len(pixels):,} pictures"
+        )
+    return pixels, labels
+
+
+def _named(found: Mapping[str, Any], name: str, where: str) -> np.ndarray:
+    if name not in found:
+        raise InputError(f"{where}: no array {quoted(name)}: choose from {', '.join(found)}")
+    return np.asarray(found[name])
+
+
+def _pictures(pixels: np.ndarray, where: str) -> np.ndarray:
+    wrong = _shape_of(pixels)
+    if wrong is not None:
+        raise InputError(
+            f"{where}: an array of shape {pixels.shape}, {pixels.dtype}, {wrong}: expected (N, H, W), (N, H, W, 3) or "
+            "(N, H, W, 4), uint8"
+        )
+    return pixels
+
+
+def _shape_of(pixels: np.ndarray) -> str | None:
+    """Why an array cannot be pictures; None if it can."""
+    if pixels.dtype != np.uint8:
+        return "is not uint8"
+    shape = pixels.shape
+    return None if len(shape) == 3 or (len(shape) == 4 and shape[3] in (3, 4)) else "has not the shape of pictures"

@@ -1,0 +1,132 @@
+"""The sprites of a lecture on generation: `pixel_color.txt`, 400 colour numbers on each line, and `colormap.txt`.
+
+H.-y. Lee, Machine Learning (2016), lecture 17: 792 pictures of 20x20 in 167 colours. Give `lecture:FOLDER`, or the path
+of the file of pixels with the map beside it. The palette is the map in its order, so tokens are the numbers of the
+file. The 792 rows are split as in the homework 4 of Machine Learning 2025 of the same course: rows 0 to 631 are train,
+632 to 711 valid, 712 to 791 test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from corpora import palette
+from corpora.errors import InputError, quoted
+from corpora.files import quoted_path
+from corpora.row import Picture
+from corpora.settings import setting
+from corpora.sources.text import lines
+
+PICTURES = True
+PIXELS, MAP = "pixel_color.txt", "colormap.txt"
+SIDE = 20
+_ROWS, _VALID, _TEST = 792, 632, 712
+_DARK = 30  # lightness L* of outlines at most
+
+
+@dataclass(frozen=True)
+class Config:
+    """Settings of the sprites of the lecture."""
+
+    repair: bool = setting(False, "make coloured backgrounds white: those of seven of the sprites, left from a mistake")
+
+
+def accepts(given: str) -> bool:
+    """Whether this source is meant when none is named."""
+    if given.startswith("lecture:"):
+        return True
+    path = Path(given)
+    if path.is_dir():
+        return (path / PIXELS).is_file() and (path / MAP).is_file()
+    return path.name.startswith("pixel_color") and path.suffix == ".txt" and (path.parent / MAP).is_file()
+
+
+def files_of(inputs: Sequence[str]) -> list[Path]:
+    """The file of pixels and the map. Raises InputError unless there is one of each."""
+    path = Path(inputs[0].removeprefix("lecture:")) if len(inputs) == 1 else None
+    if path is None:
+        raise InputError(f"the lecture source reads one folder, or one file of pixels, not {len(inputs)}")
+    pixels = path / PIXELS if path.is_dir() else path
+    for file in (pixels, pixels.parent / MAP):
+        if not file.is_file():
+            raise InputError(f"{quoted_path(file)}: no such file: the lecture source needs {PIXELS} and {MAP}")
+    return [pixels, pixels.parent / MAP]
+
+
+def colours(inputs: Sequence[str]) -> list[tuple[int, int, int]]:
+    """The colours of the map, in its order. Raises InputError if several inputs have different ones."""
+    maps = [palette.read_palette(files_of([given])[1]) for given in inputs]
+    if any(one != maps[0] for one in maps):
+        raise InputError("the inputs have different colour maps: build a corpus of each")
+    return maps[0]
+
+
+def read(inputs: Sequence[str], config: Config) -> Iterator[Picture]:
+    """The pictures in the order of the file, with their split if there are 792.
+
+    Raises InputError naming the line for a row that has not 400 numbers, or one the map does not have.
+    """
+    pixels, _ = files_of(inputs)
+    table = np.array([(*colour, 255) for colour in colours(inputs)], np.uint8)
+    white = next(iter(np.flatnonzero((table == 255).all(1))), None)
+    if config.repair and white is None:
+        raise InputError(f"{quoted_path(pixels.parent / MAP)}: repair=true needs white (255 255 255) among the colours")
+    rows = []
+    for number, (line, _) in enumerate(lines(str(pixels), "strict"), 1):
+        if line.strip():
+            rows.append(_row(line, f"{quoted_path(pixels)}: line {number}", len(table)))
+    if not rows:
+        raise InputError(f"{quoted_path(pixels)}: the file is empty")
+    for number, row in enumerate(rows):
+        done: tuple[str, ...] = ()
+        if config.repair:
+            repaired = _repaired(row, int(white or 0), table)
+            done = () if (repaired == row).all() else ("got a white background",)
+            row = repaired
+        place = "train" if number < _VALID else "valid" if number < _TEST else "test"
+        yield Picture(
+            table[row], None, f"{quoted_path(pixels)}, row {number}", place if len(rows) == _ROWS else None, done
+        )
+
+
+def _row(line: str, where: str, count: int) -> np.ndarray:
+    """The numbers of a line: (20, 20)."""
+    parts = line.split()
+    if len(parts) != SIDE * SIDE:
+        raise InputError(f"{where}: {len(parts):,} numbers, expected {SIDE * SIDE} ({SIDE}x{SIDE} pixels)")
+    for part in parts:
+        if not (part.isascii() and part.isdigit() and len(part) < 6 and int(part) < count):
+            raise InputError(f"{where}: {quoted(part, 20)}: expected the number of a colour, 0 to {count - 1}")
+    return np.array(parts, np.int64).reshape(SIDE, SIDE)
+
+
+def _repaired(row: np.ndarray, white: int, table: np.ndarray) -> np.ndarray:
+    """The picture with its background white, if that is of another colour.
+
+    Such a background is the one region of a colour that reaches the edge, spans half of the picture and makes up most
+    of the rim of its own rectangle (0.68 or more in the seven; in no other picture more than 0.29). If it is as dark
+    as the outlines of the sprites, the outline has run together with it: what touches the sprite is then kept as one.
+    """
+    from scipy.ndimage import binary_dilation, label
+
+    for colour in np.unique(row[row != white]):
+        regions, _ = label(row == colour)
+        edge = np.concatenate([regions[0], regions[-1], regions[:, 0], regions[:, -1]])
+        background = np.isin(regions, edge[edge > 0])
+        if not background.any():
+            continue
+        down, across = (np.flatnonzero(background.any(axis)) for axis in (1, 0))
+        box = background[down[0] : down[-1] + 1, across[0] : across[-1] + 1]
+        rim = np.concatenate([box[0], box[-1], box[1:-1, 0], box[1:-1, -1]])
+        if box.size < row.size // 2 or rim.mean() < 0.5:
+            continue
+        if palette.lab_of(table[colour, :3])[0] < _DARK:
+            background &= ~binary_dilation((row != colour) & (row != white))
+        out = row.copy()
+        out[background] = white
+        return out
+    return row

@@ -1,0 +1,85 @@
+"""Deconvolutional decoder (transposed convolutions; Radford et al. 2016, "DCGAN"): it looks back at nothing.
+
+All it knows is the context, from which a small map is made and enlarged twofold, stage by stage, to the picture's
+size; the pixels are independent given the context. With a code it is the decoder of an image VAE.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from corpora.errors import InputError
+from corpora.settings import require, setting
+from textgen.backbone import Backbone, State, Vocabulary
+
+
+@dataclass(frozen=True)
+class Config:
+    channels: int = setting(64, "channels at the picture's size; twice as many at every size below")
+    stages: int = setting(2, "times that the map is enlarged twofold")
+    dropout: float = setting(0.1, "dropped share of the channels of each map")
+
+    def check(self) -> None:
+        require(1 <= self.channels <= 4096, "channels", self.channels, "1 to 4096")
+        require(0 <= self.stages <= 8, "stages", self.stages, "0 to 8")
+        require(0 <= self.dropout < 1, "dropout", self.dropout, "0 up to, not including, 1")
+
+
+class Stage(nn.Module):
+    """Enlarge twofold, cut to `shape`, and refine by a residual convolution: (B, C, h, w) -> (B, D, *shape)."""
+
+    def __init__(self, inputs: int, outputs: int, shape: tuple[int, int], dropout: float) -> None:
+        super().__init__()
+        self.shape = shape
+        self.enlarge = nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1)
+        self.refine = nn.Conv2d(outputs, outputs, 3, padding=1)
+        self.norms = nn.ModuleList(nn.GroupNorm(1, channels) for channels in (inputs, outputs))
+        self.dropout = nn.Dropout2d(dropout)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        height, width = self.shape
+        found = self.enlarge(nn.functional.silu(self.norms[0](inputs)))[:, :, :height, :width]
+        return found + self.refine(self.dropout(nn.functional.silu(self.norms[1](found))))
+
+
+class Deconvolution(Backbone):
+    """`features` are the last stage's maps, (B, L, C), whatever the tokens are."""
+
+    looks_back = False
+
+    def __init__(self, config: Config, vocab: Vocabulary, context: int) -> None:
+        super().__init__()
+        height, width = vocab.picture("deconv")
+        if not context:
+            raise InputError("deconv looks back at nothing and draws from a code alone: use it with model=vae")
+        sizes = [(-(-height // 2**stage), -(-width // 2**stage)) for stage in range(config.stages, -1, -1)]
+        widest = config.channels * min(2, 2**config.stages)
+        self.first = nn.Sequential(
+            nn.Linear(context, widest * sizes[0][0] * sizes[0][1]), nn.Unflatten(1, (widest, *sizes[0]))
+        )
+        outputs = [widest] * (config.stages - 1) + [config.channels]
+        self.stages = nn.Sequential(
+            *[Stage(widest, size, shape, config.dropout) for size, shape in zip(outputs, sizes[1:], strict=False)]
+        )
+        self.head = nn.Sequential(nn.SiLU(), nn.Linear(config.channels, vocab.size))
+
+    def features(self, tokens: Tensor, context: Tensor | None = None) -> Tensor:
+        if context is None:
+            raise ValueError("a decoder that looks back at nothing needs a context")
+        return self.stages(self.first(context)).flatten(2).transpose(1, 2)[:, : tokens.shape[1]]
+
+    def start(self, rows: int, length: int, context: Tensor | None = None) -> tuple[Tensor, State]:
+        device = next(self.parameters()).device
+        logits = self(torch.zeros(rows, length, dtype=torch.long, device=device), context)
+        return logits[:, 0], {"logits": logits, "position": 0}
+
+    def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
+        position = state["position"] + 1
+        return state["logits"][:, position].clone(), {**state, "position": position}
+
+
+def build(config: Config, vocab: Vocabulary, context: int) -> Deconvolution:
+    return Deconvolution(config, vocab, context)

@@ -1,0 +1,187 @@
+"""Gated PixelCNN (van den Oord et al. 2016, "Conditional Image Generation with PixelCNN Decoders").
+
+Two stacks of gated convolutions: the vertical one sees all rows above, the horizontal one what is left of the pixel in
+its own row and, layer by layer, the vertical one; together they have no blind spot. Mask A of the paper is made by
+moving the picture down one row for the one and right one pixel for the other, after which every layer may look at the
+place itself (mask B). The context enters every gate (eq. 3 of the paper).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from corpora.settings import require, setting
+from textgen.backbone import Backbone, State, Vocabulary
+
+
+@dataclass(frozen=True)
+class Config:
+    channels: int = setting(64, "channels of every layer")
+    layers: int = setting(10, "layers; each sees kernel // 2 pixels further")
+    kernel: int = setting(5, "width of the convolutions, an odd number of pixels")
+    embedding: int = setting(64, "size of a colour's embedding")
+    dropout: float = setting(0.2, "dropped share of what each gate lets through")
+
+    def check(self) -> None:
+        require(1 <= self.channels <= 4096, "channels", self.channels, "1 to 4096")
+        require(1 <= self.layers <= 128, "layers", self.layers, "1 to 128")
+        require(3 <= self.kernel <= 31 and self.kernel % 2 == 1, "kernel", self.kernel, "an odd number, 3 to 31")
+        require(1 <= self.embedding <= 4096, "embedding", self.embedding, "1 to 4096")
+        require(0 <= self.dropout < 1, "dropout", self.dropout, "0 up to, not including, 1")
+
+
+def gate(found: Tensor, channels: int = 1) -> Tensor:
+    """tanh of the first half of the channels times sigmoid of the second (eq. 2), halving dimension `channels`."""
+    value, share = found.chunk(2, channels)
+    return torch.tanh(value) * torch.sigmoid(share)
+
+
+class Matrices(NamedTuple):
+    """A layer's convolutions as the matrices of x W that a lone row or pixel meets."""
+
+    vertical: Tensor  # ((reach + 1) kernel C, 2 C), of a window line by line
+    link: Tensor  # (2 C, 2 C)
+    left: Tensor  # (reach C, 2 C), of the pixels to the left, the furthest first
+    here: Tensor  # (C, 2 C)
+    residual: Tensor  # (C, C)
+
+
+class Layer(nn.Module):
+    """Both stacks' gated convolutions, the vertical one's link to the horizontal one, and residual connections.
+
+    The paper's horizontal skip connections are joined over all layers in `PixelCNN.skip`.
+    """
+
+    def __init__(self, channels: int, kernel: int, context: int, dropout: float) -> None:
+        super().__init__()
+        self.reach = kernel // 2
+        self.vertical = nn.Conv2d(channels, 2 * channels, (self.reach + 1, kernel), bias=False)
+        self.horizontal = nn.Conv2d(channels, 2 * channels, (1, self.reach + 1), bias=False)
+        self.link = nn.Conv2d(2 * channels, 2 * channels, 1, bias=False)
+        self.residual = nn.Conv2d(channels, channels, 1, bias=False)
+        self.bias = nn.Parameter(torch.zeros(4 * channels))
+        self.condition = nn.Linear(context, 4 * channels, bias=False) if context else None
+        self.dropout = nn.Dropout(dropout)
+
+    def biases(self, context: Tensor | None) -> Tensor:
+        """Bias of the vertical gate's channels and the horizontal one's, side by side: (B or 1, 4 C)."""
+        if self.condition is None or context is None:
+            return self.bias[None]
+        return self.bias + self.condition(context)
+
+    def forward(self, above: Tensor, left: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Both stacks (B, C, H, W) -> both stacks of the next layer, and what the horizontal gate let through."""
+        vertical, horizontal = self.biases(context)[:, :, None, None].chunk(2, 1)
+        found = self.vertical(F.pad(above, (self.reach, self.reach, self.reach, 0))) + vertical
+        beside = self.horizontal(F.pad(left, (self.reach, 0))) + horizontal
+        gated = self.dropout(gate(self.link(found) + beside))
+        return above + self.dropout(gate(found)), left + self.residual(gated), gated
+
+    def matrices(self) -> Matrices:
+        """The weights for stepping, laid out as a product reads them best."""
+        horizontal = self.horizontal.weight[:, :, 0].permute(2, 1, 0).contiguous()  # (reach + 1, C, 2 C)
+        return Matrices(
+            self.vertical.weight.permute(2, 3, 1, 0).flatten(0, 2).contiguous(),
+            self.link.weight[:, :, 0, 0].t().contiguous(),
+            horizontal[:-1].flatten(0, 1),
+            horizontal[-1],
+            self.residual.weight[:, :, 0, 0].t().contiguous(),
+        )
+
+
+class PixelCNN(Backbone):
+    """`features` are the rectified sum of the horizontal stack's end and skips, (B, L, C)."""
+
+    def __init__(self, config: Config, vocab: Vocabulary, context: int = 0) -> None:
+        super().__init__()
+        self.shape = vocab.picture("pixelcnn")
+        self.kernel = config.kernel
+        self.embedding = nn.Embedding(vocab.size, config.embedding)
+        nn.init.normal_(self.embedding.weight, std=config.embedding**-0.5)
+        self.widen = nn.Linear(config.embedding, config.channels, bias=False)
+        self.layers = nn.ModuleList(
+            Layer(config.channels, config.kernel, context, config.dropout) for _ in range(config.layers)
+        )
+        self.skip = nn.Linear((config.layers + 1) * config.channels, config.channels)
+        self.head = nn.Sequential(
+            nn.Linear(config.channels, config.channels), nn.ReLU(), nn.Linear(config.channels, vocab.size)
+        )
+
+    def features(self, tokens: Tensor, context: Tensor | None = None) -> Tensor:
+        height, width = self.shape
+        length = tokens.shape[1]
+        whole = F.pad(tokens, (0, height * width - length))  # what is not drawn yet reaches nothing before it
+        picture = self.widen(self.embedding(whole)).transpose(1, 2).unflatten(2, self.shape)  # (B, C, H, W)
+        above = F.pad(picture, (0, 0, 1, 0))[:, :, :-1]
+        left = F.pad(picture, (1, 0))[..., :-1]
+        skips = []
+        for layer in self.layers:
+            above, left, gated = layer(above, left, context)
+            skips.append(gated)
+        found = torch.cat([*skips, left], 1).flatten(2).transpose(1, 2)  # (B, L, (layers + 1) C)
+        return torch.relu(self.skip(found[:, :length]))
+
+    # Stepping. The vertical stack advances once for each row of the picture: `above` holds the rows that each layer
+    # still sees, `linked` what they add to the horizontal gates of the row being drawn. A pixel then costs, in each
+    # layer, the horizontal gate of that one pixel; `left` holds each layer's inputs at the `reach` pixels before it.
+
+    def start(self, rows: int, length: int, context: Tensor | None = None) -> tuple[Tensor, State]:
+        weight, (height, width) = self.widen.weight, self.shape
+        layers = [layer for layer in self.layers if isinstance(layer, Layer)]
+        matrices = [layer.matrices() for layer in layers]
+        state: State = {"position": 0, "matrices": matrices}
+        state["to the left"] = [torch.stack([one.left for one in matrices])]  # lists: all rows share what is in them
+        state["colours"] = [F.linear(self.embedding.weight, weight)]
+        state["biases"] = torch.stack([layer.biases(context).expand(rows, -1) for layer in layers], 1)  # (B, N, 4 C)
+        state["picture"] = torch.zeros(rows, height * width, dtype=torch.long, device=weight.device)
+        state["above"] = weight.new_zeros(rows, len(layers), self.kernel // 2, width, len(weight))
+        state = self._row(weight.new_zeros(rows, width, len(weight)), state)
+        return self._pixel(weight.new_zeros(rows, len(weight)), state)
+
+    def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
+        (colours,) = state["colours"]
+        position, width = state["position"], self.shape[1]
+        state["picture"][:, position] = tokens
+        state = {**state, "position": position + 1}
+        if (position + 1) % width:
+            return self._pixel(colours.index_select(0, tokens), state)
+        drawn = state["picture"][:, position + 1 - width : position + 1]  # (B, W), the row that is now complete
+        above = F.embedding(drawn, colours)  # (B, W, C)
+        return self._pixel(torch.zeros_like(above[:, 0]), self._row(above, state))
+
+    def _row(self, above: Tensor, state: State) -> State:
+        """Advance the vertical stack by the row above the next one, (B, W, C)."""
+        reach, linked, held = self.kernel // 2, [], []
+        vertical, horizontal = state["biases"][:, :, None].chunk(2, 3)  # (B, N, 1, 2 C)
+        for number, matrices in enumerate(state["matrices"]):
+            seen = torch.cat([state["above"][:, number], above[:, None]], 1)  # (B, reach + 1, W, C)
+            held.append(seen[:, 1:])
+            windows = F.pad(seen, (0, 0, reach, reach)).unfold(2, self.kernel, 1)  # (B, reach + 1, W, C, kernel)
+            found = windows.permute(0, 2, 1, 4, 3).flatten(2) @ matrices.vertical + vertical[:, number]  # (B, W, 2 C)
+            above = above + gate(found, 2)
+            linked.append(found @ matrices.link + horizontal[:, number])
+        left = above.new_zeros(len(above), len(linked), reach * above.shape[2])
+        return {**state, "above": torch.stack(held, 1), "linked": torch.stack(linked, 2), "left": left}
+
+    def _pixel(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
+        """The logits of one pixel, whose left neighbour is embedded as `inputs` (B, C)."""
+        (to_the_left,) = state["to the left"]
+        linked = state["linked"][:, state["position"] % self.shape[1]]  # (B, N, 2 C)
+        known = torch.baddbmm(linked.transpose(0, 1), state["left"].transpose(0, 1), to_the_left)  # of all layers
+        seen, skips = [], []
+        for before, matrices in zip(known.unbind(), state["matrices"], strict=True):
+            seen.append(inputs)
+            gated = gate(torch.addmm(before, inputs, matrices.here))
+            inputs = torch.addmm(inputs, gated, matrices.residual)
+            skips.append(gated)
+        left = torch.cat([state["left"][:, :, inputs.shape[1] :], torch.stack(seen, 1)], 2)
+        return self.head(torch.relu(self.skip(torch.cat([*skips, inputs], 1)))), {**state, "left": left}
+
+
+def build(config: Config, vocab: Vocabulary, context: int) -> PixelCNN:
+    return PixelCNN(config, vocab, context)

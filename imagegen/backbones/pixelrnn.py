@@ -1,0 +1,112 @@
+"""PixelRNN in raster order: an LSTM (Hochreiter and Schmidhuber 1997) that knows where in the picture it is.
+
+A plain LSTM over a row of pixels has to remember a whole line to know what is above. This one is given it: its inputs
+are the colours to the left, above, above left and above right of the pixel to be predicted, and its row and column.
+(The Row LSTM of van den Oord et al. 2016, "Pixel Recurrent Neural Networks", has the same aim and another recurrence.)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from corpora.settings import require, setting
+from imagegen.raster import look_up, neighbours
+from textgen.backbone import Backbone, State, Vocabulary
+from textgen.backbones.lstm import advance, remembering, weight_of
+
+OFFSETS = ((0, -1), (-1, 0), (-1, -1), (-1, 1))  # rows down, columns right: left, above, above left, above right
+
+
+@dataclass(frozen=True)
+class Config:
+    width: int = setting(512, "cells of each layer")
+    layers: int = setting(1, "layers")
+    embedding: int = setting(64, "size of a colour's embedding, and of a row's and a column's")
+    dropout: float = setting(0.2, "dropped share of embeddings and of what the layers give")
+
+    def check(self) -> None:
+        require(1 <= self.width <= 16384, "width", self.width, "1 to 16384")
+        require(1 <= self.layers <= 64, "layers", self.layers, "1 to 64")
+        require(1 <= self.embedding <= 4096, "embedding", self.embedding, "1 to 4096")
+        require(0 <= self.dropout < 1, "dropout", self.dropout, "0 up to, not including, 1")
+
+
+class PixelRNN(Backbone):
+    """`features` are the top layer's outputs, (B, L, H).
+
+    The context sets the first state and is an input of every step.
+    """
+
+    places: Tensor
+
+    def __init__(self, config: Config, vocab: Vocabulary, context: int = 0) -> None:
+        super().__init__()
+        self.shape, self.outside = vocab.picture("pixelrnn"), vocab.size
+        self.register_buffer("places", neighbours(self.shape, OFFSETS), persistent=False)
+        self.embedding = nn.Embedding(vocab.size + 1, config.embedding)  # the last row is what is outside the picture
+        self.rows = nn.Parameter(torch.empty(self.shape[0], 1, config.embedding))
+        self.columns = nn.Parameter(torch.empty(1, self.shape[1], config.embedding))
+        for weight in (self.embedding.weight, self.rows, self.columns):
+            nn.init.normal_(weight, std=config.embedding**-0.5)
+        inputs = (len(OFFSETS) + 1) * config.embedding + context
+        self.lstm = nn.LSTM(inputs, config.width, config.layers, batch_first=True)
+        remembering(self.lstm)
+        self.first = nn.Linear(context, 2 * config.layers * config.width) if context else None
+        self.dropout = nn.Dropout(config.dropout)
+        self.head = nn.Linear(config.width, vocab.size)
+
+    def _first(self, rows: int, context: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The first hidden and cell state, (B, layers, H) each."""
+        layers, width = self.lstm.num_layers, self.lstm.hidden_size
+        if self.first is None or context is None:
+            zeros = self.embedding.weight.new_zeros(rows, layers, width)
+            return zeros, zeros
+        hidden, cell = self.first(context).float().view(rows, 2, layers, width).unbind(1)
+        return torch.tanh(hidden), cell
+
+    def _positions(self) -> Tensor:
+        """The embedding of each pixel's row and column, (H W, E)."""
+        return (self.rows + self.columns).flatten(0, 1)
+
+    def features(self, tokens: Tensor, context: Tensor | None = None) -> Tensor:
+        rows, length = tokens.shape
+        before = F.pad(tokens, (1, 0), value=self.outside)[:, self.places[:length]]  # (B, L, 4)
+        parts = [self.embedding(before).flatten(2), self._positions()[:length].expand(rows, -1, -1)]
+        inputs = self.dropout(torch.cat(parts, 2))
+        if context is not None:
+            inputs = torch.cat([inputs, context[:, None].expand(-1, length, -1)], 2)
+        hidden, cell = (part.transpose(0, 1).contiguous() for part in self._first(rows, context))
+        return self.dropout(self.lstm(inputs, (hidden, cell))[0])
+
+    def start(self, rows: int, length: int, context: Tensor | None = None) -> tuple[Tensor, State]:
+        hidden, cell = self._first(rows, context)
+        size = self.embedding.embedding_dim
+        sizes = [len(OFFSETS) * size, size, self.lstm.input_size - (len(OFFSETS) + 1) * size]
+        colours, positions, rest = weight_of(self.lstm, "weight_ih").split(sizes, 1)
+        bias = weight_of(self.lstm, "bias_ih") + weight_of(self.lstm, "bias_hh")
+        added = bias if context is None else F.linear(context, rest, bias)  # by the context, the same at every pixel
+        state: State = {"hidden": hidden, "cell": cell, "added": added.expand(rows, -1), "position": 0}
+        # what each colour at each place, and each position, adds to the first layer's gates; in a list: rows share it
+        by_place = colours.unflatten(1, (len(OFFSETS), size)).permute(1, 2, 0)  # (4, E, 4 H)
+        state["tables"] = [self.embedding.weight @ by_place, F.linear(self._positions(), positions)]
+        state["seen"] = torch.full((rows, len(self.places) + 1), self.outside, device=bias.device)  # start symbol first
+        return self._pixel(state)
+
+    def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
+        state["seen"][:, state["position"] + 1] = tokens
+        return self._pixel({**state, "position": state["position"] + 1})
+
+    def _pixel(self, state: State) -> tuple[Tensor, State]:
+        colours, positions = state["tables"]
+        before = state["seen"].index_select(1, self.places[state["position"]])  # (B, 4)
+        gates = look_up(colours, before) + positions[state["position"]] + state["added"]
+        output, state = advance(self.lstm, gates, state)
+        return self.head(output), state
+
+
+def build(config: Config, vocab: Vocabulary, context: int) -> PixelRNN:
+    return PixelRNN(config, vocab, context)

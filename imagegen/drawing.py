@@ -1,0 +1,265 @@
+"""What a person does with pictures and codes: draw, finish half-hidden ones, walk between two, turn codes like knobs.
+
+from imagegen import PictureModel
+model = PictureModel.from_pretrained("runs/sprites")
+pictures = model.pictures(model.sample(64))
+
+Pictures are arrays (H, W, 4) of uint8; as tokens they are rows of H x W palette colours in raster order.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from corpora.errors import InputError
+from corpora.palette import Palette
+from corpora.settings import require
+from textgen import opening, sampler
+from textgen.draw import normals
+from textgen.evaluate import bounds, exact_nll
+from textgen.model import Autoregressive, Latent
+
+AT_ONCE = 64  # pictures drawn together
+Tell = Callable[[int, int], None]  # (pixels done, of so many)
+GREEDY = sampler.Choice(temperature=0)
+
+
+class Turned(NamedTuple):
+    """A picture's codes turned over a grid of one or two of them."""
+
+    tokens: Tensor  # (steps, L), or (steps, steps, L): the first code goes down, the second to the right
+    codes: list[int]  # which were turned, by number
+    rates: list[float]  # KL(q(z_d | x) || N(0, 1)) of all codes for this picture, nats
+    values: list[float]  # that they were given, in standard deviations of the prior
+
+
+class PictureModel:
+    """A trained model of pictures with its palette. Tokens are tensors (N, L) with L = H x W."""
+
+    def __init__(self, opened: opening.Opened) -> None:
+        if not isinstance(opened.codec, Palette):
+            raise InputError(f"{opened.name} is a model of text: `textgen` has its verbs")
+        self.opened, self.model, self.palette = opened, opened.model, opened.codec
+        self.height, self.width = self.palette.height, self.palette.width
+        self.length = self.height * self.width
+        self.device = next(self.model.parameters()).device
+
+    @classmethod
+    def from_pretrained(cls, name: str | Path, device: str = "cpu", prior: str | None = None) -> PictureModel:
+        """A model by the name of a run, a model folder or a Hugging Face id.
+
+        `prior="normal"` puts N(0, I) in the place of a prior that was fitted.
+
+        Raises InputError if there is none, or it is damaged, or it is no model of pictures.
+        """
+        return cls(opening.open_model(name, device, prior))
+
+    def save_pretrained(self, folder: str | Path, *, half: bool = False) -> Path:
+        """Write a model folder that `from_pretrained` opens; `half` stores float16. Raises InputError if it exists."""
+        return opening.export(self.opened, Path(folder), half=half)
+
+    @property
+    def latent(self) -> Latent:
+        """The model as one with codes. Raises InputError if it has none."""
+        if not isinstance(self.model, Latent):
+            raise InputError(
+                f"{self.opened.name} has no codes: reconstruct, interpolate and traverse need a vae or an autoencoder"
+            )
+        return self.model
+
+    # ---------------------------------------------------------------------------------------------- pictures
+
+    def tokens(self, pictures: Sequence[np.ndarray]) -> Tensor:
+        """Pictures in the nearest colours of the palette, (N, L). Raises InputError for a picture of another size."""
+        for picture in pictures:
+            if picture.shape[:2] != (self.height, self.width):
+                raise InputError(
+                    f"the picture has {picture.shape[0]} x {picture.shape[1]} pixels (height x width); "
+                    f"this model draws {self.height} x {self.width}"
+                )
+        rows = [self.palette.encode_picture(picture) for picture in pictures]
+        return torch.tensor(rows, dtype=torch.long, device=self.device).view(len(rows), self.length)
+
+    def pictures(self, tokens: Tensor) -> list[np.ndarray]:
+        """Tokens (..., L) as pictures (H, W, 4), in order. Raises InputError for a token outside the palette."""
+        return [self.palette.decode_picture(row) for row in tokens.reshape(-1, self.length).tolist()]
+
+    # ----------------------------------------------------------------------------------------------- drawing
+
+    def sample(
+        self, count: int, *, seed: int = 0, how: sampler.Choice | None = None, tell: Tell | None = None
+    ) -> Tensor:
+        """New pictures, (count, L). Temperature 0 draws the same picture each time, unless codes make them differ.
+
+        A model with codes draws each from the prior. What looks back at nothing takes each pixel's likeliest colour
+        by default, since colours drawn pixel by pixel without regard to each other are noise; others draw.
+        """
+        require(1 <= count <= 1_000_000, "count", count, "1 to 1,000,000 pictures")
+
+        def context(first: int, rows: int) -> Tensor | None:
+            return self.model.context(seed, first, rows)
+
+        return self._drawn(count, context, None, self.usual if how is None else how, seed, tell)
+
+    @property
+    def usual(self) -> sampler.Choice:
+        """How pixels are chosen where nothing else is said."""
+        blind = isinstance(self.model, Latent) and not self.model.backbone.looks_back
+        return GREEDY if blind else sampler.Choice()
+
+    def complete(
+        self,
+        tokens: Tensor,
+        rows: int,
+        *,
+        count: int = 1,
+        seed: int = 0,
+        how: sampler.Choice | None = None,
+        tell: Tell | None = None,
+    ) -> Tensor:
+        """Pictures (N, L) with their top `rows` rows of pixels kept and the rest drawn, `count` times: (N, count, L).
+
+        Draws from p(x_hidden | x_shown) exactly, for it goes pixel by pixel in the order of the model. Raises
+        InputError for a model with codes, whose p(z | x_shown) is not known, and for rows that hide nothing.
+        """
+        self._raster()
+        require(0 <= rows < self.height, "rows", rows, f"0 to {self.height - 1} rows, so that something is hidden")
+        require(1 <= count <= 10_000, "count", count, "1 to 10,000 completions")
+        shown = tokens[:, : rows * self.width].repeat_interleave(count, 0)
+        made = self._drawn(len(shown), lambda first, rows: None, shown, how or sampler.Choice(), seed, tell)
+        return made.view(len(tokens), count, self.length)
+
+    def _raster(self) -> Autoregressive:
+        if not isinstance(self.model, Autoregressive):
+            raise InputError(f"{self.opened.name} draws from codes: complete needs a model that goes pixel by pixel")
+        return self.model
+
+    @torch.inference_mode()
+    def hidden_nll(self, tokens: Tensor, rows: int) -> Tensor:
+        """-log p(all but the top `rows` rows | those), nats per picture (N,), exact. InputError as for `complete`."""
+        hidden = torch.arange(self.length, device=tokens.device) >= rows * self.width
+        backbone = self._raster().backbone
+        return torch.cat([backbone.nll(some, hidden.expand_as(some)).double() for some in tokens.split(AT_ONCE)])
+
+    def _drawn(
+        self,
+        count: int,
+        context: Callable[[int, int], Tensor | None],
+        prompt: Tensor | None,
+        how: sampler.Choice,
+        seed: int,
+        tell: Tell | None,
+    ) -> Tensor:
+        found = []
+        with torch.inference_mode():
+            for first in range(0, count, AT_ONCE):
+                rows = min(AT_ONCE, count - first)
+                pixels = []
+                for column in sampler.stream(
+                    self.model.backbone,
+                    self.model.vocab,
+                    rows=rows,
+                    length=self.length,
+                    context=context(first, rows),
+                    prompt=None if prompt is None else prompt[first : first + rows],
+                    how=how,
+                    seed=seed,
+                    first=first,
+                ):
+                    pixels.append(column)
+                    if tell is not None:
+                        tell(first * self.length + len(pixels) * rows, count * self.length)
+                found.append(torch.stack(pixels, 1))
+        return torch.cat(found)
+
+    # ------------------------------------------------------------------------------------------------- codes
+
+    @torch.inference_mode()
+    def encode(self, tokens: Tensor, *, seed: int | None = None) -> Tensor:
+        """Codes of pictures, (N, Z): the posterior means, or with `seed` draws c = m + exp(sigma) e."""
+        posterior = self.latent.posterior(tokens)
+        if seed is None:
+            return posterior.mean
+        noise = normals(seed, 0, *posterior.mean.shape).to(posterior.mean)
+        return posterior.mean + posterior.stddev * noise
+
+    def decode(self, codes: Tensor, *, seed: int = 0, how: sampler.Choice | None = None) -> Tensor:
+        """Pictures of codes (N, Z), (N, L). Raises InputError for codes of another shape or not finite."""
+        size = self.latent.latent
+        if codes.dim() != 2 or codes.shape[1] != size:
+            raise InputError(f"codes of shape {tuple(codes.shape)}: expected (N, {size}), as `encode` gives them")
+        if not bool(torch.isfinite(codes).all()):
+            raise InputError("the codes hold NaN or infinity")
+        codes = codes.to(self.device, torch.float32)
+
+        def context(first: int, rows: int) -> Tensor:
+            return codes[first : first + rows]
+
+        return self._drawn(len(codes), context, None, how or GREEDY, seed, None)
+
+    def reconstruct(self, tokens: Tensor) -> Tensor:
+        """Pictures encoded and decoded again, (N, L)."""
+        return self.decode(self.encode(tokens))
+
+    def interpolate(self, start: Tensor, end: Tensor, *, steps: int = 8) -> Tensor:
+        """The pictures on the straight line between the codes of two (L,), both ends decoded among them, (steps, L)."""
+        require(2 <= steps <= 1000, "steps", steps, "2 to 1000 pictures")
+        codes = self.encode(torch.stack([start, end]))
+        positions = torch.linspace(0, 1, steps, device=codes.device)[:, None]
+        return self.decode(codes[:1] + positions * (codes[1:] - codes[:1]))
+
+    def rates(self, tokens: Tensor) -> Tensor:
+        """KL(q(z_d | x) || N(0, 1)) for each picture and code, nats, (N, Z)."""
+        with torch.inference_mode():
+            return self.latent.rates(self.latent.posterior(tokens))
+
+    def traverse(
+        self, picture: Tensor, *, dims: int = 2, codes: Sequence[int] | None = None, steps: int = 7, span: float = 2.0
+    ) -> Turned:
+        """A picture (L,) with one or two of its codes turned from -span to span, the others held.
+
+        `codes` says which; by default the `dims` of the greatest rate for this picture, the ones that say most of it.
+        """
+        require(2 <= steps <= 100, "steps", steps, "2 to 100 values of each code")
+        require(0 < span <= 100, "span", span, "more than 0 standard deviations, 100 at most")
+        size = self.latent.latent or 0
+        rates = self.rates(picture[None])[0]
+        if codes is None:
+            require(dims in (1, 2), "dims", dims, "1 or 2")
+            codes = rates.topk(min(dims, size)).indices.tolist()
+        if not 1 <= len(codes) <= 2 or len(set(codes)) < len(codes) or not all(0 <= code < size for code in codes):
+            raise InputError(f"codes {', '.join(map(str, codes))}: expected one or two different ones, 0 to {size - 1}")
+        values = torch.linspace(-span, span, steps)
+        own = self.encode(picture[None])[0]
+        grid = own.repeat(steps ** len(codes), 1)
+        for axis, code in enumerate(codes):
+            later = steps ** (len(codes) - 1 - axis)
+            grid[:, code] = values.repeat_interleave(later).repeat(len(grid) // (steps * later)).to(grid)
+        made = self.decode(grid).view(*[steps] * len(codes), self.length)
+        return Turned(made, list(codes), rates.tolist(), values.tolist())
+
+    # ------------------------------------------------------------------------------------------- likelihoods
+
+    def nll(self, tokens: Tensor, *, samples: int = 500, seed: int = 0) -> Tensor:
+        """-log p(x), nats per picture (N,): exact, or the importance-weighted bound of so many codes."""
+        if isinstance(self.model, Latent):
+            parts = [
+                bounds(self.model, tokens[first : first + 8], samples=samples, seed=seed, first=first).nll
+                for first in range(0, len(tokens), 8)
+            ]
+        else:
+            assert isinstance(self.model, Autoregressive)
+            parts = [exact_nll(self.model, some).double() for some in tokens.split(AT_ONCE)]
+        return torch.cat(parts)
+
+
+def bits(nats: float) -> float:
+    """Nats as bits."""
+    return nats / math.log(2)

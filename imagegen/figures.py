@@ -1,0 +1,102 @@
+"""`evaluate` for pictures: likelihoods in nats and bits per pixel, each with its split and estimator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from corpora.corpus import Corpus
+from corpora.errors import InputError
+from imagegen.drawing import AT_ONCE, PictureModel, bits
+from textgen import evaluate
+from textgen.figures import Figure, Figures, mean
+from textgen.model import Autoregressive, Latent
+
+ACTIVE = 0.1  # nats of rate, on average over pictures, from which a code counts as used
+
+
+def measure(
+    model: PictureModel,
+    folder: Path,
+    *,
+    split: str = "test",
+    rows: int = 0,
+    samples: int = 500,
+    seed: int = 0,
+    tell: Callable[[int, int], None] | None = None,
+) -> Figures:
+    """Figures of a model on `rows` pictures of a split, drawn by `seed` (0: all).
+
+    Raises InputError if the corpus has another palette or size than the model: likelihoods would not compare.
+    """
+    corpus = Corpus.open(folder)
+    if corpus.codec.to_dict() != model.palette.to_dict():
+        raise InputError(
+            f"{folder} has another palette or size than {model.opened.name}: build it with codec_from=MODEL"
+        )
+    found = corpus.rows(split)
+    count = len(found)
+    draw = np.random.default_rng(seed)
+    some = np.sort(draw.choice(count, rows, replace=False)) if 0 < rows < count else np.arange(count)
+    tokens = torch.from_numpy(found.pad(some)).to(model.device)
+    tell = tell or (lambda done, of: None)
+    figures: list[Figure] = []
+    if isinstance(model.model, Latent):
+        figures += _codes(model, model.model, tokens, samples, seed, tell)
+    else:
+        assert isinstance(model.model, Autoregressive)
+        parts = []
+        for part in tokens.split(AT_ONCE):
+            parts.append(evaluate.exact_nll(model.model, part).double())
+            tell(sum(map(len, parts)), len(tokens))
+        figures += _per_pixel(model, torch.cat(parts), "exact")
+    return Figures(model.opened.name, f"{folder.name}, {split} split", len(some), seed, figures, "pictures")
+
+
+def _per_pixel(model: PictureModel, nll: torch.Tensor, how: str) -> list[Figure]:
+    each = mean("NLL", nll, how, "nats per picture")
+    pixel = mean("NLL per pixel", nll / model.length, f"{how}; {model.palette.vocab_size} colours", "nats per pixel")
+    error = None if pixel.error is None else bits(pixel.error)
+    return [each, pixel, Figure("bits per pixel", bits(pixel.value), "bits per pixel", pixel.estimator, error)]
+
+
+def _codes(
+    model: PictureModel,
+    latent: Latent,
+    tokens: torch.Tensor,
+    samples: int,
+    seed: int,
+    tell: Callable[[int, int], None],
+) -> list[Figure]:
+    figures: list[Figure] = []
+    if latent.noise:
+        parts = []
+        for first in range(0, len(tokens), 8):
+            part = tokens[first : first + 8]
+            parts.append(evaluate.bounds(latent, part, samples=samples, seed=seed, first=first, at_once=256))
+            tell(min(first + 8, len(tokens)), len(tokens))
+        found = evaluate.Bounds(*(torch.cat(values) for values in zip(*parts, strict=True)))
+        how = f"importance-weighted bound, K={samples}, prior {latent.prior.title}"
+        draws = f"{samples} codes from q(z | x) each"
+        figures += _per_pixel(model, found.nll, how)
+        figures += [
+            mean("negative ELBO", found.negative_elbo, f"{draws}, prior {latent.prior.title}", "nats per picture"),
+            mean("distortion", found.distortion, draws, "nats per picture"),
+            mean("rate", found.rate, "exact" if latent.prior.standard else "Monte Carlo", "nats per picture"),
+        ]
+        rates = model.rates(tokens).mean(0)
+        order = rates.argsort(descending=True).tolist()
+        listed = ", ".join(f"{code}: {float(rates[code]):.2f}" for code in order[:20])
+        used = int((rates > ACTIVE).sum())
+        how = f"mean rate above {ACTIVE} nats; by code: {listed}"
+        figures.append(Figure("codes used", used, f"of {latent.latent}", how))
+    means = evaluate.posteriors(latent, tokens.split(256)).mean
+    figures.append(
+        Figure("active units", evaluate.active_units(means), f"of {latent.latent}", "variance of the mean above 0.01")
+    )
+    again = torch.cat([model.reconstruct(part) for part in tokens.split(256)])
+    same = 100 * (again == tokens).double().mean(1)
+    return [*figures, mean("pixels given back", same, "likeliest colour from the posterior mean", "% of pixels")]
