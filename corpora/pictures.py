@@ -31,6 +31,12 @@ _CHUNK_BYTES = 8 << 20
 _MOST_LABELS = 100_000
 
 Size = tuple[int, int]  # height and width in pixels
+_WAYS = {  # whether a view is mirrored and moved: what its tag says
+    (False, False): "as it is",
+    (True, False): "mirrored",
+    (False, True): "moved",
+    (True, True): "mirrored and moved",
+}
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,14 @@ class Config:
     split_seed: int = setting(0, "which pictures are held out")
     limit: int | None = setting(None, "read so many pictures of the input at most")
     keep_duplicates: bool = setting(False, "keep pictures that are the same, in one split and across given ones")
+    flip: bool = setting(False, "mirror half of the views")
+    shift: int = setting(
+        0, "move half of the views by up to so many pixels; what fit=crop cut off, or else the edge, comes into sight"
+    )
+    views: int | None = setting(
+        None, "more training rows: so many of every picture, by flip and shift (by default 1, with shift 15)"
+    )
+    tag: bool = setting(False, "label training rows by what was done: as it is, mirrored, moved or mirrored and moved")
 
     def check(self) -> None:
         """Raise InputError for values that cannot work."""
@@ -71,9 +85,20 @@ class Config:
         require(self.limit is None or self.limit >= 1, "limit", self.limit, "at least 1 picture")
         if self.fit != "exact" and self.size is None and self.codec_from is None:
             raise InputError(f"fit={self.fit} needs a size to bring the pictures to: add size=HEIGHTxWIDTH")
+        require(0 <= self.shift <= 64, "shift", self.shift, "0 to 64 pixels")
+        require(self.views is None or 0 <= self.views <= 10_000, "views", self.views, "0 to 10,000")
+        if not (self.flip or self.shift) and (self.views or self.tag):
+            raise InputError("views and tag are of mirrored and moved pictures: add flip=true or shift=PIXELS")
         given = [key for key in ("colours", "palette_file", "codec_from") if getattr(self, key) is not None]
         if len(given) > 1:
             raise InputError(f"{' and '.join(given)} each decide the colours: leave out all but one")
+
+    def seen(self) -> list[tuple[bool, bool]]:
+        """Of every training picture the rows that are made: whether each is mirrored, and moved. The first is as it is,
+        and those that follow are changed in turn, so that half of all are mirrored and half moved."""
+        views = self.views if self.views is not None else 15 if self.shift else int(self.flip)
+        ways = [(m, s) for s in (False, True)[: 1 + (self.shift > 0)] for m in (False, True)[: 1 + self.flip]]
+        return [ways[view % len(ways)] for view in range(1 + views)]
 
 
 def size_of(key: str, given: str | None) -> Size | None:
@@ -144,7 +169,10 @@ def build_pictures(
         notes = [*codec.notes, *fitting.notes()]
         if config.codec_from is not None:
             notes.insert(0, f"the palette is that of codec_from; for these pictures: {far}; where it is from:")
-        facts = _write(folder, kept, spools, codec, labels=bool(names), tell=tell)
+        if config.tag and names:
+            raise InputError("tag=true: the pictures have labels already; leave out one of the two")
+        names.update({way: number for number, way in enumerate(_WAYS.values())} if config.tag else {})
+        facts = _write(folder, kept, spools, codec, config, labels=bool(names), tell=tell)
         read = sum(spool.count for spool in spools.values()) + fitting.empty_tiles
         for spool in spools.values():
             spool.path.unlink()
@@ -171,6 +199,7 @@ def build_pictures(
                     if count
                 },
                 "held_out_duplicates_removed": removed,
+                "originals": len(numbers),  # the first rows of train; views of them follow
                 "splits": facts,
                 "label_names": list(names),
                 "notes": notes,
@@ -213,7 +242,7 @@ class _Fitting:
             self._done.update(picture.done)
             for one in self._tiles(picture):
                 some = True
-                yield one._replace(pixels=self._fitted(one))
+                yield self._fitted(one)
         if not some:
             what = f"all tiles are transparent ({self.empty_tiles:,})" if self.empty_tiles else "none was read"
             raise InputError(f"no picture for {where}: {what}")
@@ -236,9 +265,10 @@ class _Fitting:
                 if (part[..., 3] < max(1, self._config.alpha)).all():
                     self.empty_tiles += 1
                 else:
-                    yield picture._replace(pixels=part, name=f"{picture.name}, tile {row}.{column}")
+                    name = f"{picture.name}, tile {row}.{column}"
+                    yield picture._replace(pixels=part, name=name, within=None)
 
-    def _fitted(self, picture: Picture) -> np.ndarray:
+    def _fitted(self, picture: Picture) -> Picture:
         pixels, fit, (tall, wide) = picture.pixels, self._config.fit, picture.pixels.shape[:2]
         if self._size is None:
             if not (1 <= tall <= LONGEST_SIDE and 1 <= wide <= LONGEST_SIDE):
@@ -249,7 +279,7 @@ class _Fitting:
             self._size, self._first = (tall, wide), picture.name
         height, width = self._size
         if (tall, wide) == self._size:
-            return pixels
+            return picture
         if fit == "exact":
             ways = f"fit=crop, fit=pad or fit=resize{'' if self._asked else ' and size=HEIGHTxWIDTH'} bring all to one"
             other = f"not {height}x{width}" if self._asked else f"but {self._first} is {height}x{width}"
@@ -259,14 +289,15 @@ class _Fitting:
         if fit == "resize":
             down = (2 * np.arange(height) + 1) * tall // (2 * height)  # the pixel under the middle of the new one
             across = (2 * np.arange(width) + 1) * wide // (2 * width)
-            return pixels[down[:, None], across]
+            return picture._replace(pixels=pixels[down[:, None], across], within=None)
         top, left = (tall - height) // 2, (wide - width) // 2
         if fit == "crop":
             if top < 0 or left < 0:
                 raise InputError(
                     f"{picture.name} is {tall}x{wide}, too small to crop to {height}x{width}: use fit=pad or fit=resize"
                 )
-            return pixels[top : top + height, left : left + width]
+            cut = pixels[top : top + height, left : left + width]
+            return picture._replace(pixels=cut, within=(pixels, top, left))
         if tall > height or wide > width:
             raise InputError(
                 f"{picture.name} is {tall}x{wide}, too large to pad to {height}x{width}: use fit=crop or fit=resize"
@@ -274,11 +305,12 @@ class _Fitting:
         out = np.zeros((height, width, 4), np.uint8)
         top, left = (height - tall) // 2, (width - wide) // 2
         out[top : top + tall, left : left + wide] = pixels
-        return out
+        return picture._replace(pixels=out, within=None)
 
 
 class _Spool:
-    """The pictures of one input on disk, end to end; their labels, splits and hashes in memory."""
+    """The pictures of one input on disk, end to end, with `shift` pixels around each of those to train on; their
+    labels, splits and hashes in memory."""
 
     def __init__(
         self,
@@ -293,13 +325,14 @@ class _Spool:
         labels, splits, hashes = [], [], []
         salt = config.split_seed.to_bytes(8, "little")
         self._shape: tuple[int, ...] = ()
+        self._margin = config.shift if limited else 0
         with path.open("xb") as file:
             for picture in islice(pictures, config.limit if limited else None):
                 pixels = _plain(picture.pixels, config.alpha)
-                self._shape = pixels.shape
-                data = pixels.tobytes()
-                file.write(data)
-                digest = hashlib.blake2b(data, digest_size=8, salt=salt).digest()
+                around = _plain(_around(picture, self._margin), config.alpha) if self._margin else pixels
+                self._shape = around.shape
+                file.write(around.tobytes())
+                digest = hashlib.blake2b(pixels.tobytes(), digest_size=8, salt=salt).digest()
                 hashes.append(int.from_bytes(digest, "little"))
                 if picture.label is not None and picture.label not in names:
                     if len(names) >= _MOST_LABELS:
@@ -315,6 +348,26 @@ class _Spool:
 
     def chunks(self, numbers: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """The pictures of ascending numbers (n,), in chunks of (pixels (B, H, W, 4), numbers (B,))."""
+        for pixels, some in self._chunks(numbers):
+            inner = slice(self._margin, pixels.shape[1] - self._margin)
+            across = slice(self._margin, pixels.shape[2] - self._margin)
+            yield pixels[:, inner, across], some
+
+    def views(
+        self, numbers: np.ndarray, mirrored: bool, moved: bool, seed: Sequence[int]
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """The same of mirrored or moved pictures; how far each is moved is drawn by `seed` and its number."""
+        for pixels, some in self._chunks(numbers):
+            reach, (tall, wide) = self._margin, (side - 2 * self._margin for side in pixels.shape[1:3])
+            out = np.empty((len(some), tall, wide, 4), np.uint8)
+            for place, number in enumerate(some.tolist()):
+                top, left = (
+                    np.random.default_rng([*seed, number]).integers(0, 2 * reach + 1, 2) if moved else (reach, reach)
+                )
+                out[place] = pixels[place, top : top + tall, left : left + wide]
+            yield out[:, :, ::-1] if mirrored else out, some
+
+    def _chunks(self, numbers: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         pixels = np.memmap(self.path, np.uint8, "r").reshape(self.count, *self._shape)
         step = max(1, _CHUNK_BYTES // int(np.prod(self._shape)))
         for start in range(0, len(numbers), step):
@@ -403,21 +456,34 @@ def _write(
     kept: Kept,
     spools: Mapping[str, _Spool],
     codec: Palette,
+    config: Config,
     *,
     labels: bool,
     tell: Callable[[str, int], None],
 ) -> dict[str, dict[str, int]]:
-    """Write the arrays of every split; the facts of each for the manifest."""
+    """Write the arrays of every split, of train with the views of its pictures; the facts of each for the manifest."""
     facts, done = {}, 0
+    tags = list(_WAYS)
     with ExitStack() as stack:
         for name, (origin, numbers) in kept.items():
             writer = stack.enter_context(store.Writer(folder, name, codec.vocab_size, labels=labels))
-            for pixels, some in spools[origin].chunks(numbers):
-                writer.add(codec.encode_pictures(pixels).tolist(), spools[origin].labels[some])
-                done += len(some)
-                tell("writing", done)
+            for view, way in enumerate(config.seen() if name == "train" else [(False, False)]):
+                for pixels, some in spools[origin].views(numbers, *way, seed=(config.split_seed, view)):
+                    own = np.full(len(some), tags.index(way)) if config.tag else spools[origin].labels[some]
+                    writer.add(codec.encode_pictures(pixels).tolist(), own)
+                    done += len(some)
+                    tell("writing", done)
             facts[name] = {"rows": writer.rows, "tokens": writer.tokens, "longest": writer.longest}
     return facts
+
+
+def _around(picture: Picture, margin: int) -> np.ndarray:
+    """The picture with `margin` pixels more on each side: of what it is cut from, and beyond that its edge again."""
+    whole, top, left = picture.within or (picture.pixels, 0, 0)
+    tall, wide = picture.pixels.shape[:2]
+    down = np.arange(top - margin, top + tall + margin).clip(0, whole.shape[0] - 1)
+    across = np.arange(left - margin, left + wide + margin).clip(0, whole.shape[1] - 1)
+    return whole[down[:, None], across]
 
 
 def _plain(pixels: np.ndarray, alpha: int) -> np.ndarray:

@@ -38,6 +38,7 @@ class Picture(NamedTuple):
     name: str  # where it is from, for messages
     split: str | None = None  # train, valid or test, where its source says so
     done: tuple[str, ...] = ()  # what was done to read it, as a phrase each: `converted from CMYK`
+    within: tuple[np.ndarray, int, int] | None = None  # a larger picture it is cut from; its first row, column there
 
 
 def whole(text: str) -> str:

@@ -626,3 +626,101 @@ def test_list_names_the_sources_of_pictures(capsys):
     out = call(capsys, "list")[1]
     for words in ("source images: ", "source sprites: ", "every build of pictures: ", "delta_e=10.0", "palette"):
         assert words in out
+
+
+# Views of training pictures
+
+
+def gradient(side: int) -> np.ndarray:
+    """A picture in which every pixel has a colour of its own."""
+    down, across = np.mgrid[:side, :side].astype(np.uint8)
+    return np.stack([down * 20, across * 20, 0 * down, np.full_like(down, 255)], 2)
+
+
+def test_views_are_mirrored_and_moved_in_turn_and_see_what_the_crop_cut_off(tmp_path):
+    save(tmp_path / "in" / "0.png", gradient(8))
+    colours = tmp_path / "colours.txt"  # those beyond the crop too
+    colours.write_text("".join(f"{red} {green} {blue}\n" for red, green, blue, _ in gradient(8).reshape(-1, 4)))
+    words = {"size": "4x4", "fit": "crop", "flip": True, "shift": 2, "views": 7, "tag": True, **NO_SHARES}
+    words["palette_file"] = str(colours)
+    corpus = build([str(tmp_path / "in")], tmp_path / "c", words=words)
+    rows, whole = corpus.rows("train"), gradient(8)
+    assert (len(rows), corpus.manifest["originals"]) == (8, 1)
+    places = []
+    for number in range(8):
+        mirrored, moved = number % 2 == 1, number % 4 >= 2
+        seen = rows.picture(number)[:, ::-1] if mirrored else rows.picture(number)
+        top, left = (int(part) // 20 for part in seen[0, 0, :2])
+        np.testing.assert_array_equal(seen, whole[top : top + 4, left : left + 4])
+        assert moved or (top, left) == (2, 2)
+        places.append((top, left))
+        expected = {(0, 0): "as it is", (1, 0): "mirrored", (0, 1): "moved", (1, 1): "mirrored and moved"}
+        assert rows.label(number) == expected[mirrored, moved]
+    assert len(set(places)) > 2
+    again = build([str(tmp_path / "in")], tmp_path / "again", words=words)
+    assert again.fingerprint == corpus.fingerprint
+
+
+def test_views_beyond_the_edge_see_the_edge_and_held_out_pictures_have_none(tmp_path):
+    save(tmp_path / "in" / "0.png", gradient(4))
+    save(tmp_path / "held" / "0.png", gradient(4)[::-1].copy())
+    corpus = build([str(tmp_path / "in")], tmp_path / "c", valid=[str(tmp_path / "held")], words={"shift": 3})
+    assert (len(corpus.rows("train")), len(corpus.rows("valid"))) == (16, 1)
+    padded = np.pad(gradient(4), ((3, 3), (3, 3), (0, 0)), mode="edge")
+    windows = [padded[top : top + 4, left : left + 4] for top in range(7) for left in range(7)]
+    for number in range(16):
+        assert any((corpus.rows("train").picture(number) == window).all() for window in windows)
+    np.testing.assert_array_equal(corpus.rows("train").picture(0), gradient(4))
+
+
+def test_flip_alone_gives_every_picture_and_its_mirror_image(tmp_path):
+    save(tmp_path / "in" / "0.png", gradient(4))
+    corpus = build([str(tmp_path / "in")], tmp_path / "c", words={"flip": True, **NO_SHARES})
+    first, second = (corpus.rows("train").picture(number) for number in range(2))
+    np.testing.assert_array_equal(first[:, ::-1], second)
+    assert len(corpus.rows("train")) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ({"views": 3}, "views and tag are of mirrored and moved pictures: add flip=true or shift=PIXELS"),
+        ({"tag": True}, "views and tag are of mirrored and moved pictures"),
+        ({"shift": 65}, "shift=65: expected 0 to 64 pixels"),
+        ({"flip": True, "views": -1}, "views=-1: expected 0 to 10,000"),
+    ],
+)
+def test_views_that_cannot_be(words, message, tmp_path):
+    save(tmp_path / "in" / "0.png", gradient(4))
+    assert message in refused(build, [str(tmp_path / "in")], tmp_path / "c", words={**words, **NO_SHARES})
+
+
+def test_tags_and_labels_are_one_thing(tmp_path):
+    save(tmp_path / "in" / "kind" / "0.png", gradient(4))
+    message = refused(build, [str(tmp_path / "in")], tmp_path / "c", words={"flip": True, "tag": True, **NO_SHARES})
+    assert message == "tag=true: the pictures have labels already; leave out one of the two"
+    assert not (tmp_path / "c").exists()
+
+
+def test_originals_of_the_lecture_are_found_by_their_centres(tmp_path):
+    tokens = write_lecture(tmp_path / "lee", 3)
+    wholes = COLOURS[np.random.default_rng(1).integers(0, 5, (3, 26, 26))]
+    for number, row in enumerate(tokens):
+        wholes[number, 3:23, 3:23] = COLOURS[row].reshape(20, 20, 3)
+        save(tmp_path / "wholes" / f"{2 - number}.png", wholes[number])  # in another order
+    words = {"originals": str(tmp_path / "wholes"), "shift": 3, "views": 5, **NO_SHARES}
+    rows = build([str(tmp_path / "lee")], tmp_path / "c", words=words).rows("train")
+    np.testing.assert_array_equal(rows.pad(range(3)), tokens)
+    for number in range(len(rows)):
+        seen, whole = rows.picture(number)[..., :3], wholes[number % 3]
+        windows = [whole[top : top + 20, left : left + 20] for top in range(7) for left in range(7)]
+        assert any((seen == window).all() for window in windows)
+    save(tmp_path / "few" / "0.png", wholes[0])
+    words["originals"] = str(tmp_path / "few")
+    message = refused(build, [str(tmp_path / "lee")], tmp_path / "d", words=words)
+    assert message == "originals: no picture has row 1 of the pixels in its centre"
+    save(tmp_path / "small" / "0.png", wholes[0, :10, :10])
+    words["originals"] = str(tmp_path / "small")
+    assert "expected pictures of one size, at least 20x20" in refused(
+        build, [str(tmp_path / "lee")], tmp_path / "d", words=words
+    )

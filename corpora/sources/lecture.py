@@ -26,6 +26,7 @@ PIXELS, MAP = "pixel_color.txt", "colormap.txt"
 SIDE = 20
 _ROWS, _VALID, _TEST = 792, 632, 712
 _DARK = 30  # lightness L* of outlines at most
+_UNLIKE = 12.0  # mean difference, of 255, that may be between the channels of a row and the centre of its original
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,9 @@ class Config:
     """Settings of the sprites of the lecture."""
 
     repair: bool = setting(False, "make coloured backgrounds white: those of seven of the sprites, left from a mistake")
+    originals: str | None = setting(
+        None, "folder or .npz of the larger sprites that these are the centres of: with shift, views see beyond the cut"
+    )
 
 
 def accepts(given: str) -> bool:
@@ -81,6 +85,7 @@ def read(inputs: Sequence[str], config: Config) -> Iterator[Picture]:
             rows.append(_row(line, f"{quoted_path(pixels)}: line {number}", len(table)))
     if not rows:
         raise InputError(f"{quoted_path(pixels)}: the file is empty")
+    wholes = None if config.originals is None else _originals(config.originals, table)
     for number, row in enumerate(rows):
         done: tuple[str, ...] = ()
         if config.repair:
@@ -88,9 +93,39 @@ def read(inputs: Sequence[str], config: Config) -> Iterator[Picture]:
             done = () if (repaired == row).all() else ("got a white background",)
             row = repaired
         place = "train" if number < _VALID else "valid" if number < _TEST else "test"
-        yield Picture(
-            table[row], None, f"{quoted_path(pixels)}, row {number}", place if len(rows) == _ROWS else None, done
-        )
+        within = None if wholes is None else _within(row, wholes, table, number)
+        split = place if len(rows) == _ROWS else None
+        yield Picture(table[row], None, f"{quoted_path(pixels)}, row {number}", split, done, within)
+
+
+def _originals(given: str, table: np.ndarray) -> np.ndarray:
+    """The larger sprites in the colours of the map, (N, H, W) numbers; what is transparent is white."""
+    from corpora.sources import arrays, images
+
+    source = arrays if arrays.accepts(given) else images
+    found = [picture.pixels for picture in source.read([given], source.Config())]
+    where = f"originals={quoted_path(given)}"
+    if len({one.shape for one in found}) > 1 or min(found[0].shape[:2]) < SIDE:
+        raise InputError(f"{where}: expected pictures of one size, at least {SIDE}x{SIDE}")
+    flat = np.stack(found).reshape(-1, 4).copy()
+    flat[flat[:, 3] < 128] = 255
+    colours, places = np.unique(palette.pack(flat), return_inverse=True)
+    apart = np.abs(palette.unpack(colours).astype(np.int64)[:, None] - table[None, :, :3]).sum(2)  # as the map was made
+    return apart.argmin(1)[places].reshape(len(found), *found[0].shape[:2])
+
+
+def _within(row: np.ndarray, wholes: np.ndarray, table: np.ndarray, number: int) -> tuple[np.ndarray, int, int]:
+    """The original whose centre is this row, with the row itself in its place."""
+    top, left = ((side - SIDE) // 2 for side in wholes.shape[1:])
+    centre = (slice(top, top + SIDE), slice(left, left + SIDE))
+    apart = np.abs(table[:, None, :3].astype(np.int64) - table[None, :, :3]).mean(2)  # of each colour and each
+    unlike = apart[wholes[:, *centre], row].mean((1, 2))
+    nearest = int(unlike.argmin())
+    if unlike[nearest] > _UNLIKE:
+        raise InputError(f"originals: no picture has row {number} of the pixels in its centre")
+    whole = wholes[nearest].copy()
+    whole[centre] = row
+    return table[whole], top, left
 
 
 def _row(line: str, where: str, count: int) -> np.ndarray:

@@ -64,6 +64,8 @@ class Layer(nn.Module):
         self.horizontal = nn.Conv2d(channels, 2 * channels, (1, self.reach + 1), bias=False)
         self.link = nn.Conv2d(2 * channels, 2 * channels, 1, bias=False)
         self.residual = nn.Conv2d(channels, channels, 1, bias=False)
+        for part in (self.vertical, self.horizontal, self.link, self.residual):  # what comes in keeps its variance
+            nn.init.normal_(part.weight, std=part.weight[0].numel() ** -0.5)
         self.bias = nn.Parameter(torch.zeros(4 * channels))
         self.condition = nn.Linear(context, 4 * channels, bias=False) if context else None
         self.dropout = nn.Dropout(dropout)
@@ -101,9 +103,9 @@ class PixelCNN(Backbone):
         super().__init__()
         self.shape = vocab.picture("pixelcnn")
         self.kernel = config.kernel
-        self.embedding = nn.Embedding(vocab.size, config.embedding)
-        nn.init.normal_(self.embedding.weight, std=config.embedding**-0.5)
-        self.widen = nn.Linear(config.embedding, config.channels, bias=False)
+        self.embedding = nn.Embedding(vocab.size, config.embedding)  # of variance 1, and so are its channels: a gate
+        self.widen = nn.Linear(config.embedding, config.channels, bias=False)  # halves and more what enters it
+        nn.init.normal_(self.widen.weight, std=config.embedding**-0.5)
         self.layers = nn.ModuleList(
             Layer(config.channels, config.kernel, context, config.dropout) for _ in range(config.layers)
         )
