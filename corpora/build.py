@@ -162,7 +162,7 @@ def _described(given: str, files_of: Callable[[Sequence[str]], list[Path]]) -> d
 
 def _without_folders(values: dict[str, Any]) -> dict[str, Any]:
     """Settings for the manifest, which travels: of paths, the last part."""
-    paths = ("labels", "vocab_file", "codec_from")
+    paths = ("labels", "vocab_file", "codec_from", "originals")
     return {key: Path(value).name if key in paths and value else value for key, value in values.items()}
 
 

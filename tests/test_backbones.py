@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 import small
 from small import PAD, VOCAB
-from textgen.backbone import Backbone, select
+from textgen.backbone import Backbone, Dropout, select
 
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}
 C = 3  # numbers in a context
@@ -333,3 +333,28 @@ def test_a_backbone_that_breaks_a_law_is_caught(broken, check):
 def test_a_backbone_that_ignores_its_context_is_caught(broken):
     with pytest.raises(AssertionError):
         check_context_matters(broken(C))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_dropout_drops_the_share_that_it_says_and_keeps_the_mean(dtype, layout):
+    torch.manual_seed(0)
+    inputs = torch.ones(8, 12, 50, 50, dtype=dtype).contiguous(memory_format=layout).requires_grad_()
+    outputs = Dropout(0.25)(inputs)
+    kept = outputs != 0
+    assert float(kept.double().mean()) == pytest.approx(0.75, abs=0.005)
+    torch.testing.assert_close(outputs[kept], torch.full_like(outputs[kept], 4 / 3))
+    assert outputs.stride() == inputs.stride()
+    for axis in range(4):  # no place is preferred
+        assert float(kept.double().mean([a for a in range(4) if a != axis]).std()) < 0.02
+    outputs.sum().backward()
+    assert torch.equal(inputs.grad, outputs.detach())
+
+
+def test_dropout_of_nothing_and_in_evaluation_is_the_identity():
+    inputs = torch.randn(3, 5)
+    for layer in (Dropout(0.0), Dropout(0.5).eval()):
+        assert torch.equal(layer(inputs), inputs)
+    assert not Dropout(1.0)(inputs).any()
+    part = Dropout(0.5)(torch.ones(4, 6)[:, 1:4].t())  # strides of its own
+    assert set(part.unique().tolist()) <= {0.0, 2.0}

@@ -265,6 +265,9 @@ def _built(
     """Build the corpus of a new run. Returns it, and the settings that are left for the model."""
     source = source or build.source_of(inputs)
     of_corpus = build.configs(source)
+    for given in inputs:  # what no source knows counts as text; that would be said first
+        if source == "text" and given != "-" and not Path(given).exists():
+            raise InputError(f"{files.quoted_path(given)}: no such file or folder: check the path")
     _check_kind(package, build.PictureConfig() in of_corpus, ", ".join(inputs))
     names = set(settings_of.known(of_corpus))
     config.recipe(model, words, trainer.Config(), *of_corpus, package=package)

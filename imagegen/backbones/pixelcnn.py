@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from corpora.settings import require, setting
-from textgen.backbone import Backbone, State, Vocabulary
+from textgen.backbone import Backbone, Dropout, State, Vocabulary
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Layer(nn.Module):
             nn.init.normal_(part.weight, std=part.weight[0].numel() ** -0.5)
         self.bias = nn.Parameter(torch.zeros(4 * channels))
         self.condition = nn.Linear(context, 4 * channels, bias=False) if context else None
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def biases(self, context: Tensor | None) -> Tensor:
         """Bias of the vertical gate's channels and the horizontal one's, side by side: (B or 1, 4 C)."""

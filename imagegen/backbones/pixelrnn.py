@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from corpora.settings import require, setting
 from imagegen.raster import look_up, neighbours
-from textgen.backbone import Backbone, State, Vocabulary
+from textgen.backbone import Backbone, Dropout, State, Vocabulary
 from textgen.backbones.lstm import advance, remembering, weight_of
 
 OFFSETS = ((0, -1), (-1, 0), (-1, -1), (-1, 1))  # rows down, columns right: left, above, above left, above right
@@ -56,7 +56,7 @@ class PixelRNN(Backbone):
         self.lstm = nn.LSTM(inputs, config.width, config.layers, batch_first=True)
         remembering(self.lstm)
         self.first = nn.Linear(context, 2 * config.layers * config.width) if context else None
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.head = nn.Linear(config.width, vocab.size)
 
     def _first(self, rows: int, context: Tensor | None) -> tuple[Tensor, Tensor]:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from corpora.settings import require, setting
-from textgen.backbone import Vocabulary
+from textgen.backbone import Dropout, Vocabulary
 from textgen.encoder import Encoder
 
 
@@ -52,7 +52,7 @@ class Convolution(Encoder):
         super().__init__()
         self.shape = vocab.picture("encoder conv")
         self.embedding = nn.Embedding(vocab.size, config.encoder_embedding)
-        self.dropout = nn.Dropout(config.encoder_dropout)
+        self.dropout = Dropout(config.encoder_dropout)
         widths = [config.encoder_embedding, config.encoder_width]
         widths += [2 * config.encoder_width] * (config.encoder_stages - 1)
         self.stages = nn.Sequential(*[Stage(*pair) for pair in pairwise(widths)])

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from corpora.settings import require, setting
-from textgen.backbone import Backbone, Shared, State, Vocabulary
+from textgen.backbone import Backbone, Dropout, Shared, State, Vocabulary
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class LSTM(Backbone):
         self.lstm = nn.LSTM(config.embedding + context, config.width, config.layers, batch_first=True)
         remembering(self.lstm)
         self.first = nn.Linear(context, 2 * config.layers * config.width) if context else None
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.head = Head(config.width + context, self.embedding, vocab.size, config.tied)
 
     def _first(self, rows: int, context: Tensor | None) -> tuple[Tensor, Tensor]:

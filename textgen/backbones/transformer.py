@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from corpora.settings import require, setting
-from textgen.backbone import Backbone, Shared, State, Vocabulary
+from textgen.backbone import Backbone, Dropout, Shared, State, Vocabulary
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Layer(nn.Module):
         hidden = -(-8 * width // 3 // 32) * 32  # SwiGLU's two thirds of 4 x width, up to a multiple of 32
         self.up = matrix(width, 2 * hidden)
         self.down = matrix(hidden, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def _heads(self, inputs: Tensor, turns: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries and keys, turned, and values, (B, heads, L, size) each."""
@@ -123,7 +123,7 @@ class Transformer(Backbone):
         layers = [Layer(config.width, config.heads, config.dropout) for _ in range(config.layers)]
         self.layers = nn.ModuleList(layers)
         self.norm = nn.RMSNorm(config.width, eps=1e-6)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         nn.init.normal_(self.embedding.weight, std=0.02)
         for layer in layers:
             for part in (layer.qkv, layer.up):

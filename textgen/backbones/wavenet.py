@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from corpora.settings import require, setting
-from textgen.backbone import Backbone, State, Vocabulary
+from textgen.backbone import Backbone, Dropout, State, Vocabulary
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class WaveNet(Backbone):
         layers = [Layer(config.width, config.kernel, dilation, context) for dilation in self.dilations]
         self.layers = nn.ModuleList(layers)
         self.receptive_field = 1 + sum(layer.reach for layer in layers)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.head = nn.Sequential(nn.Linear(config.width, config.width), nn.ReLU(), nn.Linear(config.width, vocab.size))
 
     def features(self, tokens: Tensor, context: Tensor | None = None) -> Tensor:

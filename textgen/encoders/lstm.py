@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from corpora.settings import require, setting
-from textgen.backbone import Vocabulary
+from textgen.backbone import Dropout, Vocabulary
 from textgen.encoder import Encoder, pool
 
 
@@ -50,7 +50,7 @@ class BidirectionalLSTM(Encoder):
         self.forwards = nn.ModuleList(nn.LSTM(size, config.encoder_width, batch_first=True) for size in sizes)
         self.backwards = nn.ModuleList(nn.LSTM(size, config.encoder_width, batch_first=True) for size in sizes)
         self.small = nn.Linear(2 * config.encoder_width, self.SMALL) if self.places else None
-        self.dropout = nn.Dropout(config.encoder_dropout)
+        self.dropout = Dropout(config.encoder_dropout)
 
     def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
         inputs = self.dropout(self.embedding(tokens))  # (B, L, E)
