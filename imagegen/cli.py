@@ -10,7 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 from corpora.commands import Parser, run
 from corpora.errors import InputError, quoted
-from textgen.cli import at_least, choice, choice_options, model_options, open_chosen, show, train, train_options
+from textgen.cli import (
+    EXPORT,
+    at_least,
+    choice,
+    choice_options,
+    export,
+    export_options,
+    model_options,
+    open_chosen,
+    say_shipped,
+    show,
+    train,
+    train_options,
+)
 
 if TYPE_CHECKING:
     import argparse
@@ -52,7 +65,7 @@ def parser() -> Parser:
     ) -> Parser:
         made: Parser = commands.add_parser(name, help=help, description=description or f"{help[0].upper()}{help[1:]}.")
         if model:
-            model_options(made, required=True)
+            model_options(made)
         if out is not None:
             made.add_argument("--out", default=out, metavar="FILE", help=f"where the picture goes (default {out})")
             made.add_argument("--scale", type=int, metavar="N", help="enlarge pixels N times (default: by the size)")
@@ -97,8 +110,10 @@ def parser() -> Parser:
     judging.add_argument("--rows", type=int, default=0, metavar="N", help="pictures drawn by the seed (default 0: all)")
     judging.add_argument("--samples", type=int, default=500, metavar="K", help="importance samples (default 500)")
 
-    listing = verb("models", "the kinds of models and their settings", model=False)
+    listing = verb("models", "what ships, the kinds of models and their settings", model=False)
     listing.add_argument("--json", action="store_true", help="as JSON")
+
+    export_options(verb("export", EXPORT, model=False))
     return top
 
 
@@ -119,6 +134,7 @@ def _main(argv: Sequence[str] | None) -> int:
         "animate": _animate,
         "evaluate": _evaluate,
         "models": _models,
+        "export": export,
     }
     if getattr(chosen, "scale", None) is not None:
         at_least("--scale", chosen.scale, 1, 100)
@@ -132,8 +148,9 @@ def _trained(*arguments: Any, **options: Any) -> Path:
 
 
 def _model(chosen: argparse.Namespace) -> PictureModel:
-    from imagegen.drawing import PictureModel
+    from imagegen.drawing import DEFAULT_MODEL, PictureModel
 
+    chosen.model = chosen.model or DEFAULT_MODEL
     return PictureModel(open_chosen(chosen))
 
 
@@ -307,7 +324,8 @@ def _evaluate(chosen: argparse.Namespace) -> int:
 def _models(chosen: argparse.Namespace) -> int:
     from corpora import settings
     from imagegen import training
-    from textgen import trainer
+    from imagegen.drawing import DEFAULT_MODEL
+    from textgen import opening, trainer
 
     configs: dict[str, Any] = {}
     for kind in ("backbones", "encoders"):
@@ -320,8 +338,10 @@ def _models(chosen: argparse.Namespace) -> int:
         known = {
             title: {n: {"default": d, "doc": doc} for n, d, doc in settings.describe(c)} for title, c in configs.items()
         }
-        return show(chosen, {"models": training.kinds(), "settings": known}, "")
-    print(f"models: {', '.join(training.kinds())}")
+        facts = {"shipped": [*opening.shipped("imagegen")], "default": DEFAULT_MODEL}
+        return show(chosen, {**facts, "models": training.kinds(), "settings": known}, "")
+    say_shipped("imagegen", DEFAULT_MODEL)
+    print(f"\nmodels: {', '.join(training.kinds())}")
     for title, made in configs.items():
         print(f"\n{title}")
         for name, default, doc in settings.describe(made):

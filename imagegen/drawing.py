@@ -26,6 +26,7 @@ from textgen.draw import normals
 from textgen.evaluate import bounds, exact_nll
 from textgen.model import Autoregressive, Latent
 
+DEFAULT_MODEL = "tiles"
 AT_ONCE = 64  # pictures drawn together
 Tell = Callable[[int, int], None]  # (pixels done, of so many)
 GREEDY = sampler.Choice(temperature=0)
@@ -52,8 +53,10 @@ class PictureModel:
         self.device = next(self.model.parameters()).device
 
     @classmethod
-    def from_pretrained(cls, name: str | Path, device: str = "cpu", prior: str | None = None) -> PictureModel:
-        """A model by the name of a run, a model folder or a Hugging Face id.
+    def from_pretrained(
+        cls, name: str | Path = DEFAULT_MODEL, device: str = "cpu", prior: str | None = None
+    ) -> PictureModel:
+        """A model that ships, by its name, or a run, a model folder or a Hugging Face id.
 
         `prior="normal"` puts N(0, I) in the place of a prior that was fitted.
 

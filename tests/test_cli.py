@@ -595,7 +595,7 @@ def test_evaluate_refuses(here, model, toy_corpus, capsys, words, message):
 def test_models_lists_every_part_and_setting(capsys):
     out = said(capsys, "models")
     facts = parsed(capsys, "models")
-    assert facts["shipped"] == opening.shipped()
+    assert facts["shipped"] == [*opening.shipped("textgen")]
     titles = {*(f"model {name}" for name in small.MODELS), *(f"backbone {name}" for name in small.BACKBONES)}
     titles |= {*(f"encoder {name}" for name in small.ENCODERS), *(f"prior {name}" for name in small.PRIORS)}
     titles |= {"training", "fitting of prior mixture", "fitting of prior flow"}

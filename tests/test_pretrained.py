@@ -9,11 +9,11 @@ import pytest
 from textgen import SentenceVAE, opening
 
 RECIPES = Path(__file__).parent.parent / "docs" / "recipes"
-every_model = pytest.mark.parametrize("name", opening.shipped())
+every_model = pytest.mark.parametrize("name", opening.shipped("textgen"))
 
 
 def size(name: str) -> int:
-    return sum(path.stat().st_size for path in (opening.PRETRAINED / name).iterdir())
+    return sum(path.stat().st_size for path in opening.shipped()[name].iterdir())
 
 
 def test_all_together_stay_small():
@@ -25,7 +25,7 @@ def test_all_together_stay_small():
 def test_a_shipped_model_is_whole_and_documented(name):
     opened = opening.open_model(name)
     assert size(name) < 20e6
-    card = (opening.PRETRAINED / name / "README.md").read_text()
+    card = (opening.shipped()[name] / "README.md").read_text()
     assert (RECIPES / f"{name}.md").read_text().splitlines()[0] in card
     assert opened.facts["figures"]["figures"], "figures travel with the model"
 

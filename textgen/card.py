@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from corpora.palette import Palette
+
 if TYPE_CHECKING:
     from textgen.opening import Opened
 
@@ -13,11 +15,12 @@ def card(name: str, facts: Mapping[str, Any], opened: Opened) -> str:
     """Markdown with the hub's YAML head. Every figure carries its unit, split and estimator."""
     recipe, run = opened.recipe, facts.get("run", {})
     weights = sum(weight.numel() for weight in opened.model.parameters())
+    pictures, coded = isinstance(opened.codec, Palette), opened.model.latent is not None
     lines = [
         "---",
         "library_name: stroll",
-        "pipeline_tag: text-generation",
-        f"tags: [{recipe.model}, text, latent-variable]",
+        f"pipeline_tag: {'unconditional-image-generation' if pictures else 'text-generation'}",
+        f"tags: [{', '.join([recipe.model, 'pictures' if pictures else 'text', *['latent-variable'] * coded])}]",
         "---",
     ]
     lines += ["", f"# {name}", ""]
@@ -29,13 +32,25 @@ def card(name: str, facts: Mapping[str, Any], opened: Opened) -> str:
         "## Use",
         "",
         "```python",
-        "from textgen import SentenceVAE",
-        "",
-        f'vae = SentenceVAE.from_pretrained("{name}")  # or this folder',
     ]
-    lines += ['print(vae.interpolate("a first sentence", "a second one", steps=8))', "```", ""]
-    lines += ["## Model", ""]
-    lines += [f"- {recipe.model}: {weights / 1e6:.2f} M weights, rows of at most {opened.length - 1} tokens"]
+    if isinstance(opened.codec, Palette):
+        size = f"pictures of {opened.codec.height} x {opened.codec.width} pixels"
+        lines += [
+            "from imagegen import PictureModel",
+            "",
+            f'model = PictureModel.from_pretrained("{name}")  # or this folder',
+            "pictures = model.pictures(model.sample(16))  # arrays (height, width, 4) of uint8",
+        ]
+    else:
+        size = f"rows of at most {opened.length - 1} tokens"
+        lines += [
+            "from textgen import SentenceVAE",
+            "",
+            f'vae = SentenceVAE.from_pretrained("{name}")  # or this folder',
+            'print(vae.interpolate("a first sentence", "a second one", steps=8))',
+        ]
+    lines += ["```", "", "## Model", ""]
+    lines += [f"- {recipe.model}: {weights / 1e6:.2f} M weights, {size}"]
     lines += [f"- codec: {opened.codec.name}, vocabulary {opened.codec.vocab_size:,}"]
     lines += [f"- settings: {', '.join(f'`{key}={value}`' for key, value in sorted(recipe.settings().items()))}"]
     prior = facts.get("prior")
@@ -60,7 +75,8 @@ def card(name: str, facts: Mapping[str, Any], opened: Opened) -> str:
             "",
             "## Figures",
             "",
-            f"On {figures['data']}: {figures['rows']:,} sentences, seed {figures['seed']}.",
+            f"On {figures['data']}: {figures['rows']:,} {'pictures' if pictures else 'sentences'}, "
+            f"seed {figures['seed']}.",
             "",
         ]
         lines += ["| figure | value | unit | estimator |", "|---|---|---|---|"]

@@ -240,24 +240,27 @@ def parser() -> Parser:
     listing = verb("models", "what ships, and the settings of each kind of model", model=False)
     listing.add_argument("--json", action="store_true", help="as JSON")
 
-    sharing = verb("export", "write one shareable model folder with a model card", model=False)
-    sharing.add_argument("source", metavar="RUN|FOLDER", help="a run (its best checkpoint) or a model folder")
-    sharing.add_argument("--out", required=True, metavar="DIR", help="the folder to make")
-    sharing.add_argument("--json", action="store_true", help="print the outcome as JSON")
-    sharing.add_argument("--full", action="store_true", help="store weights in float32 instead of float16")
-    sharing.add_argument("--figures", metavar="FILE.json", help="what `evaluate --json` printed, for the card")
-    sharing.add_argument("--about", metavar="FILE.md", help="words on data and licence, for the card")
+    export_options(verb("export", EXPORT, model=False))
     return top
 
 
-def model_options(made: Parser, required: bool = False) -> None:
+EXPORT = "write one shareable model folder with a model card"
+
+
+def export_options(made: Parser) -> None:
+    """The options of the verb `export`."""
+    made.add_argument("source", metavar="RUN|FOLDER", help="a run (its best checkpoint) or a model folder")
+    made.add_argument("--out", required=True, metavar="DIR", help="the folder to make")
+    made.add_argument("--json", action="store_true", help="print the outcome as JSON")
+    made.add_argument("--full", action="store_true", help="store weights in float32 instead of float16")
+    made.add_argument("--figures", metavar="FILE.json", help="what `evaluate --json` printed, for the card")
+    made.add_argument("--about", metavar="FILE.md", help="words on data and licence, for the card")
+
+
+def model_options(made: Parser) -> None:
     """The options of every verb that opens a model."""
-    made.add_argument(
-        "--model",
-        required=required,
-        metavar="NAME|FOLDER|HUB_ID",
-        help="a shipped model, a run or model folder, or owner/name on the hub",
-    )
+    whose = "a shipped model, a run or model folder, or owner/name on the hub"
+    made.add_argument("--model", metavar="NAME|FOLDER|HUB_ID", help=whose)
     _machine_options(made)
     made.add_argument("--json", action="store_true", help="print the result as JSON")
 
@@ -339,7 +342,7 @@ def _main(argv: Sequence[str] | None) -> int:
         "prior": _prior,
         "benchmark": _benchmark,
         "models": _models,
-        "export": _export,
+        "export": export,
     }
     if getattr(chosen, "threads", None) is not None and not 1 <= chosen.threads <= 1024:
         raise InputError(f"--threads {chosen.threads}: expected 1 to 1024")
@@ -726,6 +729,16 @@ def _benchmark(chosen: argparse.Namespace) -> int:
     return show(chosen, found.to_dict(), str(found))
 
 
+def say_shipped(package: str, default: str) -> None:
+    """Print the models that come with a package."""
+    from textgen import opening
+
+    print("shipped:")
+    for name, folder in opening.shipped(package).items():
+        size = sum(path.stat().st_size for path in folder.iterdir()) / 1e6
+        print(f"  {name:<28} {size:.1f} MB{'  (the default)' if name == default else ''}")
+
+
 def _models(chosen: argparse.Namespace) -> int:
     from corpora import settings
     from textgen import opening, trainer
@@ -741,12 +754,10 @@ def _models(chosen: argparse.Namespace) -> int:
         known = {
             title: {n: {"default": d, "doc": doc} for n, d, doc in settings.describe(c)} for title, c in configs.items()
         }
-        print(json.dumps({"shipped": opening.shipped(), "default": opening.DEFAULT_MODEL, "settings": known}, indent=1))
+        facts = {"shipped": [*opening.shipped("textgen")], "default": opening.DEFAULT_MODEL, "settings": known}
+        print(json.dumps(facts, indent=1))
         return 0
-    print("shipped:")
-    for name in opening.shipped():
-        size = sum(path.stat().st_size for path in (opening.PRETRAINED / name).iterdir()) / 1e6
-        print(f"  {name:<28} {size:.1f} MB{'  (the default)' if name == opening.DEFAULT_MODEL else ''}")
+    say_shipped("textgen", opening.DEFAULT_MODEL)
     for title, made in configs.items():
         about = (groups[title.removeprefix("fitting of ")].__doc__ if title != "training" else made.__doc__).strip()
         about = about.splitlines()[0]
@@ -756,7 +767,8 @@ def _models(chosen: argparse.Namespace) -> int:
     return 0
 
 
-def _export(chosen: argparse.Namespace) -> int:
+def export(chosen: argparse.Namespace) -> int:
+    """The verb `export`."""
     from corpora import files
     from textgen import opening
 
@@ -767,11 +779,12 @@ def _export(chosen: argparse.Namespace) -> int:
     about = None
     if chosen.about:
         about = files.read_bytes(Path(chosen.about), 1 << 20).decode("utf-8", "replace")
-    out = opening.export(chosen.source, Path(chosen.out), half=not chosen.full, figures=figures, about=about)
+    opened = opening.open_model(chosen.source)
+    out = opening.export(opened, Path(chosen.out), half=not chosen.full, figures=figures, about=about)
     size = sum(path.stat().st_size for path in out.iterdir()) / 1e6
-    return show(
-        chosen, {"out": str(out), "MB": round(size, 1)}, f"{out}: {size:.1f} MB; try: textgen sample --model {out}"
-    )
+    command = opened.recipe.package.partition(".")[0]
+    text = f"{out}: {size:.1f} MB; try: {command} sample --model {out}"
+    return show(chosen, {"out": str(out), "MB": round(size, 1)}, text)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from textgen import checkpoint, config
 from textgen.backbone import Vocabulary
 from textgen.model import Latent, Model
 
-PRETRAINED = Path(__file__).parent / "pretrained"
+_PACKAGES = Path(__file__).parents[1]  # beside each other stand the packages that have models: of text, of pictures
 DEFAULT_MODEL = "english-fiction"
 _HUB = re.compile(r"[\w-][\w.-]{0,95}/[\w-][\w.-]{0,95}")
 
@@ -48,9 +48,10 @@ class Opened(NamedTuple):
         return self.folder.name if step is None else f"{self.folder.resolve().parents[1].name} at step {step:,}"
 
 
-def shipped() -> list[str]:
-    """Names of the models that come with the package."""
-    return sorted(path.parent.name for path in PRETRAINED.glob("*/config.json"))
+def shipped(*packages: str) -> dict[str, Path]:
+    """The models that come with these packages (by default with all): names and their folders."""
+    folders = (_PACKAGES / package / "pretrained" for package in packages or ("imagegen", "textgen"))
+    return {path.parent.name: path.parent for folder in folders for path in sorted(folder.glob("*/config.json"))}
 
 
 def locate(name: str | Path) -> Path:
@@ -59,7 +60,7 @@ def locate(name: str | Path) -> Path:
     Raises InputError naming the nearest shipped model if it is none of these.
     """
     if isinstance(name, str) and name in shipped():
-        return PRETRAINED / name
+        return shipped()[name]
     path = Path(name)
     if (path / "recipe.json").is_file():
         return best(path)
