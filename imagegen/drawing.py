@@ -26,7 +26,7 @@ from textgen.draw import normals
 from textgen.evaluate import bounds, exact_nll
 from textgen.model import Autoregressive, Latent
 
-DEFAULT_MODEL = "tiles"
+DEFAULT_MODEL = "creatures"
 AT_ONCE = 64  # pictures drawn together
 Tell = Callable[[int, int], None]  # (pixels done, of so many)
 GREEDY = sampler.Choice(temperature=0)

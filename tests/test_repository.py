@@ -20,6 +20,7 @@ import pytest
 import corpora
 from corpora import build, codec, pictures, settings
 from corpora import cli as corpora_cli
+from imagegen import cli as imagegen_cli
 from textgen import cli as textgen_cli
 from textgen import config, sampler, trainer
 
@@ -247,7 +248,7 @@ def test_every_public_thing_says_what_it_is(name):
 # --------------------------------------------------------------------------------------------------- documents
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
-PARSERS = {"textgen": textgen_cli.parser(), "corpora": corpora_cli.parser()}
+PARSERS = {"textgen": textgen_cli.parser(), "corpora": corpora_cli.parser(), "imagegen": imagegen_cli.parser()}
 
 
 def verbs(program: str) -> dict[str, argparse.ArgumentParser]:
