@@ -39,6 +39,17 @@ Keep the top of pictures and draw the rest, several times, beside the truth.
 
 Each row of the picture that is written: what was shown, the completions, and the whole picture as given."""
 
+_NOVELTY = """\
+Draw pictures, find the training picture that is most like each, and compare how well the model knows train and
+held-out pictures. The verdict is clean unless too many pictures are near to training pictures, or the gap is too wide.
+
+  imagegen novelty pokemon-corpus --model runs/1
+  imagegen novelty sprites-corpus --model runs/2 -n 200 --temperature 0.8 --split test
+
+How alike two pictures are is the foreground Jaccard index: places at which both show the same shade, over places at
+which either shows anything; mirrored or moved by a few pixels counts as the same. The picture that is written has the
+nearest pairs, drawn above and from train below, the nearest first."""
+
 _PICTURE = "a file, or CORPUS@SPLIT:ROW for a picture of a corpus"
 
 
@@ -97,6 +108,20 @@ def parser() -> Parser:
     judging.add_argument("--rows", type=int, default=0, metavar="N", help="pictures drawn by the seed (default 0: all)")
     judging.add_argument("--samples", type=int, default=500, metavar="K", help="importance samples (default 500)")
 
+    checking = verb("novelty", "are drawn pictures new, or copies of training pictures", _NOVELTY, out="novelty.png")
+    checking.add_argument("data", metavar="CORPUS", help="the folder of the corpus that the model was trained on")
+    checking.add_argument("-n", type=int, default=1000, metavar="N", help="pictures drawn (default 1000)")
+    checking.add_argument("--pairs", type=int, default=16, metavar="N", help="pairs shown (default 16)")
+    checking.add_argument("--above", type=float, default=0.41, metavar="X", help="suspiciously near (default 0.41)")
+    checking.add_argument("--share", type=float, default=0.01, metavar="X", help="allowed above it (default 0.01)")
+    checking.add_argument("--gap", type=float, default=0.25, metavar="X", help="nats per pixel allowed (default 0.25)")
+    checking.add_argument("--split", default="valid", help="what held-out pictures are: valid (default) or test")
+    checking.add_argument("--shift", type=int, default=2, metavar="N", help="pixels that copies may move (default 2)")
+    checking.add_argument("--near", type=int, default=16, metavar="N", help="of 255, within a shade (default 16)")
+    checking.add_argument("--rows", type=int, default=0, metavar="N", help="pictures of each NLL (default 0: all)")
+    checking.add_argument("--samples", type=int, default=100, metavar="K", help="importance samples (default 100)")
+    choice_options(checking)
+
     listing = verb("models", "the kinds of models and their settings", model=False)
     listing.add_argument("--json", action="store_true", help="as JSON")
     return top
@@ -118,6 +143,7 @@ def _main(argv: Sequence[str] | None) -> int:
         "traverse": _traverse,
         "animate": _animate,
         "evaluate": _evaluate,
+        "novelty": _novelty,
         "models": _models,
     }
     if getattr(chosen, "scale", None) is not None:
@@ -302,6 +328,37 @@ def _evaluate(chosen: argparse.Namespace) -> int:
             tell=partial(bar.tell, "evaluating"),
         )
     return show(chosen, found.to_dict(), str(found))
+
+
+def _novelty(chosen: argparse.Namespace) -> int:
+    from imagegen import novelty
+    from textgen.sampler import Choice
+    from textgen.screen import Bar
+
+    how = choice(chosen)
+    at_least("-n", chosen.n, 1, 100_000)
+    at_least("--pairs", chosen.pairs, 1, 1000)
+    at_least("--rows", chosen.rows, 0, 100_000_000)
+    at_least("--samples", chosen.samples, 1, 1_000_000)
+    model = _model(chosen)
+    with Bar() as bar:
+        found = novelty.measure(
+            model,
+            Path(chosen.data),
+            count=chosen.n,
+            how=None if how == Choice() and chosen.temperature is None else how,
+            bars=novelty.Bars(chosen.above, chosen.share, chosen.gap),
+            split=chosen.split,
+            shift=chosen.shift,
+            near=chosen.near,
+            rows=chosen.rows,
+            samples=chosen.samples,
+            seed=chosen.seed,
+            tell=bar.tell,
+        )
+    facts = found.to_dict()
+    text = f"the {min(chosen.pairs, chosen.n)} nearest pairs, drawn above, from train below\n{found}"
+    return _write(chosen, model, novelty.pairs(model, found, chosen.pairs), facts, text)
 
 
 def _models(chosen: argparse.Namespace) -> int:
