@@ -42,22 +42,27 @@ class Nearest(NamedTuple):
     row: np.ndarray  # (N,) int64, its number
 
 
+def background(palette: Palette, train: np.ndarray) -> int:
+    """The transparent colour or, where there is none, the commonest on the rims of pictures (N, H, W): its token."""
+    if palette.transparent:
+        return 0
+    rim = np.ones(train.shape[1:], bool)
+    rim[1:-1, 1:-1] = False
+    return int(np.bincount(train[:, rim].ravel()).argmax())
+
+
 def shades(palette: Palette, train: np.ndarray, near: int = 16) -> np.ndarray:
     """The shade of each colour, (V,) int64, of training pictures (N, H, W): 0 is the background.
 
-    The background is the transparent colour or, where there is none, the commonest on the rims of the pictures. From
-    the commonest colour on, each joins the first shade whose own colour differs from it by at most `near` of 255 in
-    red, green and blue; the transparent one stays alone.
+    From the commonest colour on, each joins the first shade whose own colour differs from it by at most `near` of 255
+    in red, green and blue; the transparent one stays alone.
     """
     colours = np.array(palette.colours, np.int64)
     counts = np.bincount(train.ravel(), minlength=len(colours))
-    rim = np.ones(train.shape[1:], bool)
-    rim[1:-1, 1:-1] = False
-    background = 0 if palette.transparent else int(np.bincount(train[:, rim].ravel(), minlength=len(colours)).argmax())
+    firsts = [background(palette, train)]
     order = np.argsort(-counts, kind="stable")
-    firsts: list[int] = [background]
     found = np.zeros(len(colours), np.int64)
-    for colour in order[order != background]:
+    for colour in order[order != firsts[0]]:
         apart = np.abs(colours[firsts] - colours[colour])
         alike = (apart[:, :3].max(1) <= near) & (apart[:, 3] == 0)
         found[colour] = alike.argmax() if alike.any() else len(firsts)
@@ -183,7 +188,7 @@ def measure(
     require(0 <= near <= 255, "near", near, "0 to 255")
     tell = tell or (lambda what, done, of: None)
     corpus = corpus_of(model, folder)
-    known, held = _originals(corpus), corpus.rows(split).pad(np.arange(len(corpus.rows(split))))
+    known, held = originals(corpus), corpus.rows(split).pad(np.arange(len(corpus.rows(split))))
     drawn = model.sample(count, seed=seed, how=how, tell=lambda done, of: tell("drawing", done, of)).cpu().numpy()
     size = (-1, model.height, model.width)
     groups = shades(model.palette, known.reshape(size), near)
@@ -223,7 +228,7 @@ def pairs(model: PictureModel, found: Novelty, count: int, across: int = 16) -> 
     return sheet.grid(lines, columns=min(across, count))
 
 
-def _originals(corpus: Corpus) -> np.ndarray:
+def originals(corpus: Corpus) -> np.ndarray:
     """The training pictures without the views of them, (M, L)."""
     rows = corpus.rows("train")
     count = corpus.manifest.get("originals", len(rows))
