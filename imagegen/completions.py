@@ -1,7 +1,8 @@
 """Completions of held-out pictures beside the truth: what the hidden part costs, and how like it the drawn part is.
 
 The conditional likelihood is the one proper score. The others say what kind of mistake is made: the *foreground IoU* is
-of silhouettes, the *colour error* of colours, and the share of background tells whether a model plays safe.
+of silhouettes: places where both are foreground over places where either is. The *colour error* is the mean difference
+over red, green and blue. The share of background tells whether a model plays safe.
 """
 
 from __future__ import annotations
@@ -66,12 +67,12 @@ def measure(
     ):
         both = ((made != paper) & (truth != paper)).sum(2)
         either = ((made != paper) | (truth != paper)).sum(2)
-        overlap = np.where(either > 0, both / np.maximum(either, 1), 1).mean(1)
+        overlap = 100 * np.where(either > 0, both / np.maximum(either, 1), 1).mean(1)
         apart = np.abs(colours[made] - colours[truth]).mean((1, 2, 3))
         right = 100 * (made == truth).mean((1, 2))
         figures += [
-            mean(f"foreground IoU, {name}", torch.from_numpy(overlap), how, "0 to 1, 1 is best"),
-            mean(f"colour error, {name}", torch.from_numpy(apart), f"{how}; mean of R, G and B", "of 255"),
+            mean(f"foreground IoU, {name}", torch.from_numpy(overlap), how, "% of both"),
+            mean(f"colour error, {name}", torch.from_numpy(apart), how, "of 255, mean of RGB"),
             _share(f"background, {name}", made, paper, how),
             mean(f"right colours, {name}", torch.from_numpy(right), how, "% of hidden pixels"),
         ]

@@ -68,7 +68,7 @@ def test_the_figures_are_those_of_a_count_pixel_by_pixel(run, corpus):
                 sums["colour error"] += sum(apart) / 3 / ((HEIGHT - shown) * WIDTH)
                 sums["background"] += 100 * (other == 0) / ((HEIGHT - shown) * WIDTH)
                 sums["right colours"] += 100 * (one == other) / ((HEIGHT - shown) * WIDTH)
-            sums["foreground IoU"] += both / either if either else 1
+            sums["foreground IoU"] += 100 * both / either if either else 100
     for name, total in sums.items():
         assert found[f"{name}, drawn"] == pytest.approx(total / 3 / len(rows)), name
 
@@ -86,12 +86,12 @@ def test_what_knows_the_truth_scores_best_and_all_background_worst(run, corpus, 
     best = values(completions.measure(model, corpus, 2, split="valid"))
     monkeypatch.setattr(model, "complete", nothing)
     worst = values(completions.measure(model, corpus, 2, split="valid"))
-    assert best["foreground IoU, drawn"] == 1 and best["colour error, drawn"] == 0
+    assert best["foreground IoU, drawn"] == 100 and best["colour error, drawn"] == 0
     assert best["background, drawn"] == best["background, truth"] == worst["background, truth"]
     assert worst["foreground IoU, drawn"] == 0 and worst["background, likeliest"] == 100
     assert worst["right colours, drawn"] == pytest.approx(worst["background, truth"])
     # The silhouette of most bars, in the one colour that is shown: better than nothing, and not always the truth.
-    assert 0.5 < best["foreground IoU, baseline"] < 1
+    assert 50 < best["foreground IoU, baseline"] < 100
     assert 0 < best["colour error, baseline"] < worst["colour error, drawn"]
 
 

@@ -134,7 +134,9 @@ def test_the_report_fires_on_a_model_that_memorised_and_not_on_a_fresh_one(corpu
     for name, one in told.items():
         assert one["jaccard"] == sorted(one["jaccard"], reverse=True) and len(one["jaccard"]) == 40
         assert max(one["train row"]) < 6  # of the training pictures, not of views of them
-        assert values[name]["valid, nearest"] < 0.6
+        assert len(one["held out"]) == 10 and max(one["held out"]) < 0.6
+        assert values[name]["valid, median"] == pytest.approx(np.median(one["held out"]))
+        assert values[name]["drawn, median"] == pytest.approx(np.median(one["jaccard"]))
     with Image.open("novelty.png") as picture:
         assert picture.size == (16 * (SIDE + 1) + 1, 4 * (SIDE + 1) + 1)  # 16 and 4 pairs
     code, out, _ = said(capsys, "novelty", corpus, "--model", runs["overfitted"], "-n", 20)
