@@ -1,4 +1,4 @@
-"""The command `corpora`: list the sources and their settings, build a corpus, show one."""
+"""The command `corpora`: list the sources and their settings, fetch data, build a corpus, show one."""
 
 from __future__ import annotations
 
@@ -31,6 +31,17 @@ split them, choose their colours, and write a token for each pixel.
 
 `corpora list` prints every setting. A folder stands for the .txt and .txt.gz files in it or, where it has none, for the
 pictures (PNG, GIF, JPEG, WebP); their labels are the names of its sub-folders."""
+
+
+_FETCH = """\
+Fetch the files of a data set from where its authors keep them, into a folder to build from. They are checked, and the
+folder is whole or absent.
+
+  corpora fetch pokemon --out pokemon-data
+  corpora build lecture:pokemon-data --out pokemon
+
+`pokemon`: 792 sprites of 20x20 in 167 colours, of H.-y. Lee's Machine Learning (2016), lecture 17. Without a network,
+put pixel_color.txt and colormap.txt into a folder yourself."""
 
 
 def parser() -> Parser:
@@ -72,6 +83,12 @@ def parser() -> Parser:
     building.add_argument("--replace", action="store_true", help="replace DIR if it exists")
     building.add_argument("--json", action="store_true", help="print the outcome as JSON")
 
+    fetching = commands.add_parser("fetch", help="fetch the files of a data set", description=_FETCH)
+    fetching.add_argument("name", metavar="NAME", help="pokemon")
+    fetching.add_argument("--out", metavar="DIR", help="the folder to make (default NAME-data)")
+    fetching.add_argument("--from", dest="address", metavar="URL", help="a mirror: the folder that the files lie in")
+    fetching.add_argument("--json", action="store_true", help="print the outcome as JSON")
+
     showing = commands.add_parser("show", help="what is in a corpus", description="Print what is in a corpus.")
     showing.add_argument("folder", metavar="DIR")
     showing.add_argument("--json", action="store_true", help="as JSON")
@@ -87,7 +104,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _main(argv: Sequence[str] | None) -> int:
     chosen = parser().parse_args(argv)
-    commands: dict[str, Callable[[argparse.Namespace], int]] = {"list": _list, "build": _build, "show": _show}
+    commands: dict[str, Callable[[argparse.Namespace], int]] = {
+        "list": _list,
+        "build": _build,
+        "fetch": _fetch,
+        "show": _show,
+    }
     return commands[chosen.command](chosen)
 
 
@@ -141,6 +163,20 @@ def _build(chosen: argparse.Namespace) -> int:
         return 0
     print(f"built {chosen.out}: {_rows(corpus)}")
     _print_losses(corpus)
+    return 0
+
+
+def _fetch(chosen: argparse.Namespace) -> int:
+    from corpora import fetch
+
+    with _progress(quiet=chosen.json) as tell:
+        folder = fetch.fetch(chosen.name, chosen.out or f"{chosen.name}-data", address=chosen.address, tell=tell)
+    found = fetch.SETS[chosen.name]
+    if chosen.json:
+        print(json.dumps({"folder": str(folder), "files": list(found.files), "terms": found.terms}, indent=1))
+        return 0
+    print(f"fetched {folder}: {', '.join(found.files)}; {found.terms}")
+    print(f"next: corpora build {found.source.format(folder)} --out {chosen.name}")
     return 0
 
 

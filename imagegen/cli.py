@@ -52,6 +52,24 @@ Keep the top of pictures and draw the rest, several times, beside the truth.
 
 Each row of the picture that is written: what was shown, the completions, and the whole picture as given."""
 
+_NOVELTY = """\
+Draw pictures, find the training picture that is most like each, and compare how well the model knows train and
+held-out pictures. The verdict is clean unless too many pictures are near to training pictures, or the gap is too wide.
+
+  imagegen novelty pokemon-corpus --model runs/1
+  imagegen novelty sprites-corpus --model runs/2 -n 200 --temperature 0.8 --split test
+
+How alike two pictures are is the foreground Jaccard index: places at which both show the same shade, over places at
+which either shows anything; mirrored or moved by a few pixels counts as the same. The picture that is written has the
+nearest pairs, drawn above and from train below, the nearest first."""
+
+_EVALUATE = """\
+Likelihood of the pictures of a split in nats and bits per pixel; of a model with codes a bound on it, and what the
+codes say. With --keep, completions beside the truth: likelihood of what is hidden, silhouettes and colours.
+
+  imagegen evaluate sprites-corpus --model runs/1
+  imagegen evaluate pokemon-corpus --keep 0.6 -n 16 --model runs/1"""
+
 _PICTURE = "a file, or CORPUS@SPLIT:ROW for a picture of a corpus"
 
 
@@ -104,11 +122,29 @@ def parser() -> Parser:
     moving.add_argument("--every", type=int, default=5, metavar="N", help="pixels between two frames (default 5)")
     choice_options(moving)
 
-    judging = verb("evaluate", "likelihood in nats and bits per pixel, rate and active units")
+    judging = verb("evaluate", "likelihood in nats and bits per pixel, rate and active units; completions", _EVALUATE)
     judging.add_argument("data", metavar="CORPUS", help="a folder that `corpora build` made")
     judging.add_argument("--split", default="test", help="train, valid or test (default)")
     judging.add_argument("--rows", type=int, default=0, metavar="N", help="pictures drawn by the seed (default 0: all)")
     judging.add_argument("--samples", type=int, default=500, metavar="K", help="importance samples (default 500)")
+    judging.add_argument(
+        "--keep", type=float, metavar="X", help="judge completions, of which this share of rows is shown"
+    )
+    judging.add_argument("-n", type=int, metavar="N", help="with --keep, completions of each (default 4)")
+
+    checking = verb("novelty", "are drawn pictures new, or copies of training pictures", _NOVELTY, out="novelty.png")
+    checking.add_argument("data", metavar="CORPUS", help="the folder of the corpus that the model was trained on")
+    checking.add_argument("-n", type=int, default=1000, metavar="N", help="pictures drawn (default 1000)")
+    checking.add_argument("--pairs", type=int, default=16, metavar="N", help="pairs shown (default 16)")
+    checking.add_argument("--above", type=float, default=0.41, metavar="X", help="suspiciously near (default 0.41)")
+    checking.add_argument("--share", type=float, default=0.01, metavar="X", help="allowed above it (default 0.01)")
+    checking.add_argument("--gap", type=float, default=0.25, metavar="X", help="nats per pixel allowed (default 0.25)")
+    checking.add_argument("--split", default="valid", help="what held-out pictures are: valid (default) or test")
+    checking.add_argument("--shift", type=int, default=2, metavar="N", help="pixels that copies may move (default 2)")
+    checking.add_argument("--near", type=int, default=16, metavar="N", help="of 255, within a shade (default 16)")
+    checking.add_argument("--rows", type=int, default=0, metavar="N", help="pictures of each NLL (default 0: all)")
+    checking.add_argument("--samples", type=int, default=100, metavar="K", help="importance samples (default 100)")
+    choice_options(checking)
 
     listing = verb("models", "what ships, the kinds of models and their settings", model=False)
     listing.add_argument("--json", action="store_true", help="as JSON")
@@ -133,6 +169,7 @@ def _main(argv: Sequence[str] | None) -> int:
         "traverse": _traverse,
         "animate": _animate,
         "evaluate": _evaluate,
+        "novelty": _novelty,
         "models": _models,
         "export": export,
     }
@@ -206,12 +243,11 @@ def _complete(chosen: argparse.Namespace) -> int:
     from textgen.screen import Bar
 
     how = choice(chosen)
-    if not 0 <= chosen.keep < 1:
-        raise InputError(f"--keep {chosen.keep:g}: expected a share of the rows, 0 up to, not including, 1")
     at_least("-n", chosen.n, 1, 1000)
+    _check_share(chosen.keep)
     model = _model(chosen)
     tokens = model.tokens([_given(name, model) for name in chosen.pictures])
-    rows = min(model.height - 1, round(chosen.keep * model.height))
+    rows = _shown(chosen.keep, model)
     with Bar() as bar:
         tell = partial(bar.tell, "drawing")
         made = model.complete(tokens, rows, count=chosen.n, seed=chosen.seed, how=how, tell=tell)
@@ -227,6 +263,16 @@ def _complete(chosen: argparse.Namespace) -> int:
     each = ", ".join(f"{value:.3f}" for value in per_pixel)
     text = f"{rows} of {model.height} rows shown; the hidden truth costs {each} nats per pixel (exact)"
     return _write(chosen, model, sheet.grid(cells, columns=chosen.n + 2), facts, text)
+
+
+def _check_share(keep: float) -> None:
+    if not 0 <= keep < 1:
+        raise InputError(f"--keep {keep:g}: expected a share of the rows, 0 up to, not including, 1")
+
+
+def _shown(keep: float, model: PictureModel) -> int:
+    """How many rows of pixels a share of them is; one is always hidden."""
+    return min(model.height - 1, round(keep * model.height))
 
 
 def _reconstruct(chosen: argparse.Namespace) -> int:
@@ -307,6 +353,10 @@ def _evaluate(chosen: argparse.Namespace) -> int:
 
     at_least("--rows", chosen.rows, 0, 100_000_000)
     at_least("--samples", chosen.samples, 1, 1_000_000)
+    if chosen.keep is not None:
+        return _judge_completions(chosen)
+    if chosen.n is not None:
+        raise InputError(f"-n {chosen.n}: completions are judged with --keep X, the share of rows that is shown")
     model = _model(chosen)
     with Bar() as bar:
         found = figures.measure(
@@ -319,6 +369,59 @@ def _evaluate(chosen: argparse.Namespace) -> int:
             tell=partial(bar.tell, "evaluating"),
         )
     return show(chosen, found.to_dict(), str(found))
+
+
+def _judge_completions(chosen: argparse.Namespace) -> int:
+    from imagegen import completions
+    from textgen.screen import Bar
+
+    _check_share(chosen.keep)
+    count = 4 if chosen.n is None else chosen.n
+    at_least("-n", count, 1, 1000)
+    model = _model(chosen)
+    with Bar() as bar:
+        found = completions.measure(
+            model,
+            Path(chosen.data),
+            _shown(chosen.keep, model),
+            split=chosen.split,
+            count=count,
+            rows=chosen.rows,
+            seed=chosen.seed,
+            tell=bar.tell,
+        )
+    return show(chosen, found.to_dict(), str(found))
+
+
+def _novelty(chosen: argparse.Namespace) -> int:
+    from imagegen import novelty
+    from textgen.sampler import Choice
+    from textgen.screen import Bar
+
+    how = choice(chosen)
+    at_least("-n", chosen.n, 1, 100_000)
+    at_least("--pairs", chosen.pairs, 1, 1000)
+    at_least("--rows", chosen.rows, 0, 100_000_000)
+    at_least("--samples", chosen.samples, 1, 1_000_000)
+    model = _model(chosen)
+    with Bar() as bar:
+        found = novelty.measure(
+            model,
+            Path(chosen.data),
+            count=chosen.n,
+            how=None if how == Choice() and chosen.temperature is None else how,
+            bars=novelty.Bars(chosen.above, chosen.share, chosen.gap),
+            split=chosen.split,
+            shift=chosen.shift,
+            near=chosen.near,
+            rows=chosen.rows,
+            samples=chosen.samples,
+            seed=chosen.seed,
+            tell=bar.tell,
+        )
+    facts = found.to_dict()
+    text = f"the {min(chosen.pairs, chosen.n)} nearest pairs, drawn above, from train below\n{found}"
+    return _write(chosen, model, novelty.pairs(model, found, chosen.pairs), facts, text)
 
 
 def _models(chosen: argparse.Namespace) -> int:

@@ -18,6 +18,16 @@ from textgen.model import Autoregressive, Latent
 ACTIVE = 0.1  # nats of rate, on average over pictures, from which a code counts as used
 
 
+def corpus_of(model: PictureModel, folder: Path) -> Corpus:
+    """The corpus in a folder. Raises InputError if it has another palette or size than the model."""
+    corpus = Corpus.open(folder)
+    if corpus.codec.to_dict() != model.palette.to_dict():
+        raise InputError(
+            f"{folder} has another palette or size than {model.opened.name}: build it with codec_from=MODEL"
+        )
+    return corpus
+
+
 def measure(
     model: PictureModel,
     folder: Path,
@@ -32,12 +42,7 @@ def measure(
 
     Raises InputError if the corpus has another palette or size than the model: likelihoods would not compare.
     """
-    corpus = Corpus.open(folder)
-    if corpus.codec.to_dict() != model.palette.to_dict():
-        raise InputError(
-            f"{folder} has another palette or size than {model.opened.name}: build it with codec_from=MODEL"
-        )
-    found = corpus.rows(split)
+    found = corpus_of(model, folder).rows(split)
     count = len(found)
     draw = np.random.default_rng(seed)
     some = np.sort(draw.choice(count, rows, replace=False)) if 0 < rows < count else np.arange(count)

@@ -109,7 +109,7 @@ def test_list(capsys):
     ("words", "message"),
     [
         ([], "corpora: the following arguments are required: COMMAND\n"),
-        (["biuld"], "corpora: no command 'biuld': did you mean 'build'? choose from build, list, show\n"),
+        (["biuld"], "corpora: no command 'biuld': did you mean 'build'? choose from build, fetch, list, show\n"),
         (["build", "toy"], "corpora build: the following arguments are required: --out\n"),
         (["build", "toy", "--out", "c", "--relpace"],
          "corpora build: unknown option '--relpace': did you mean --replace? see corpora build --help\n"),

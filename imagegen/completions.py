@@ -1,0 +1,95 @@
+"""Completions of held-out pictures beside the truth: what the hidden part costs, and how like it the drawn part is.
+
+The conditional likelihood is the one proper score. The others say what kind of mistake is made: the *foreground IoU* is
+of silhouettes: places where both are foreground over places where either is. The *colour error* is the mean difference
+over red, green and blue. The share of background tells whether a model plays safe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from corpora.palette import on_white
+from corpora.settings import require
+from imagegen.drawing import GREEDY, PictureModel
+from imagegen.figures import corpus_of
+from imagegen.novelty import background, originals
+from textgen.figures import Figure, Figures, mean
+
+Tell = Callable[[str, int, int], None]  # (what is being done, done, of so many)
+
+
+def measure(
+    model: PictureModel,
+    folder: Path,
+    shown: int,
+    *,
+    split: str = "test",
+    count: int = 4,
+    rows: int = 0,
+    seed: int = 0,
+    tell: Tell | None = None,
+) -> Figures:
+    """Figures of completions of `rows` pictures of a split, drawn by `seed` (0: all), of which the top `shown` rows
+    of pixels are shown: `count` drawn for each, and the one of the likeliest colour pixel by pixel.
+
+    Beside them stands what needs no model: the mean silhouette of train, in the commonest colour that each picture
+    shows. All but the likelihood are means over hidden pixels, then over draws, then over pictures; the standard error
+    is over pictures. Raises InputError if the corpus has another palette or size than the model, or as `complete` does.
+    """
+    require(0 <= shown < model.height, "shown", shown, f"0 to {model.height - 1} rows, so that something is hidden")
+    tell = tell or (lambda what, done, of: None)
+    corpus = corpus_of(model, folder)
+    found, train = corpus.rows(split), originals(corpus)
+    draw = np.random.default_rng(seed)
+    some = np.sort(draw.choice(len(found), rows, replace=False)) if 0 < rows < len(found) else np.arange(len(found))
+    tokens = torch.from_numpy(found.pad(some)).to(model.device)
+    first = shown * model.width
+    nll = model.hidden_nll(tokens, shown) / (model.length - first)
+    drawn = model.complete(tokens, shown, count=count, seed=seed, tell=lambda done, of: tell("drawing", done, of))
+    greedy = model.complete(tokens, shown, how=GREEDY, tell=lambda done, of: tell("likeliest", done, of))
+    paper = background(model.palette, train.reshape(-1, model.height, model.width))
+    plain = _plain(tokens.cpu().numpy()[:, :first], train[:, first:], paper)[:, None]
+    truth = tokens.cpu().numpy()[:, None, first:]
+    colours = on_white(np.array(model.palette.colours, np.uint8)[None])[0, :, :3].astype(np.float64)
+    figures = [
+        mean("NLL of the hidden part", nll, "exact, given what is shown", "nats per hidden pixel"),
+        _share("background, truth", truth, paper, "of the hidden pixels"),
+    ]
+    for name, made, how in (
+        ("drawn", drawn.cpu().numpy()[:, :, first:], f"{count} draws of each"),
+        ("likeliest", greedy.cpu().numpy()[:, :, first:], "the likeliest colour, pixel by pixel"),
+        ("baseline", plain, "mean silhouette of train, commonest colour shown"),
+    ):
+        both = ((made != paper) & (truth != paper)).sum(2)
+        either = ((made != paper) | (truth != paper)).sum(2)
+        overlap = 100 * np.where(either > 0, both / np.maximum(either, 1), 1).mean(1)
+        apart = np.abs(colours[made] - colours[truth]).mean((1, 2, 3))
+        right = 100 * (made == truth).mean((1, 2))
+        figures += [
+            mean(f"foreground IoU, {name}", torch.from_numpy(overlap), how, "% of both"),
+            mean(f"colour error, {name}", torch.from_numpy(apart), how, "of 255, mean of RGB"),
+            _share(f"background, {name}", made, paper, how),
+            mean(f"right colours, {name}", torch.from_numpy(right), how, "% of hidden pixels"),
+        ]
+    what = f"pictures, {shown} of {model.height} rows shown"
+    return Figures(model.opened.name, f"{folder.name}, {split} split", len(some), seed, figures, what)
+
+
+def _share(name: str, tokens: np.ndarray, paper: int, how: str) -> Figure:
+    return mean(name, torch.from_numpy(100 * (tokens == paper).mean((1, 2))), how, "% of hidden pixels")
+
+
+def _plain(shown: np.ndarray, train: np.ndarray, paper: int) -> np.ndarray:
+    """The mean silhouette of the hidden parts of train, (M, P), in the commonest colour of what is shown, (N, S)."""
+    front = (train != paper).mean(0) > 0.5
+    made = np.full((len(shown), train.shape[1]), paper)
+    for row, seen in zip(made, shown, strict=True):
+        inside = seen[seen != paper]
+        usual = np.bincount(inside if len(inside) else train[train != paper], minlength=1)
+        row[front] = usual.argmax()
+    return made
