@@ -30,12 +30,12 @@ def measure(
 ) -> Figures:
     """Figures of a model on `rows` pictures of a split, drawn by `seed` (0: all).
 
-    Raises InputError if the corpus has another palette or size than the model: likelihoods would not compare.
+    Raises InputError if the corpus has another palette, size or order than the model: likelihoods would not compare.
     """
     corpus = Corpus.open(folder)
     if corpus.codec.to_dict() != model.palette.to_dict():
         raise InputError(
-            f"{folder} has another palette or size than {model.opened.name}: build it with codec_from=MODEL"
+            f"{folder} has another palette, size or order than {model.opened.name}: build it with codec_from=MODEL"
         )
     found = corpus.rows(split)
     count = len(found)
