@@ -235,10 +235,14 @@ def _show(chosen: argparse.Namespace) -> int:
 
 
 def _show_pictures(chosen: argparse.Namespace, corpus: Corpus) -> int:
+    from corpora.palette import Palette
+
     facts = {name: corpus.manifest["splits"][name] for name in corpus.splits}
     if chosen.json:
         summary = {"fingerprint": corpus.fingerprint} | _summary(corpus) | {"splits": facts}
+        assert isinstance(corpus.codec, Palette)
         codec = {key: value for key, value in corpus.codec.to_dict().items() if key not in ("codec", "notes")}
+        codec["order"] = corpus.codec.order
         print(json.dumps(summary | {"verified": chosen.verify, "palette": codec}, indent=1, ensure_ascii=False))
         return 0
     _print_origin(chosen, corpus)
@@ -265,7 +269,8 @@ def _codec(corpus: Corpus) -> str:
     codec = corpus.codec
     if isinstance(codec, Palette):
         clear = ", one of them transparent" if codec.transparent else ""
-        return f"palette of {codec.vocab_size:,} colours{clear}, pictures of {codec.height}x{codec.width}"
+        order = "" if codec.order == "down" else f", order {codec.order}"
+        return f"palette of {codec.vocab_size:,} colours{clear}, pictures of {codec.height}x{codec.width}{order}"
     return f"{codec.name} codec with {codec.vocab_size:,} tokens"
 
 

@@ -1,4 +1,4 @@
-"""Palettes: a picture as a row of colour tokens in raster order, and back; made from the colours of pictures.
+"""Palettes: a picture as a row of colour tokens line by line, and back; made from the colours of pictures.
 
 Colours are compared in CIE L*a*b* (CIE 15:2018, Colorimetry, section 8.2.1; sRGB after IEC 61966-2-1, D65, the 2 degree
 observer), where a Euclidean distance, Delta E after CIE76, is about as large as the difference looks: 1 can just be
@@ -16,10 +16,11 @@ import numpy as np
 
 from corpora import files
 from corpora.codec import Codec, notes, value
-from corpora.errors import InputError, quoted
+from corpora.errors import InputError, choose, quoted
 
 LARGEST = 4096  # colours of a palette
 LONGEST_SIDE = 1024  # of a picture, in pixels
+ORDERS = {"down": "top", "up": "bottom", "right": "left", "left": "right"}  # of pixels: the side that comes first
 EXACT = 256  # up to so many colours are kept as they are, where no number is asked for
 SIZES = (16, 32, 48, 64, 96, 128, 192, 256)  # of which the smallest that will do is taken, where none is asked for
 _CELLS = 50_000  # points that are clustered at most
@@ -66,8 +67,10 @@ def on_white(pixels: np.ndarray) -> np.ndarray:
 class Palette(Codec):
     """Pictures of one size <-> a token for each pixel: the number of its colour. There are no special tokens.
 
-    `colours` are (red, green, blue, alpha) of 0 to 255, all different. Alpha is 255, but for the transparent colour
-    (0, 0, 0, 0), which is token 0 where there is one.
+    `order` is the way in which pixels follow each other: `down`, rows from the top, or `up`, from the bottom, each from
+    left to right; `right`, columns from the left, or `left`, from the right, each from top to bottom. `colours` are
+    (red, green, blue, alpha) of 0 to 255, all different. Alpha is 255, but for the transparent colour (0, 0, 0, 0),
+    which is token 0 where there is one.
     """
 
     name = "palette"
@@ -76,8 +79,16 @@ class Palette(Codec):
     blank: ClassVar[None] = None
     measures = ()
 
-    def __init__(self, colours: Sequence[Sequence[int]], height: int, width: int, *, notes: Sequence[str] = ()) -> None:
-        self.height, self.width = height, width
+    def __init__(
+        self,
+        colours: Sequence[Sequence[int]],
+        height: int,
+        width: int,
+        *,
+        order: str = "down",
+        notes: Sequence[str] = (),
+    ) -> None:
+        self.height, self.width, self.order = height, width, choose("order", order, ORDERS)
         for side in (height, width):
             if not 1 <= side <= LONGEST_SIDE:
                 raise InputError(f"a picture of {height}x{width} pixels: each side should have 1 to {LONGEST_SIDE:,}")
@@ -102,13 +113,19 @@ class Palette(Codec):
         self.transparent = self.colours[0] == _TRANSPARENT
         self.notes = list(notes)
         self._table = np.array(self.colours, np.uint8)
+        raster = np.arange(height * width).reshape(height, width)
+        lines = {"down": raster, "up": raster[::-1], "right": raster.T, "left": raster.T[::-1]}[self.order]
+        self.lines: tuple[int, int] = (len(lines), lines.shape[1])  # how many rows or columns, and pixels in each
+        self._pixels = lines.reshape(-1)  # (L,), the place in raster order of each token's pixel
+        self._places = np.argsort(self._pixels)  # (L,), the inverse
 
     @classmethod
     def _from_dict(cls, data: Mapping[str, Any]) -> Self:
         colours = value(data, "colours", list)
         if not all(isinstance(one, list) and len(one) == 4 and all(type(n) is int for n in one) for one in colours):
             raise InputError("the codec's 'colours' should be a list of colours, each a list of 4 whole numbers")
-        return cls(colours, value(data, "height", int), value(data, "width", int), notes=notes(data))
+        order = value(data, "order", str) if "order" in data else "down"
+        return cls(colours, value(data, "height", int), value(data, "width", int), order=order, notes=notes(data))
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -116,6 +133,7 @@ class Palette(Codec):
             "vocab_size": self.vocab_size,
             "height": self.height,
             "width": self.width,
+            **({} if self.order == "down" else {"order": self.order}),  # old corpora keep their fingerprints
             "colours": [list(colour) for colour in self.colours],
             "notes": list(self.notes),
         }
@@ -125,8 +143,16 @@ class Palette(Codec):
         """CIE L*a*b* of the colours: (V, 3) float64. The transparent one counts as white, on which it is shown."""
         return lab_of(on_white(self._table)[:, :3])
 
+    def scan(self, values: np.ndarray) -> np.ndarray:
+        """What pixels have, in the order of tokens: (..., H, W) -> (..., H * W)."""
+        return values.reshape(*values.shape[:-2], -1)[..., self._pixels]
+
+    def unscan(self, values: np.ndarray) -> np.ndarray:
+        """The inverse of `scan`: (..., H * W) -> (..., H, W)."""
+        return values[..., self._places].reshape(*values.shape[:-1], self.height, self.width)
+
     def encode_pictures(self, pixels: np.ndarray) -> np.ndarray:
-        """Tokens of pictures in raster order: (N, H, W, 4) uint8 -> (N, H * W) int64.
+        """Tokens of pictures in their order: (N, H, W, 4) uint8 -> (N, H * W) int64.
 
         A pixel gets the colour nearest in CIE L*a*b* (of equally near ones the first). With an alpha below 128 it is
         transparent where the palette has that colour; where it has not, pixels are laid on white first.
@@ -142,7 +168,7 @@ class Palette(Codec):
         colours, places = np.unique(pack(flat if self.transparent else on_white(flat)), return_inverse=True)
         tokens = self.nearest(unpack(colours))[places]
         tokens[clear] = 0
-        return tokens.reshape(len(pixels), -1)
+        return self.scan(tokens.reshape(pixels.shape[:3]))
 
     def encode_picture(self, pixels: np.ndarray) -> list[int]:
         """Tokens of one picture: (H, W, 4) uint8 -> H * W numbers. As `encode_pictures`."""
@@ -166,7 +192,7 @@ class Palette(Codec):
         outside = found[(found < 0) | (found >= self.vocab_size)]
         if len(outside):
             raise InputError(f"token {outside[0]} is outside the palette of {self.vocab_size:,} colours")
-        return self._table[found].reshape(self.height, self.width, 4)
+        return self._table[self.unscan(found)]
 
 
 class Distortion(NamedTuple):

@@ -22,7 +22,7 @@ import numpy as np
 from corpora import codec as codecs
 from corpora import files, palette, settings, split, store
 from corpora.errors import InputError, choose
-from corpora.palette import LARGEST, LONGEST_SIDE, Palette
+from corpora.palette import LARGEST, LONGEST_SIDE, ORDERS, Palette
 from corpora.row import Picture
 from corpora.settings import require, setting
 from corpora.split import SPLITS
@@ -56,7 +56,12 @@ class Config:
     colours: int | None = setting(None, "colours at most, the transparent one included; by default as delta_e asks")
     delta_e: float = setting(10.0, "take so many colours that 95 % of pixels change by this Delta E (CIE76) at most")
     palette_file: str | None = setting(None, "take the colours of this file, a line `red green blue` for each")
-    codec_from: str | None = setting(None, "take size and palette of this corpus or model folder")
+    codec_from: str | None = setting(None, "take size, palette and order of this corpus or model folder")
+    order: str | None = setting(
+        None,
+        "in which models go through the pixels: down (rows from the top; the default), up (rows from the bottom), "
+        "right (columns from the left) or left (columns from the right)",
+    )
     valid_share: float = setting(0.1, "share of the different pictures held out for validation, where none are given")
     test_share: float = setting(0.1, "share of the different pictures held out for the test, where none are given")
     split_seed: int = setting(0, "which pictures are held out")
@@ -80,6 +85,8 @@ class Config:
         require(
             self.colours is None or 2 <= self.colours <= LARGEST, "colours", self.colours, f"between 2 and {LARGEST:,}"
         )
+        if self.order is not None:
+            choose("order", self.order, ORDERS)
         require(self.delta_e > 0, "delta_e", self.delta_e, "a difference above 0")
         split.check(self.valid_share, self.test_share, self.split_seed)
         require(self.limit is None or self.limit >= 1, "limit", self.limit, "at least 1 picture")
@@ -164,6 +171,8 @@ def build_pictures(
             )
         elif codec is None:
             codec = _given(colours or [], fitting.size, transparent, rgb, counts)
+        if config.order is not None:
+            codec = Palette(codec.colours, *fitting.size, order=config.order, notes=codec.notes)
         files.write_file(folder / codecs.FILE, files.to_json(codec.to_dict()))
         far = palette.distortion(codec, rgb, counts)
         notes = [*codec.notes, *fitting.notes()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     import argparse
 
     import numpy as np
+    from torch import Tensor
 
     from imagegen.drawing import PictureModel
 
@@ -45,11 +47,15 @@ IN: PNG, GIF, JPEG or WebP files or folders of them, .npz arrays, lecture:DIR, s
 `imagegen models` lists them."""
 
 _COMPLETE = """\
-Keep the top of pictures and draw the rest, several times, beside the truth.
+Keep a part of pictures and draw the rest, several times, beside the truth.
 
   imagegen complete sprite.png --keep 0.5 -n 6 --model runs/1
   imagegen complete pokemon@test:78 pokemon@test:76 --keep 0.25 --model runs/1
+  imagegen complete sprite.png --hide 4:12,0:8 --particles 256 --model runs/1
+  imagegen complete sprite.png --mask mask.png --model runs/1
 
+--keep shows what comes first in the order of the model, by default the top. --mask and --hide hide any pixels: what is
+shown later than they are drawn is then weighed by particles (sequential Monte Carlo), the better the more there are.
 Each row of the picture that is written: what was shown, the completions, and the whole picture as given."""
 
 _NOVELTY = """\
@@ -70,6 +76,7 @@ codes say. With --keep, completions beside the truth: likelihood of what is hidd
   imagegen evaluate sprites-corpus --model runs/1
   imagegen evaluate pokemon-corpus --keep 0.6 -n 16 --model runs/1"""
 
+_GREY = (160, 160, 160, 255)  # what is hidden, that it may not be taken for a transparent background
 _PICTURE = "a file, or CORPUS@SPLIT:ROW for a picture of a corpus"
 
 
@@ -96,9 +103,16 @@ def parser() -> Parser:
     sampling.add_argument("-n", type=int, default=16, metavar="N", help="how many (default 16)")
     choice_options(sampling)
 
-    finishing = verb("complete", "finish pictures of which the top is shown", _COMPLETE, out="complete.png")
+    finishing = verb("complete", "finish pictures of which a part is shown", _COMPLETE, out="complete.png")
     finishing.add_argument("pictures", nargs="+", metavar="PICTURE", help=_PICTURE)
-    finishing.add_argument("--keep", type=float, default=0.5, metavar="X", help="share of rows shown (default 0.5)")
+    finishing.add_argument("--keep", type=float, metavar="X", help="share of the lines shown (default 0.5)")
+    finishing.add_argument("--mask", metavar="FILE", help="a picture of the same size: where it is light is hidden")
+    finishing.add_argument(
+        "--hide", action="append", metavar="R0:R1,C0:C1", help="hide these rows and columns, from 0; may be given again"
+    )
+    finishing.add_argument(
+        "--particles", type=int, metavar="N", help="drawings that are weighed, for --mask and --hide (default 64)"
+    )
     finishing.add_argument("-n", type=int, default=4, metavar="N", help="completions of each (default 4)")
     choice_options(finishing)
 
@@ -239,40 +253,142 @@ def _sample(chosen: argparse.Namespace) -> int:
 
 
 def _complete(chosen: argparse.Namespace) -> int:
-    from corpora import sheet
+    if chosen.mask is not None or chosen.hide is not None:
+        return _inpaint(chosen)
+    from corpora.palette import ORDERS
     from textgen.screen import Bar
 
     how = choice(chosen)
+    keep = _check_share(0.5 if chosen.keep is None else chosen.keep)
+    if chosen.particles is not None:
+        raise InputError("--particles is for --mask and --hide: without them what is drawn is exact")
     at_least("-n", chosen.n, 1, 1000)
-    _check_share(chosen.keep)
     model = _model(chosen)
     tokens = model.tokens([_given(name, model) for name in chosen.pictures])
-    rows = _shown(chosen.keep, model)
+    most, lines = model.palette.lines[0], _shown(keep, model)
     with Bar() as bar:
         tell = partial(bar.tell, "drawing")
-        made = model.complete(tokens, rows, count=chosen.n, seed=chosen.seed, how=how, tell=tell)
-    nats = model.hidden_nll(tokens, rows)
+        made = model.complete(tokens, lines, count=chosen.n, seed=chosen.seed, how=how, tell=tell)
+    hidden = model.hidden(lines)
+    per_pixel = (model.hidden_nll(tokens, lines) / int(hidden.sum())).tolist()
+    side = ORDERS[model.palette.order]
+    facts = {"seed": chosen.seed, "shown": {"side": side, model.lines: lines}, "nats per hidden pixel": per_pixel}
+    each = ", ".join(f"{value:.3f}" for value in per_pixel)
+    text = f"the {side} {lines} of {most} {model.lines} shown; the hidden truth costs {each} nats per pixel (exact)"
+    return _completed(chosen, model, tokens, made, hidden, facts, text)
+
+
+def _inpaint(chosen: argparse.Namespace) -> int:
+    import torch
+
+    from textgen.sampler import Choice
+    from textgen.screen import Bar
+
+    if chosen.keep is not None:
+        raise InputError("--keep with --mask or --hide: each says what is shown; leave out one")
+    if choice(chosen) != Choice():
+        raise InputError(
+            "--mask and --hide draw from the model as it is: leave out --temperature, --top-k, --top-p, --min-p "
+            "and --no-repeat"
+        )
+    particles = 64 if chosen.particles is None else chosen.particles
+    at_least("-n", chosen.n, 1, 1000)
+    at_least("--particles", particles, 1, 100_000)
+    model = _model(chosen)
+    tokens = model.tokens([_given(name, model) for name in chosen.pictures])
+    hidden = _hidden(chosen, model)
+    found = []
+    with Bar() as bar:
+        for number, picture in enumerate(tokens):
+            tell = partial(bar.tell, f"drawing {number + 1} of {len(tokens)}")
+            options: dict[str, Any] = {"count": chosen.n, "particles": particles, "seed": chosen.seed, "tell": tell}
+            found.append(model.inpaint(picture, hidden, first=number, **options))
+    made = torch.stack([one.tokens for one in found])
+    whole = (-model.nll(tokens)).tolist()
+    facts: dict[str, Any] = {"seed": chosen.seed, "hidden": int(hidden.sum()), "exact": found[0].exact}
+    if not found[0].exact:
+        facts["particles"] = particles
+    facts["log p(shown), nats"] = [one.log_shown for one in found]
+    facts["log p(picture), nats"] = whole
+    facts["effective fillings"] = [one.effective for one in found]
+    facts["different completions"] = [len(some.unique(dim=0)) for some in made]
+    text = f"{facts['hidden']} of {model.length} pixels hidden; "
+    text += "what is shown comes first: all exact" if found[0].exact else f"{particles} particles"
+    for number, one in enumerate(found):
+        how = "exact" if one.exact else "estimate"
+        text += f"\n  log p(shown) {one.log_shown:.2f} nats ({how}), log p(picture) {whole[number]:.2f} nats (exact)"
+        text += f"; {facts['different completions'][number]} of {chosen.n} completions differ"
+        if not one.exact:
+            text += f", drawn from {one.effective:.1f} effective fillings"
+        if one.log_shown < whole[number] and not one.exact:
+            text += "; p(shown) cannot be below p(picture): take more --particles"
+    return _completed(chosen, model, tokens, made, hidden, facts, text)
+
+
+def _hidden(chosen: argparse.Namespace, model: PictureModel) -> np.ndarray:
+    """Which pixels --mask and --hide hide, (H, W)."""
+    import numpy as np
+
+    hidden = np.zeros((model.height, model.width), bool)
+    if chosen.mask is not None:
+        mask = _given(chosen.mask, model)
+        if mask.shape[:2] != hidden.shape:
+            raise InputError(
+                f"--mask {chosen.mask}: {mask.shape[0]} x {mask.shape[1]} pixels (height x width); "
+                f"this model draws {model.height} x {model.width}"
+            )
+        hidden |= mask[..., :3].mean(2) * mask[..., 3] >= 128 * 255  # transparent is dark
+        if not hidden.any():
+            raise InputError(f"--mask {chosen.mask}: no pixel is light, so nothing is hidden")
+    for words in chosen.hide or []:
+        found = re.fullmatch(r"(\d{1,5}):(\d{1,5}),(\d{1,5}):(\d{1,5})", words)
+        top, bottom, left, right = map(int, found.groups()) if found else (0, 0, 0, 0)
+        if not (top < bottom <= model.height and left < right <= model.width):
+            raise InputError(
+                f"--hide {quoted(words)}: expected rows and columns R0:R1,C0:C1, from 0 up to, not including, "
+                f"{model.height} and {model.width} at most, such as 0:{max(1, model.height // 2)},0:{model.width}"
+            )
+        hidden[top:bottom, left:right] = True
+    return hidden
+
+
+def _completed(
+    chosen: argparse.Namespace,
+    model: PictureModel,
+    tokens: Tensor,
+    made: Tensor,
+    hidden: np.ndarray,
+    facts: dict[str, Any],
+    text: str,
+) -> int:
+    """Write, for each picture of `tokens` (N, L): what was shown, its completions `made` (N, count, L), the whole."""
+    from corpora import sheet
+
     cells: list[np.ndarray] = []
     for number, whole in enumerate(model.pictures(tokens)):
-        shown = whole.copy()
-        shown[rows:] = (255, 255, 255, 0)
-        cells += [shown, *model.pictures(made[number]), whole]
-    hidden = (model.height - rows) * model.width
-    per_pixel = (nats / hidden).tolist()
-    facts = {"seed": chosen.seed, "rows": rows, "nats per hidden pixel": per_pixel, "tokens": made.tolist()}
-    each = ", ".join(f"{value:.3f}" for value in per_pixel)
-    text = f"{rows} of {model.height} rows shown; the hidden truth costs {each} nats per pixel (exact)"
+        cells += [_without(whole, hidden, _GREY), *model.pictures(made[number]), whole]
+    facts["tokens"] = made.tolist()
     return _write(chosen, model, sheet.grid(cells, columns=chosen.n + 2), facts, text)
 
 
-def _check_share(keep: float) -> None:
+def _check_share(keep: float) -> float:
+    """The share of lines that --keep says."""
     if not 0 <= keep < 1:
-        raise InputError(f"--keep {keep:g}: expected a share of the rows, 0 up to, not including, 1")
+        raise InputError(f"--keep {keep:g}: expected a share of the lines, 0 up to, not including, 1")
+    return keep
 
 
 def _shown(keep: float, model: PictureModel) -> int:
-    """How many rows of pixels a share of them is; one is always hidden."""
-    return min(model.height - 1, round(keep * model.height))
+    """How many lines of pixels a share of them is; one is always hidden."""
+    most = model.palette.lines[0]
+    return min(most - 1, round(keep * most))
+
+
+def _without(picture: np.ndarray, hidden: np.ndarray, colour: tuple[int, ...] = (255, 255, 255, 0)) -> np.ndarray:
+    """The picture (H, W, 4), of one colour, by default transparent, where `hidden` (H, W) is True."""
+    shown = picture.copy()
+    shown[hidden] = colour
+    return shown
 
 
 def _reconstruct(chosen: argparse.Namespace) -> int:
@@ -327,6 +443,8 @@ def _traverse(chosen: argparse.Namespace) -> int:
 
 
 def _animate(chosen: argparse.Namespace) -> int:
+    import numpy as np
+
     from corpora import sheet
 
     how = choice(chosen)
@@ -336,12 +454,8 @@ def _animate(chosen: argparse.Namespace) -> int:
     whole = model.pictures(model.sample(chosen.n, seed=chosen.seed, how=how))
     frames = []
     for done in [*range(0, model.length, chosen.every), model.length]:
-        seen = []
-        for picture in whole:
-            part = picture.reshape(-1, 4).copy()
-            part[done:] = (255, 255, 255, 0)
-            seen.append(part.reshape(picture.shape))
-        frames.append(sheet.grid(seen, columns=len(seen)))
+        hidden = model.palette.unscan(np.arange(model.length) >= done)
+        frames.append(sheet.grid([_without(picture, hidden) for picture in whole], columns=len(whole)))
     scale = chosen.scale or sheet.scale_for(model.height, model.width)
     path = sheet.write(chosen.out, sheet.gif(frames, scale, seconds=0.04, pause=2))
     return show(chosen, {"out": str(path), "frames": len(frames)}, f"{path}: {len(frames)} frames")

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from corpora.palette import on_white
+from corpora.palette import ORDERS, on_white
 from corpora.settings import require
 from imagegen.drawing import GREEDY, PictureModel
 from imagegen.figures import corpus_of
@@ -34,25 +34,27 @@ def measure(
     seed: int = 0,
     tell: Tell | None = None,
 ) -> Figures:
-    """Figures of completions of `rows` pictures of a split, drawn by `seed` (0: all), of which the top `shown` rows
-    of pixels are shown: `count` drawn for each, and the one of the likeliest colour pixel by pixel.
+    """Figures of completions of `rows` pictures of a split, drawn by `seed` (0: all), of which the first `shown` lines
+    in the model's order are shown: `count` drawn for each, and the one of the likeliest colour pixel by pixel.
 
     Beside them stands what needs no model: the mean silhouette of train, in the commonest colour that each picture
     shows. All but the likelihood are means over hidden pixels, then over draws, then over pictures; the standard error
-    is over pictures. Raises InputError if the corpus has another palette or size than the model, or as `complete` does.
+    is over pictures. Raises InputError if the corpus has another palette, size or order than the model, and as
+    `complete` does.
     """
-    require(0 <= shown < model.height, "shown", shown, f"0 to {model.height - 1} rows, so that something is hidden")
+    most, each = model.palette.lines
+    require(0 <= shown < most, "shown", shown, f"0 to {most - 1} {model.lines}, so that something is hidden")
     tell = tell or (lambda what, done, of: None)
     corpus = corpus_of(model, folder)
     found, train = corpus.rows(split), originals(corpus)
     draw = np.random.default_rng(seed)
     some = np.sort(draw.choice(len(found), rows, replace=False)) if 0 < rows < len(found) else np.arange(len(found))
     tokens = torch.from_numpy(found.pad(some)).to(model.device)
-    first = shown * model.width
+    first = shown * each
     nll = model.hidden_nll(tokens, shown) / (model.length - first)
     drawn = model.complete(tokens, shown, count=count, seed=seed, tell=lambda done, of: tell("drawing", done, of))
     greedy = model.complete(tokens, shown, how=GREEDY, tell=lambda done, of: tell("likeliest", done, of))
-    paper = background(model.palette, train.reshape(-1, model.height, model.width))
+    paper = background(model.palette, model.palette.unscan(train))
     plain = _plain(tokens.cpu().numpy()[:, :first], train[:, first:], paper)[:, None]
     truth = tokens.cpu().numpy()[:, None, first:]
     colours = on_white(np.array(model.palette.colours, np.uint8)[None])[0, :, :3].astype(np.float64)
@@ -76,7 +78,7 @@ def measure(
             _share(f"background, {name}", made, paper, how),
             mean(f"right colours, {name}", torch.from_numpy(right), how, "% of hidden pixels"),
         ]
-    what = f"pictures, {shown} of {model.height} rows shown"
+    what = f"pictures, the {ORDERS[model.palette.order]} {shown} of {most} {model.lines} shown"
     return Figures(model.opened.name, f"{folder.name}, {split} split", len(some), seed, figures, what)
 
 

@@ -4,7 +4,7 @@ from imagegen import PictureModel
 model = PictureModel.from_pretrained("runs/sprites")
 pictures = model.pictures(model.sample(64))
 
-Pictures are arrays (H, W, 4) of uint8; as tokens they are rows of H x W palette colours in raster order.
+Pictures are arrays (H, W, 4) of uint8; as tokens they are rows of H x W palette colours in the order of the palette.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from torch import Tensor
 from corpora.errors import InputError
 from corpora.palette import Palette
 from corpora.settings import require
-from textgen import opening, sampler
+from textgen import opening, sampler, smc
 from textgen.draw import normals
 from textgen.evaluate import bounds, exact_nll
 from textgen.model import Autoregressive, Latent
@@ -39,6 +39,15 @@ class Turned(NamedTuple):
     codes: list[int]  # which were turned, by number
     rates: list[float]  # KL(q(z_d | x) || N(0, 1)) of all codes for this picture, nats
     values: list[float]  # that they were given, in standard deviations of the prior
+
+
+class Inpainted(NamedTuple):
+    """Completions of one picture of which any pixels are shown."""
+
+    tokens: Tensor  # (count, L)
+    log_shown: float  # log p(shown), nats: exact, or the logarithm of an unbiased estimate of p(shown)
+    exact: bool  # the draws and `log_shown`: where all that is shown comes first
+    effective: float  # different fillings that there were to draw from, by their weights: 1 / sum of squares
 
 
 class PictureModel:
@@ -117,27 +126,73 @@ class PictureModel:
         blind = isinstance(self.model, Latent) and not self.model.backbone.looks_back
         return GREEDY if blind else sampler.Choice()
 
+    @property
+    def lines(self) -> str:
+        """What the model draws one after the other: rows or columns."""
+        return "rows" if self.palette.order in ("down", "up") else "columns"
+
+    def hidden(self, lines: int) -> np.ndarray:
+        """Which pixels are hidden where the first `lines` rows or columns, in the model's order, are shown: (H, W)."""
+        return self.palette.unscan(np.arange(self.length) >= lines * self.palette.lines[1])
+
     def complete(
         self,
         tokens: Tensor,
-        rows: int,
+        lines: int,
         *,
         count: int = 1,
         seed: int = 0,
         how: sampler.Choice | None = None,
         tell: Tell | None = None,
     ) -> Tensor:
-        """Pictures (N, L) with their top `rows` rows of pixels kept and the rest drawn, `count` times: (N, count, L).
+        """Pictures (N, L) with their first `lines` lines kept and the rest drawn, `count` times: (N, count, L).
 
-        Draws from p(x_hidden | x_shown) exactly, for it goes pixel by pixel in the order of the model. Raises
-        InputError for a model with codes, whose p(z | x_shown) is not known, and for rows that hide nothing.
+        Lines are rows or columns, and the first are on the side that the order of the model begins with. Draws from
+        p(x_hidden | x_shown) exactly, for it goes pixel by pixel in that order. Raises InputError for a model with
+        codes, whose p(z | x_shown) is not known, and for lines that hide nothing.
         """
         self._raster()
-        require(0 <= rows < self.height, "rows", rows, f"0 to {self.height - 1} rows, so that something is hidden")
+        most, each = self.palette.lines
+        require(0 <= lines < most, "lines", lines, f"0 to {most - 1} {self.lines}, so that something is hidden")
         require(1 <= count <= 10_000, "count", count, "1 to 10,000 completions")
-        shown = tokens[:, : rows * self.width].repeat_interleave(count, 0)
+        shown = tokens[:, : lines * each].repeat_interleave(count, 0)
         made = self._drawn(len(shown), lambda first, rows: None, shown, how or sampler.Choice(), seed, tell)
         return made.view(len(tokens), count, self.length)
+
+    def inpaint(
+        self,
+        picture: Tensor,
+        hidden: np.ndarray,
+        *,
+        count: int = 1,
+        particles: int = 64,
+        seed: int = 0,
+        first: int = 0,
+        tell: Tell | None = None,
+    ) -> Inpainted:
+        """A picture (L,) with the pixels drawn where `hidden` (H, W) is True, `count` times.
+
+        By sequential Monte Carlo (`textgen.smc`): the model goes in its own order, so it cannot know what is shown
+        later; `particles` drawings are weighted by it instead, and completions tend to draws from
+        p(x_hidden | x_shown) as these become many. Where all that is shown comes first they are such draws, by one
+        particle each. `first` numbers the picture among several that are to have different random numbers. Raises
+        InputError for a model with codes, for a mask of another shape, and where nothing is hidden.
+        """
+        backbone = self._raster().backbone
+        require(1 <= count <= 10_000, "count", count, "1 to 10,000 completions")
+        require(1 <= particles <= 100_000, "particles", particles, "1 to 100,000")
+        hidden = np.asarray(hidden, bool)
+        if hidden.shape != (self.height, self.width):
+            raise InputError(
+                f"the mask has {' x '.join(map(str, hidden.shape))} pixels (height x width); "
+                f"the pictures have {self.height} x {self.width}"
+            )
+        if not hidden.any():
+            raise InputError("nothing is hidden: there is nothing to draw")
+        places = torch.from_numpy(self.palette.scan(hidden))
+        own = first * (max(particles, count) + 1)
+        found = smc.fill(backbone, picture, places, count=count, particles=particles, seed=seed, first=own, tell=tell)
+        return Inpainted(found.tokens, found.log_shown, found.exact, found.effective)
 
     def _raster(self) -> Autoregressive:
         if not isinstance(self.model, Autoregressive):
@@ -145,9 +200,9 @@ class PictureModel:
         return self.model
 
     @torch.inference_mode()
-    def hidden_nll(self, tokens: Tensor, rows: int) -> Tensor:
-        """-log p(all but the top `rows` rows | those), nats per picture (N,), exact. InputError as for `complete`."""
-        hidden = torch.arange(self.length, device=tokens.device) >= rows * self.width
+    def hidden_nll(self, tokens: Tensor, lines: int) -> Tensor:
+        """-log p(all but the first `lines` | those), nats per picture (N,), exact. InputError as for `complete`."""
+        hidden = torch.arange(self.length, device=tokens.device) >= lines * self.palette.lines[1]
         backbone = self._raster().backbone
         return torch.cat([backbone.nll(some, hidden.expand_as(some)).double() for some in tokens.split(AT_ONCE)])
 

@@ -19,11 +19,11 @@ ACTIVE = 0.1  # nats of rate, on average over pictures, from which a code counts
 
 
 def corpus_of(model: PictureModel, folder: Path) -> Corpus:
-    """The corpus in a folder. Raises InputError if it has another palette or size than the model."""
+    """The corpus in a folder. Raises InputError if it has another palette, size or order than the model."""
     corpus = Corpus.open(folder)
     if corpus.codec.to_dict() != model.palette.to_dict():
         raise InputError(
-            f"{folder} has another palette or size than {model.opened.name}: build it with codec_from=MODEL"
+            f"{folder} has another palette, size or order than {model.opened.name}: build it with codec_from=MODEL"
         )
     return corpus
 
@@ -40,7 +40,7 @@ def measure(
 ) -> Figures:
     """Figures of a model on `rows` pictures of a split, drawn by `seed` (0: all).
 
-    Raises InputError if the corpus has another palette or size than the model: likelihoods would not compare.
+    Raises InputError if the corpus has another palette, size or order than the model: likelihoods would not compare.
     """
     found = corpus_of(model, folder).rows(split)
     count = len(found)

@@ -181,7 +181,7 @@ def measure(
     whether drawn ones are nearer (a test of data copying in the spirit of Meehan et al. 2020). The gap is the NLL of
     `split` minus that of train in nats per pixel, on `rows` pictures of each, drawn by `seed` (0: all); exact, or for
     a model with codes the importance-weighted bound of `samples` codes. Views of training pictures are left out of it
-    all. Raises InputError if the corpus has another palette or size than the model.
+    all. Raises InputError if the corpus has another palette, size or order than the model.
     """
     from scipy.stats import mannwhitneyu
 
@@ -192,13 +192,11 @@ def measure(
     corpus = corpus_of(model, folder)
     known, held = originals(corpus), corpus.rows(split).pad(np.arange(len(corpus.rows(split))))
     drawn = model.sample(count, seed=seed, how=how, tell=lambda done, of: tell("drawing", done, of)).cpu().numpy()
-    size = (-1, model.height, model.width)
-    groups = shades(model.palette, known.reshape(size), near)
-    among = groups[known].reshape(size)
-    of_drawn = nearest(
-        groups[drawn].reshape(size), among, shift=shift, tell=lambda done, of: tell("comparing", done, of)
-    )
-    of_held = nearest(groups[held].reshape(size), among, shift=shift)
+    unscan = model.palette.unscan
+    groups = shades(model.palette, unscan(known), near)
+    among = groups[unscan(known)]
+    of_drawn = nearest(groups[unscan(drawn)], among, shift=shift, tell=lambda done, of: tell("comparing", done, of))
+    of_held = nearest(groups[unscan(held)], among, shift=shift)
     share = float((of_drawn.jaccard > bars.above).mean())
     what = "Jaccard index"
     figures = _spread("drawn", of_drawn.jaccard, bars.above, what)

@@ -1,4 +1,7 @@
-"""Raster order: a picture of H x W pixels as a row of L = H W tokens, line by line, each from left to right."""
+"""Raster order: a picture of H x W pixels as a row of L = H W tokens, line by line, each from left to right.
+
+That is how models see pictures; a palette whose order is not `down` turned or mirrored them before.
+"""
 
 from __future__ import annotations
 

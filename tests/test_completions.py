@@ -97,7 +97,7 @@ def test_what_knows_the_truth_scores_best_and_all_background_worst(run, corpus, 
 
 def test_the_command_says_how_much_is_shown(run, corpus, capsys):
     assert cli.main(["evaluate", str(corpus), "--model", str(run), "--keep", "0.4", "-n", "2", "--rows", "3"]) == 0
-    assert "3 pictures, 2 of 5 rows shown" in capsys.readouterr().out
+    assert "3 pictures, the top 2 of 5 rows shown" in capsys.readouterr().out
     assert cli.main(["evaluate", str(corpus), "--model", str(run), "--keep", "0.4", "--json"]) == 0
     assert {one["name"] for one in json.loads(capsys.readouterr().out)["figures"]} >= {"foreground IoU, likeliest"}
 
@@ -105,7 +105,7 @@ def test_the_command_says_how_much_is_shown(run, corpus, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--keep", "1"], "--keep 1: expected a share of the rows"),
+        (["--keep", "1"], "--keep 1: expected a share of the lines"),
         (["--keep", "0.5", "-n", "0"], "-n 0: expected 1"),
         (["-n", "3"], "completions are judged with --keep X"),
         (["--keep", "0.5", "--split", "tset"], "did you mean 'test'"),

@@ -11,10 +11,13 @@ import pytest
 import torch
 from PIL import Image
 
+import small
 from corpora.build import build
 from corpora.corpus import Corpus
 from corpora.errors import InputError
+from corpora.palette import Palette
 from imagegen import PictureModel, cli, training
+from textgen import config, opening, smc
 from textgen.sampler import Choice
 from textgen.screen import Screen
 
@@ -94,6 +97,169 @@ def test_completions_keep_what_is_shown_and_cost_what_bayes_says(runs, corpus, r
     assert torch.allclose(model.hidden_nll(tokens, rows) + top, model.nll(tokens), atol=1e-4)
 
 
+# Orders and masks
+
+ORDERS = ["down", "up", "right", "left"]
+RASTER = sorted(set(training.kinds()) - {"vae", "pixelvae", "autoencoder"})
+
+
+def untrained(kind: str, order: str) -> PictureModel:
+    """A model of pictures of HEIGHT x WIDTH in three colours, as it is before any training."""
+    codec = Palette(COLOURS.tolist(), HEIGHT, WIDTH, order=order)
+    sizes = {"channels": 8, "layers": 2, "width": 16, "heads": 2, "embedding": 8}
+    known = config.recipe("lm", {"backbone": kind}, package="imagegen")[0].settings()
+    chosen = {"backbone": kind, **{key: value for key, value in sizes.items() if key in known}}
+    recipe = config.recipe("lm", chosen, package="imagegen")[0]
+    torch.manual_seed(0)
+    model = small.louder(config.build(recipe, opening.vocabulary(codec))).eval()
+    facts = {"recipe": recipe.to_dict(), "length": HEIGHT * WIDTH}
+    return PictureModel(opening.Opened(model, codec, recipe, HEIGHT * WIDTH, facts, Path("untrained")))
+
+
+def some_pictures(count: int) -> np.ndarray:
+    return COLOURS[np.random.default_rng(3).integers(0, 3, (count, HEIGHT, WIDTH))]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("kind", RASTER)
+def test_what_is_hidden_is_the_far_side_and_says_nothing(kind, order):
+    """For every order: completions keep what is shown, and the first hidden pixel hangs on that alone."""
+    model = untrained(kind, order)
+    given = some_pictures(3)
+    for lines in (1, 3):
+        hidden = np.ones((HEIGHT, WIDTH), bool)
+        shown = {"down": np.s_[:lines], "up": np.s_[-lines:], "right": np.s_[:, :lines], "left": np.s_[:, -lines:]}
+        hidden[shown[order]] = False
+        assert (model.hidden(lines) == hidden).all()
+        tokens = model.tokens(list(given))
+        made = model.complete(tokens, lines, count=2, seed=1)
+        for number, drawn in enumerate(made):
+            for picture in model.pictures(drawn):
+                assert (picture[~hidden] == given[number][~hidden]).all()
+                assert (picture[hidden] != given[number][hidden]).any()
+        others, first = given.copy(), int((~hidden).sum())
+        others[:, hidden] = COLOURS[1]
+        changed = given.copy()
+        row, column = {"down": (0, -1), "up": (-1, 0), "right": (0, 0), "left": (0, -1)}[order]
+        changed[:, row, column] = np.where(given[:, row, column] == COLOURS[0], COLOURS[1], COLOURS[0])
+        with torch.no_grad():
+            wanted, same, other = (
+                model.model.backbone(model.tokens(list(some)))[:, first] for some in (given, others, changed)
+            )
+        assert torch.allclose(same, wanted, atol=1e-6)
+        assert not torch.allclose(other, wanted, atol=1e-6)
+        top = model.inpaint(tokens[0], hidden, count=2, particles=1)
+        assert top.exact
+        assert top.log_shown == pytest.approx(
+            float(model.hidden_nll(tokens[:1], lines) - model.nll(tokens[:1])), abs=1e-4
+        )
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("kind", RASTER)
+def test_any_pixels_can_be_hidden_and_the_others_stay(kind, order):
+    model = untrained(kind, order)
+    given = some_pictures(1)[0]
+    hidden = np.zeros((HEIGHT, WIDTH), bool)
+    hidden[1:4, 1:3] = hidden[-1, -1] = hidden[0, 0] = True
+    (picture,) = model.tokens([given])
+    found = model.inpaint(picture, hidden, count=5, particles=8, seed=2)
+    drawn = np.stack(model.pictures(found.tokens))
+    assert not found.exact and 1 <= found.effective <= 8
+    assert (drawn[:, ~hidden] == given[~hidden]).all()
+    assert (drawn[:, hidden] != given[hidden]).any()
+    again, another = (model.inpaint(picture, hidden, count=5, particles=8, seed=2, first=first) for first in (0, 1))
+    assert torch.equal(found.tokens, again.tokens)
+    assert found.log_shown == again.log_shown != another.log_shown
+
+
+def test_a_mask_that_makes_no_sense_is_refused(runs, corpus):
+    model = PictureModel.from_pretrained(runs["pixelcnn"])
+    (picture, *_) = held_out(corpus, model)
+    with pytest.raises(InputError, match=r"the mask has 5 x 6 pixels .*; the pictures have 6 x 5"):
+        model.inpaint(picture, np.ones((WIDTH, HEIGHT), bool))
+    with pytest.raises(InputError, match="nothing is hidden"):
+        model.inpaint(picture, np.zeros((HEIGHT, WIDTH), bool))
+    with pytest.raises(InputError, match="particles=0: expected 1 to"):
+        model.inpaint(picture, np.ones((HEIGHT, WIDTH), bool), particles=0)
+
+
+def save_mask(name: str, hidden: np.ndarray) -> None:
+    Image.fromarray(np.where(hidden, 255, 0).astype(np.uint8)).save(name)
+
+
+def test_a_mask_hides_where_it_is_light(runs, corpus, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    hidden = np.zeros((HEIGHT, WIDTH), bool)
+    hidden[1:3, 2:] = hidden[5, 0] = True
+    save_mask("mask.png", hidden)
+    model = PictureModel.from_pretrained(runs["pixelcnn"])
+    words = [
+        "complete",
+        f"{corpus}@test:0",
+        f"{corpus}@test:1",
+        "-n",
+        3,
+        "--particles",
+        16,
+        "--model",
+        runs["pixelcnn"],
+    ]
+    code, out, _ = said(capsys, *words, "--mask", "mask.png", "--json", "--scale", 1)
+    assert code == 0
+    facts = json.loads(out)
+    again = json.loads(said(capsys, *words, "--hide", "1:3,2:5", "--hide", "5:6,0:1", "--json", "--scale", 1)[1])
+    assert facts["tokens"] == again["tokens"]
+    assert (facts["hidden"], facts["exact"], facts["particles"]) == (7, False, 16)
+    truth = held_out(corpus, model)
+    kept = torch.from_numpy(~model.palette.scan(hidden))
+    for row in range(2):
+        found = model.inpaint(truth[row], hidden, count=3, particles=16, first=row)
+        assert facts["tokens"][row] == found.tokens.tolist()
+        assert facts["log p(shown), nats"][row] == pytest.approx(found.log_shown, abs=1e-6)
+        assert (found.tokens[:, kept] == truth[row, kept]).all()
+        assert facts["different completions"][row] == len({tuple(some) for some in facts["tokens"][row]})
+    with Image.open(facts["out"]) as picture:
+        assert picture.size == (1 + 5 * (WIDTH + 1), 1 + 2 * (HEIGHT + 1))
+        blank = np.array(picture.convert("RGBA"))[1 : 1 + HEIGHT, 1 : 1 + WIDTH]
+    whole = model.pictures(truth[:1])[0]
+    assert (blank[~hidden] == whole[~hidden]).all()
+    assert (blank[hidden] == (160, 160, 160, 255)).all()
+    code, out, _ = said(capsys, *words, "--mask", "mask.png")
+    assert code == 0 and "7 of 30 pixels hidden; 16 particles" in out and "of 3 completions differ" in out
+    code, out, _ = said(capsys, *words, "--hide", "3:6,0:5")
+    assert code == 0 and "15 of 30 pixels hidden; what is shown comes first: all exact" in out
+
+
+def test_an_estimate_that_is_certainly_too_low_is_said_to_be(capsys, runs, corpus, tmp_path, monkeypatch):
+    """p(shown) is no less than p(picture), which is known."""
+    monkeypatch.chdir(tmp_path)
+    words = ["complete", f"{corpus}@test:0", "--hide", "0:3,0:5", "--model", runs["pixelcnn"]]
+    assert "take more --particles" not in said(capsys, *words)[1]
+    fill = smc.fill
+    monkeypatch.setattr(smc, "fill", lambda *given, **options: fill(*given, **options)._replace(log_shown=-1000.0))
+    assert "p(shown) cannot be below p(picture): take more --particles" in said(capsys, *words)[1]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_model_says_which_side_it_shows_and_draws_from_there(order, corpus, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    untrained("pixelcnn", order).save_pretrained(tmp_path / "model")
+    words = {"down": "top 3 of 6 rows", "up": "bottom 3 of 6 rows", "right": "left 2 of 5 columns"}
+    words["left"] = "right 2 of 5 columns"
+    code, out, _ = said(capsys, "complete", f"{corpus}@test:0", "--model", "model")
+    assert code == 0 and f"the {words[order]} shown;" in out
+    code, out, _ = said(capsys, "animate", "-n", 1, "--every", 10, "--model", "model", "--scale", 1, "--json")
+    with Image.open(json.loads(out)["out"]) as gif:
+        gif.seek(1)
+        drawn = np.array(gif.convert("RGB"))[1 : 1 + HEIGHT, 1 : 1 + WIDTH].astype(int)
+    whole = PictureModel.from_pretrained("model")
+    (picture,) = whole.pictures(whole.sample(1))
+    done = whole.palette.unscan(np.arange(HEIGHT * WIDTH) < 10)
+    assert (drawn[done] == picture[done][:, :3]).all()
+    assert (drawn[~done].min(1) > 230).all()  # the board of light greys
+
+
 def test_codes_interpolate_and_traverse(runs, corpus):
     model = PictureModel.from_pretrained(runs["vae"])
     tokens = held_out(corpus, model)
@@ -166,6 +332,26 @@ def test_a_picture_file_is_taken_in_the_palette(runs, capsys, tmp_path, monkeypa
     [
         (["complete", "{corpus}@test:0", "--model", "{vae}"], "goes pixel by pixel"),
         (["complete", "{corpus}@test:0", "--keep", "1.5", "--model", "{pixelcnn}"], "--keep 1.5: expected a share"),
+        (
+            ["complete", "{corpus}@test:0", "--keep", "0.5", "--hide", "0:1,0:1", "--model", "{pixelcnn}"],
+            "leave out one",
+        ),
+        (["complete", "{corpus}@test:0", "--particles", "9", "--model", "{pixelcnn}"], "is for --mask and --hide"),
+        (["complete", "{corpus}@test:0", "--mask", "big.png", "--model", "{pixelcnn}"], "--mask big.png: 9 x 9 pixels"),
+        (["complete", "{corpus}@test:0", "--mask", "dark.png", "--model", "{pixelcnn}"], "no pixel is light"),
+        (["complete", "{corpus}@test:0", "--mask", "no.png", "--model", "{pixelcnn}"], "no.png: no such file"),
+        (["complete", "{corpus}@test:0", "--hide", "0:9,0:5", "--model", "{pixelcnn}"], "--hide '0:9,0:5': expected"),
+        (["complete", "{corpus}@test:0", "--hide", "2:2,0:5", "--model", "{pixelcnn}"], "--hide '2:2,0:5': expected"),
+        (["complete", "{corpus}@test:0", "--hide", "top", "--model", "{pixelcnn}"], "--hide 'top': expected rows and"),
+        (["complete", "{corpus}@test:0", "--hide", "0:1,0:1", "--model", "{vae}"], "goes pixel by pixel"),
+        (
+            ["complete", "{corpus}@test:0", "--hide", "0:1,0:1", "--particles", "0", "--model", "{pixelcnn}"],
+            "expected 1",
+        ),
+        (
+            ["complete", "{corpus}@test:0", "--hide", "0:1,0:1", "--temperature", "0.5", "--model", "{pixelcnn}"],
+            "leave out --temperature",
+        ),
         (["complete", "{corpus}@test:999", "--model", "{pixelcnn}"], "test has rows 0 to"),
         (["complete", "absent.png", "--model", "{pixelcnn}"], "absent.png"),
         (["complete", "big.png", "--model", "{pixelcnn}"], "9 x 9 pixels (height x width); this model draws 6 x 5"),
@@ -175,7 +361,7 @@ def test_a_picture_file_is_taken_in_the_palette(runs, capsys, tmp_path, monkeypa
         (["sample", "--model", "english-fiction"], "is a model of text"),
         (["sample", "-n", "0", "--model", "{pixelcnn}"], "-n 0: expected 1"),
         (["sample", "--out", "no/where.png", "--model", "{vae}"], "no/where.png"),
-        (["evaluate", "{other}", "--model", "{vae}"], "another palette or size"),
+        (["evaluate", "{other}", "--model", "{vae}"], "another palette, size or order"),
         (["train"], "nothing to train on"),
         (["train", "toy"], "this is text; train on it with textgen train"),
         (["train", "{corpus}", "--model", "pixelcn"], "did you mean 'pixelcnn'"),
@@ -185,6 +371,7 @@ def test_a_picture_file_is_taken_in_the_palette(runs, capsys, tmp_path, monkeypa
 def test_bad_input_is_one_line_and_exit_code_2(words, message, runs, corpus, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Image.new("RGB", (9, 9)).save("big.png")
+    save_mask("dark.png", np.zeros((HEIGHT, WIDTH), bool))
     if "{other}" in words:
         build(["sprites"], tmp_path / "other", words={"count": "20"})
     names = {"corpus": corpus, "other": tmp_path / "other", **runs}

@@ -168,6 +168,6 @@ def test_bad_input_is_one_line(words, message, corpus, runs, capsys, tmp_path, m
 
 def test_a_corpus_with_other_colours_is_refused(runs, tmp_path):
     build(["sprites"], tmp_path / "other", words={"count": "20"})
-    with pytest.raises(InputError, match="another palette or size"):
+    with pytest.raises(InputError, match="another palette, size or order"):
         novelty.measure(cli._model(cli.parser().parse_args(["novelty", "x", "--model", str(runs["fresh"])])),
                         tmp_path / "other")  # fmt: skip

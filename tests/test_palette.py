@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from corpora import codec as codecs
 from corpora import palette
 from corpora.errors import InputError
-from corpora.palette import Palette, build_palette, distortion, lab_of, on_white, read_palette, rgb_of
+from corpora.palette import ORDERS, Palette, build_palette, distortion, lab_of, on_white, read_palette, rgb_of
 
 CLEAR = (0, 0, 0, 0)
 RED, GREEN, BLUE = (255, 0, 0, 255), (0, 255, 0, 255), (0, 0, 255, 255)
@@ -62,7 +62,10 @@ def palettes(draw) -> Palette:
     rgb = draw(st.lists(st.tuples(byte, byte, byte), min_size=2, max_size=12, unique=True))
     colours = [(*one, 255) for one in rgb]
     return Palette(
-        [CLEAR, *colours] if draw(st.booleans()) else colours, draw(st.integers(1, 5)), draw(st.integers(1, 5))
+        [CLEAR, *colours] if draw(st.booleans()) else colours,
+        draw(st.integers(1, 5)),
+        draw(st.integers(1, 5)),
+        order=draw(st.sampled_from(sorted(ORDERS))),
     )
 
 
@@ -84,7 +87,35 @@ def test_a_palette_survives_json(codec):
     again = codecs.from_dict(json.loads(json.dumps(codec.to_dict())))
     assert isinstance(again, Palette)
     assert again.to_dict() == codec.to_dict()
+    assert again.order == codec.order
     assert (again.pad, again.stop, again.blank, again.measures) == (None, None, None, ())
+
+
+@pytest.mark.parametrize(
+    ("order", "lines", "pixels"),
+    [
+        ("down", (2, 3), [0, 1, 2, 3, 4, 5]),
+        ("up", (2, 3), [3, 4, 5, 0, 1, 2]),
+        ("right", (3, 2), [0, 3, 1, 4, 2, 5]),
+        ("left", (3, 2), [2, 5, 1, 4, 0, 3]),
+    ],
+)
+def test_an_order_says_which_pixel_each_token_is(order, lines, pixels):
+    colours = [(n, n, n, 255) for n in range(0, 240, 40)]
+    codec = Palette(colours, 2, 3, order=order)
+    picture = np.array(colours, np.uint8).reshape(2, 3, 4)
+    assert (codec.lines, codec.encode_picture(picture)) == (lines, pixels)
+    assert (codec.decode_picture(pixels) == picture).all()
+    assert codec.scan(np.arange(6).reshape(2, 3)).tolist() == pixels
+    assert codec.unscan(codec.scan(np.arange(12).reshape(2, 2, 3))).tolist() == np.arange(12).reshape(2, 2, 3).tolist()
+
+
+def test_a_palette_from_before_there_were_orders_goes_down():
+    old = Palette([RED, GREEN], 2, 3).to_dict()
+    assert "order" not in old
+    assert codecs.from_dict(old).to_dict() == old
+    assert codecs.from_dict(old | {"order": "down"}).to_dict() == old
+    assert codecs.from_dict(old | {"order": "left"}).to_dict() == old | {"order": "left"}
 
 
 def test_a_pixel_gets_the_nearest_colour_in_lab():
@@ -143,6 +174,8 @@ def test_pictures_and_tokens_that_do_not_fit():
         ({"width": 10**9}, "each side should have 1 to 1,024"),
         ({"width": "2"}, "the codec's 'width' is '2': expected int"),
         ({"height": True}, "the codec's 'height' is True: expected int"),
+        ({"order": "across"}, "no order 'across': choose from down, left, right, up"),
+        ({"order": 1}, "the codec's 'order' is 1: expected str"),
         ({"notes": [1]}, "the codec's 'notes' should be a list"),
         ({"codec": "palettes"}, "no codec 'palettes': did you mean 'palette'"),
     ],

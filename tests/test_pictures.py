@@ -286,9 +286,31 @@ def test_colours_that_are_given(tmp_path):
     assert refused(made, tmp_path, [pixels(0)], palette_file=str(path)).startswith(f"{path}: line 2: '0 250': expected")
 
 
+@pytest.mark.parametrize("order", ["down", "up", "right", "left"])
+def test_an_order_moves_tokens_and_not_pictures(order, tmp_path):
+    some = [pixels(n) for n in range(20)]
+    plain = made(tmp_path, some, **NO_SHARES)
+    Path(tmp_path / "c").rename(tmp_path / "first")
+    corpus = made(tmp_path, some, order=order, **NO_SHARES)
+    rows = corpus.rows("train")
+    assert corpus.codec.order == order
+    assert all((rows.picture(n) == plain.rows("train").picture(n)).all() for n in range(20))
+    turned = {"down": lambda p: p, "up": lambda p: p[::-1], "right": lambda p: p.swapaxes(0, 1)}
+    turned["left"] = lambda p: p[:, ::-1].swapaxes(0, 1)
+    wanted = [plain.codec.encode_picture(one) for one in some]
+    wanted = [turned[order](np.array(one).reshape(6, 5)).reshape(-1).tolist() for one in wanted]
+    assert rows.pad(range(20)).tolist() == wanted
+    assert (corpus.fingerprint == plain.fingerprint) == (order == "down")
+    again = made(tmp_path, some, codec_from=str(tmp_path / "first"), order=order, **NO_SHARES)
+    assert again.rows("train").pad(range(20)).tolist() == wanted
+    Path(tmp_path / "c").rename(tmp_path / "second")
+    assert made(tmp_path, some, codec_from=str(tmp_path / "second"), **NO_SHARES).codec.order == order
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        ({"order": "across"}, "no order 'across': choose from down, left, right, up"),
         ({"size": "0x5"}, "size=0x5: expected HEIGHTxWIDTH, each from 1 to 1,024 pixels, such as 20x20"),
         ({"size": "20"}, "size=20: expected HEIGHTxWIDTH"),
         ({"tile": "5x2000"}, "tile=5x2000: expected HEIGHTxWIDTH"),
@@ -596,10 +618,14 @@ def test_build_and_show(tmp_path, capsys, monkeypatch):
     ]  # fmt: skip
     facts = json.loads(call(capsys, "show", "c", "--json")[1])
     assert facts["palette"]["height"] == 6
+    assert facts["palette"]["order"] == "down"
     assert facts["splits"]["train"] == {"rows": 10, "tokens": 300, "longest": 30}
     code, out, err = call(capsys, "build", "sprites", "count=30", "colours=6", "--out", "s", "--json")
     assert json.loads(out)["codec"] == {"name": "palette", "vocab_size": 6}
-    assert "one of them transparent, pictures of 16x16" in call(capsys, "show", "s")[1]
+    assert "one of them transparent, pictures of 16x16\n" in call(capsys, "show", "s")[1]
+    assert (
+        "pictures of 16x16, order left\n" in call(capsys, "build", "sprites", "count=30", "order=left", "--out", "l")[1]
+    )
     assert "Delta E (CIE76) mean" in call(capsys, "show", "s")[1]
     held = ("--valid", "icons/kind1", "--test", "icons/kind1/3.png", "--out", "h")
     assert "removed   1 of valid that stand in another split" in call(capsys, "build", "icons/kind0", *held)[1]

@@ -25,8 +25,9 @@ class Shared(NamedTuple):
 class Vocabulary(NamedTuple):
     """What a model must know of a codec: how many tokens there are, and which are special (None: there is none).
 
-    Where a row of tokens is a picture in raster order, `shape` is its rows and columns, and `colours` the CIE Lab
-    colour of each token (lightness 0 to 100), if it is known.
+    Where a row of tokens is a picture line by line, `shape` is how many lines there are and the pixels in each (rows
+    and columns; columns and rows for a palette that goes column by column), and `colours` the CIE Lab colour of each
+    token (lightness 0 to 100), if it is known.
     """
 
     size: int
@@ -41,7 +42,8 @@ class Vocabulary(NamedTuple):
         return torch.ones_like(tokens, dtype=torch.bool) if self.pad is None else tokens != self.pad
 
     def picture(self, part: str) -> tuple[int, int]:
-        """Rows and columns of the picture that a row is. Raises InputError where `part`, which needs one, has none."""
+        """Lines of the picture that a row is, and pixels in each. Raises InputError where `part`, which needs it, has
+        none."""
         if self.shape is None:
             raise InputError(f"{part} is for pictures: this corpus has none; choose a part for text, such as lstm")
         return self.shape

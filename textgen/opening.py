@@ -143,7 +143,7 @@ def vocabulary(codec: Codec) -> Vocabulary:
     """What a model must know of a codec."""
     shape = colours = None
     if isinstance(codec, Palette):
-        shape, colours = (codec.height, codec.width), tuple(tuple(lab) for lab in codec.lab.tolist())
+        shape, colours = codec.lines, tuple(tuple(lab) for lab in codec.lab.tolist())
     return Vocabulary(codec.vocab_size, codec.pad, codec.stop, codec.blank, shape, colours)
 
 
