@@ -10,12 +10,23 @@ from typing import TYPE_CHECKING, Any
 
 from corpora.commands import Parser, run
 from corpora.errors import InputError, quoted
-from textgen.cli import at_least, choice, choice_options, model_options, open_chosen, show, train, train_options
+from textgen.cli import (
+    at_least,
+    choice,
+    choice_options,
+    label_option,
+    model_options,
+    open_chosen,
+    show,
+    train,
+    train_options,
+)
 
 if TYPE_CHECKING:
     import argparse
 
     import numpy as np
+    from torch import Tensor
 
     from imagegen.drawing import PictureModel
 
@@ -90,6 +101,8 @@ def parser() -> Parser:
     moving.add_argument("-n", type=int, default=4, metavar="N", help="how many, side by side (default 4)")
     moving.add_argument("--every", type=int, default=5, metavar="N", help="pixels between two frames (default 5)")
     choice_options(moving)
+    for drawing in (sampling, finishing, again, walking, turning, moving):
+        label_option(drawing)
 
     judging = verb("evaluate", "likelihood in nats and bits per pixel, rate and active units")
     judging.add_argument("data", metavar="CORPUS", help="a folder that `corpora build` made")
@@ -137,8 +150,16 @@ def _model(chosen: argparse.Namespace) -> PictureModel:
     return PictureModel(open_chosen(chosen))
 
 
-def _given(name: str, model: PictureModel) -> np.ndarray:
-    """The picture that an argument names, (H, W, 4)."""
+def _given(chosen: argparse.Namespace, names: Sequence[str], model: PictureModel) -> tuple[Tensor, Tensor]:
+    """The pictures that arguments name, (N, L), and their classes (N,): by --label, or as a corpus labels them."""
+    found = [_named(name) for name in names]
+    own = [label for _, label in found] if model.model.classes is not None else None
+    labels = model.opened.labels(own if chosen.label is None else chosen.label, len(found))
+    return model.tokens([pixels for pixels, _ in found]), labels
+
+
+def _named(name: str) -> tuple[np.ndarray, str | None]:
+    """The picture that an argument names, (H, W, 4), and its label if it has one."""
     folder, at, place = name.rpartition("@")
     split, colon, row = place.partition(":")
     if at and colon and row.isdigit() and Path(folder).is_dir():
@@ -147,10 +168,10 @@ def _given(name: str, model: PictureModel) -> np.ndarray:
         rows = Corpus.open(folder).rows(split)
         if int(row) >= len(rows):
             raise InputError(f"{quoted(name)}: {split} has rows 0 to {len(rows) - 1}")
-        return rows.picture(int(row))
+        return rows.picture(int(row)), rows.label(int(row))
     from corpora.sources import images
 
-    return next(images.read([name], images.Config())).pixels
+    return next(images.read([name], images.Config())).pixels, None
 
 
 def _write(chosen: argparse.Namespace, model: PictureModel, drawn: np.ndarray, facts: dict[str, Any], text: str) -> int:
@@ -175,17 +196,20 @@ def _sample(chosen: argparse.Namespace) -> int:
     with Bar() as bar:
         made = model.sample(
             chosen.n,
+            label=chosen.label,
             seed=chosen.seed,
             how=None if how == Choice() and chosen.temperature is None else how,
             tell=partial(bar.tell, "drawing"),
         )
     drawn = sheet.grid(model.pictures(made))
-    facts = {"seed": chosen.seed, "tokens": made.tolist()}
-    return _write(chosen, model, drawn, facts, f"{chosen.n} pictures, seed {chosen.seed}")
+    facts = {"seed": chosen.seed, "label": chosen.label, "tokens": made.tolist()}
+    text = f"{chosen.n} pictures{f' of {chosen.label}' if chosen.label else ''}, seed {chosen.seed}"
+    return _write(chosen, model, drawn, facts, text)
 
 
 def _complete(chosen: argparse.Namespace) -> int:
     from corpora import sheet
+    from textgen.figures import told
     from textgen.screen import Bar
 
     how = choice(chosen)
@@ -193,12 +217,12 @@ def _complete(chosen: argparse.Namespace) -> int:
         raise InputError(f"--keep {chosen.keep:g}: expected a share of the rows, 0 up to, not including, 1")
     at_least("-n", chosen.n, 1, 1000)
     model = _model(chosen)
-    tokens = model.tokens([_given(name, model) for name in chosen.pictures])
+    tokens, labels = _given(chosen, chosen.pictures, model)
     rows = min(model.height - 1, round(chosen.keep * model.height))
     with Bar() as bar:
         tell = partial(bar.tell, "drawing")
-        made = model.complete(tokens, rows, count=chosen.n, seed=chosen.seed, how=how, tell=tell)
-    nats = model.hidden_nll(tokens, rows)
+        made = model.complete(tokens, rows, label=labels, count=chosen.n, seed=chosen.seed, how=how, tell=tell)
+    nats = model.hidden_nll(tokens, rows, label=labels)
     cells: list[np.ndarray] = []
     for number, whole in enumerate(model.pictures(tokens)):
         shown = whole.copy()
@@ -208,7 +232,8 @@ def _complete(chosen: argparse.Namespace) -> int:
     per_pixel = (nats / hidden).tolist()
     facts = {"seed": chosen.seed, "rows": rows, "nats per hidden pixel": per_pixel, "tokens": made.tolist()}
     each = ", ".join(f"{value:.3f}" for value in per_pixel)
-    text = f"{rows} of {model.height} rows shown; the hidden truth costs {each} nats per pixel (exact)"
+    exactly = "exact" + told(model.model, labels)
+    text = f"{rows} of {model.height} rows shown; the hidden truth costs {each} nats per pixel ({exactly})"
     return _write(chosen, model, sheet.grid(cells, columns=chosen.n + 2), facts, text)
 
 
@@ -216,8 +241,8 @@ def _reconstruct(chosen: argparse.Namespace) -> int:
     from corpora import sheet
 
     model = _model(chosen)
-    tokens = model.tokens([_given(name, model) for name in chosen.pictures])
-    made = model.reconstruct(tokens)
+    tokens, labels = _given(chosen, chosen.pictures, model)
+    made = model.reconstruct(tokens, label=labels)
     same = (made == tokens).double().mean(1)
     drawn = sheet.grid([*model.pictures(tokens), *model.pictures(made)], columns=len(tokens))
     facts = {"same pixels": same.tolist(), "tokens": made.tolist()}
@@ -230,8 +255,8 @@ def _interpolate(chosen: argparse.Namespace) -> int:
 
     at_least("--steps", chosen.steps, 2, 1000)
     model = _model(chosen)
-    start, end = model.tokens([_given(name, model) for name in chosen.pictures])
-    path = model.interpolate(start, end, steps=chosen.steps)
+    (start, end), labels = _given(chosen, chosen.pictures, model)
+    path = model.interpolate(start, end, steps=chosen.steps, label=labels)
     made = model.pictures(path)
     if chosen.gif:
         scale = chosen.scale or sheet.scale_for(model.height, model.width)
@@ -252,8 +277,9 @@ def _traverse(chosen: argparse.Namespace) -> int:
     at_least("--dims", chosen.dims, 1, 2)
     at_least("--steps", chosen.steps, 2, 100)
     model = _model(chosen)
-    picture = model.tokens([_given(chosen.picture, model)])[0]
-    found = model.traverse(picture, dims=chosen.dims, codes=codes, steps=chosen.steps, span=chosen.span)
+    (picture,), labels = _given(chosen, [chosen.picture], model)
+    how = {"dims": chosen.dims, "codes": codes, "steps": chosen.steps, "span": chosen.span}
+    found = model.traverse(picture, label=labels, **how)
     order = sorted(range(len(found.rates)), key=lambda code: -found.rates[code])
     said = "  ".join(f"{code}: {found.rates[code]:.2f}" for code in order)
     turned = " down, ".join(f"code {code}" for code in found.codes) + (" to the right" if found.codes else "")
@@ -270,7 +296,7 @@ def _animate(chosen: argparse.Namespace) -> int:
     at_least("-n", chosen.n, 1, 100)
     at_least("--every", chosen.every, 1, 1_000_000)
     model = _model(chosen)
-    whole = model.pictures(model.sample(chosen.n, seed=chosen.seed, how=how))
+    whole = model.pictures(model.sample(chosen.n, label=chosen.label, seed=chosen.seed, how=how))
     frames = []
     for done in [*range(0, model.length, chosen.every), model.length]:
         seen = []

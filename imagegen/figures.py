@@ -12,7 +12,7 @@ from corpora.corpus import Corpus
 from corpora.errors import InputError
 from imagegen.drawing import AT_ONCE, PictureModel, bits
 from textgen import evaluate
-from textgen.figures import Figure, Figures, mean
+from textgen.figures import Figure, Figures, mean, told
 from textgen.model import Autoregressive, Latent
 
 ACTIVE = 0.1  # nats of rate, on average over pictures, from which a code counts as used
@@ -42,17 +42,19 @@ def measure(
     draw = np.random.default_rng(seed)
     some = np.sort(draw.choice(count, rows, replace=False)) if 0 < rows < count else np.arange(count)
     tokens = torch.from_numpy(found.pad(some)).to(model.device)
+    names = None if model.model.classes is None else [found.label(row) for row in some]
+    labels = model.opened.labels(names, len(some))
     tell = tell or (lambda done, of: None)
     figures: list[Figure] = []
     if isinstance(model.model, Latent):
-        figures += _codes(model, model.model, tokens, samples, seed, tell)
+        figures += _codes(model, model.model, tokens, labels, samples, seed, tell)
     else:
         assert isinstance(model.model, Autoregressive)
         parts = []
-        for part in tokens.split(AT_ONCE):
-            parts.append(evaluate.exact_nll(model.model, part).double())
+        for part, known in zip(tokens.split(AT_ONCE), labels.split(AT_ONCE), strict=True):
+            parts.append(evaluate.exact_nll(model.model, part, known).double())
             tell(sum(map(len, parts)), len(tokens))
-        figures += _per_pixel(model, torch.cat(parts), "exact")
+        figures += _per_pixel(model, torch.cat(parts), "exact" + told(model.model, labels))
     return Figures(model.opened.name, f"{folder.name}, {split} split", len(some), seed, figures, "pictures")
 
 
@@ -67,24 +69,28 @@ def _codes(
     model: PictureModel,
     latent: Latent,
     tokens: torch.Tensor,
+    labels: torch.Tensor,
     samples: int,
     seed: int,
     tell: Callable[[int, int], None],
 ) -> list[Figure]:
     figures: list[Figure] = []
+    given = told(latent, labels)
     if latent.noise:
         parts = []
         for first in range(0, len(tokens), 8):
-            part = tokens[first : first + 8]
-            parts.append(evaluate.bounds(latent, part, samples=samples, seed=seed, first=first, at_once=256))
+            part, known = (rows[first : first + 8] for rows in (tokens, labels))
+            parts.append(
+                evaluate.bounds(latent, part, labels=known, samples=samples, seed=seed, first=first, at_once=256)
+            )
             tell(min(first + 8, len(tokens)), len(tokens))
         found = evaluate.Bounds(*(torch.cat(values) for values in zip(*parts, strict=True)))
-        how = f"importance-weighted bound, K={samples}, prior {latent.prior.title}"
+        prior = f"prior {latent.prior.title}{given}"
         draws = f"{samples} codes from q(z | x) each"
-        figures += _per_pixel(model, found.nll, how)
+        figures += _per_pixel(model, found.nll, f"importance-weighted bound, K={samples}, {prior}")
         figures += [
-            mean("negative ELBO", found.negative_elbo, f"{draws}, prior {latent.prior.title}", "nats per picture"),
-            mean("distortion", found.distortion, draws, "nats per picture"),
+            mean("negative ELBO", found.negative_elbo, f"{draws}, {prior}", "nats per picture"),
+            mean("distortion", found.distortion, draws + given, "nats per picture"),
             mean("rate", found.rate, "exact" if latent.prior.standard else "Monte Carlo", "nats per picture"),
         ]
         rates = model.rates(tokens).mean(0)
@@ -97,6 +103,8 @@ def _codes(
     figures.append(
         Figure("active units", evaluate.active_units(means), f"of {latent.latent}", "variance of the mean above 0.01")
     )
-    again = torch.cat([model.reconstruct(part) for part in tokens.split(256)])
+    pairs = zip(tokens.split(256), labels.split(256), strict=True)
+    again = torch.cat([model.reconstruct(part, label=known) for part, known in pairs])
     same = 100 * (again == tokens).double().mean(1)
-    return [*figures, mean("pixels given back", same, "likeliest colour from the posterior mean", "% of pixels")]
+    how = f"likeliest colour from the posterior mean{given}"
+    return [*figures, mean("pixels given back", same, how, "% of pixels")]

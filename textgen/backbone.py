@@ -26,7 +26,8 @@ class Vocabulary(NamedTuple):
     """What a model must know of a codec: how many tokens there are, and which are special (None: there is none).
 
     Where a row of tokens is a picture in raster order, `shape` is its rows and columns, and `colours` the CIE Lab
-    colour of each token (lightness 0 to 100), if it is known.
+    colour of each token (lightness 0 to 100), if it is known. `labels` are the names of the classes of rows, if there
+    are any: class n is the n-th of them.
     """
 
     size: int
@@ -35,6 +36,7 @@ class Vocabulary(NamedTuple):
     blank: int | None = None
     shape: tuple[int, int] | None = None
     colours: tuple[tuple[float, float, float], ...] | None = None
+    labels: tuple[str, ...] = ()
 
     def mask(self, tokens: Tensor) -> Tensor:
         """True where a token is real, False where it only fills up the row. (B, L) -> (B, L)"""

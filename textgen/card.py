@@ -38,6 +38,8 @@ def card(name: str, facts: Mapping[str, Any], opened: Opened) -> str:
     lines += [f"- {recipe.model}: {weights / 1e6:.2f} M weights, rows of at most {opened.length - 1} tokens"]
     lines += [f"- codec: {opened.codec.name}, vocabulary {opened.codec.vocab_size:,}"]
     lines += [f"- settings: {', '.join(f'`{key}={value}`' for key, value in sorted(recipe.settings().items()))}"]
+    if opened.model.classes is not None:
+        lines += [f"- classes, for `--label`: {', '.join(f'`{label}`' for label in opened.model.vocab.labels)}"]
     prior = facts.get("prior")
     if prior:
         lines += [
