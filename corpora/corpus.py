@@ -30,6 +30,7 @@ class Batch(NamedTuple):
     tokens: np.ndarray  # (B, L) int64: tokens, stop, pads; L is that of the whole batch. Of pictures tokens alone
     rows: np.ndarray  # (B,) int64: which rows of the split they are
     total: int  # rows in the batch over all processes
+    classes: np.ndarray  # (B,) int64: numbers of their labels, as `Rows.classes` gives them
 
 
 class Rows:
@@ -74,6 +75,16 @@ class Rows:
             return None
         number = int(self.labels[self._checked(row)])
         return self.label_names[number] if number >= 0 else None
+
+    def classes(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
+        """The labels of rows as numbers among all label names in alphabetical order, (B,) int64; -1 for none."""
+        return np.full(len(rows), -1) if self.labels is None else self._places[self.labels[np.asarray(rows, np.int64)]]
+
+    @cached_property
+    def _places(self) -> np.ndarray:
+        """Where each label name stands in alphabetical order, and -1 at the end, where -1 finds it."""
+        places = {name: place for place, name in enumerate(sorted(self.label_names))}
+        return np.array([*(places[name] for name in self.label_names), -1])
 
     def pad(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
         """Rows as one array: tokens, stop, pads: (B, L) int64, L the longest with its stop. Of pictures tokens."""
@@ -226,7 +237,7 @@ class Corpus:
         chosen = batches[step - first]
         length = int((rows.offsets[chosen + 1] - rows.offsets[chosen]).max(initial=0)) + rows._stops
         mine = chosen[rank::world]
-        return Batch(rows._pad(mine, length), mine, len(chosen))
+        return Batch(rows._pad(mine, length), mine, len(chosen), rows.classes(mine))
 
 
 def _check_pictures(arrays: store.Arrays, codec: Palette, what: str) -> None:

@@ -18,6 +18,7 @@ from textgen.cli import (
     choice_options,
     export,
     export_options,
+    label_option,
     model_options,
     open_chosen,
     say_shipped,
@@ -135,6 +136,8 @@ def parser() -> Parser:
     moving.add_argument("-n", type=int, default=4, metavar="N", help="how many, side by side (default 4)")
     moving.add_argument("--every", type=int, default=5, metavar="N", help="pixels between two frames (default 5)")
     choice_options(moving)
+    for drawing in (sampling, finishing, again, walking, turning, moving):
+        label_option(drawing)
 
     judging = verb("evaluate", "likelihood in nats and bits per pixel, rate and active units; completions", _EVALUATE)
     judging.add_argument("data", metavar="CORPUS", help="a folder that `corpora build` made")
@@ -205,8 +208,16 @@ def _model(chosen: argparse.Namespace) -> PictureModel:
     return PictureModel(open_chosen(chosen))
 
 
-def _given(name: str, model: PictureModel) -> np.ndarray:
-    """The picture that an argument names, (H, W, 4)."""
+def _given(chosen: argparse.Namespace, names: Sequence[str], model: PictureModel) -> tuple[Tensor, Tensor]:
+    """The pictures that arguments name, (N, L), and their classes (N,): by --label, or as a corpus labels them."""
+    found = [_named(name) for name in names]
+    own = [label for _, label in found] if model.model.classes is not None else None
+    labels = model.opened.labels(own if chosen.label is None else chosen.label, len(found))
+    return model.tokens([pixels for pixels, _ in found]), labels
+
+
+def _named(name: str) -> tuple[np.ndarray, str | None]:
+    """The picture that an argument names, (H, W, 4), and its label if it has one."""
     folder, at, place = name.rpartition("@")
     split, colon, row = place.partition(":")
     if at and colon and row.isdigit() and Path(folder).is_dir():
@@ -215,10 +226,10 @@ def _given(name: str, model: PictureModel) -> np.ndarray:
         rows = Corpus.open(folder).rows(split)
         if int(row) >= len(rows):
             raise InputError(f"{quoted(name)}: {split} has rows 0 to {len(rows) - 1}")
-        return rows.picture(int(row))
+        return rows.picture(int(row)), rows.label(int(row))
     from corpora.sources import images
 
-    return next(images.read([name], images.Config())).pixels
+    return next(images.read([name], images.Config())).pixels, None
 
 
 def _write(chosen: argparse.Namespace, model: PictureModel, drawn: np.ndarray, facts: dict[str, Any], text: str) -> int:
@@ -243,19 +254,22 @@ def _sample(chosen: argparse.Namespace) -> int:
     with Bar() as bar:
         made = model.sample(
             chosen.n,
+            label=chosen.label,
             seed=chosen.seed,
             how=None if how == Choice() and chosen.temperature is None else how,
             tell=partial(bar.tell, "drawing"),
         )
     drawn = sheet.grid(model.pictures(made))
-    facts = {"seed": chosen.seed, "tokens": made.tolist()}
-    return _write(chosen, model, drawn, facts, f"{chosen.n} pictures, seed {chosen.seed}")
+    facts = {"seed": chosen.seed, "label": chosen.label, "tokens": made.tolist()}
+    text = f"{chosen.n} pictures{f' of {chosen.label}' if chosen.label else ''}, seed {chosen.seed}"
+    return _write(chosen, model, drawn, facts, text)
 
 
 def _complete(chosen: argparse.Namespace) -> int:
     if chosen.mask is not None or chosen.hide is not None:
         return _inpaint(chosen)
     from corpora.palette import ORDERS
+    from textgen.figures import told
     from textgen.screen import Bar
 
     how = choice(chosen)
@@ -264,17 +278,17 @@ def _complete(chosen: argparse.Namespace) -> int:
         raise InputError("--particles is for --mask and --hide: without them what is drawn is exact")
     at_least("-n", chosen.n, 1, 1000)
     model = _model(chosen)
-    tokens = model.tokens([_given(name, model) for name in chosen.pictures])
+    tokens, labels = _given(chosen, chosen.pictures, model)
     most, lines = model.palette.lines[0], _shown(keep, model)
     with Bar() as bar:
         tell = partial(bar.tell, "drawing")
-        made = model.complete(tokens, lines, count=chosen.n, seed=chosen.seed, how=how, tell=tell)
+        made = model.complete(tokens, lines, label=labels, count=chosen.n, seed=chosen.seed, how=how, tell=tell)
     hidden = model.hidden(lines)
-    per_pixel = (model.hidden_nll(tokens, lines) / int(hidden.sum())).tolist()
+    per_pixel = (model.hidden_nll(tokens, lines, label=labels) / int(hidden.sum())).tolist()
     side = ORDERS[model.palette.order]
     facts = {"seed": chosen.seed, "shown": {"side": side, model.lines: lines}, "nats per hidden pixel": per_pixel}
-    each = ", ".join(f"{value:.3f}" for value in per_pixel)
-    text = f"the {side} {lines} of {most} {model.lines} shown; the hidden truth costs {each} nats per pixel (exact)"
+    each, exactly = ", ".join(f"{value:.3f}" for value in per_pixel), "exact" + told(model.model, labels)
+    text = f"the {side} {lines} of {most} {model.lines} shown; the hidden truth costs {each} nats per pixel ({exactly})"
     return _completed(chosen, model, tokens, made, hidden, facts, text)
 
 
@@ -295,16 +309,16 @@ def _inpaint(chosen: argparse.Namespace) -> int:
     at_least("-n", chosen.n, 1, 1000)
     at_least("--particles", particles, 1, 100_000)
     model = _model(chosen)
-    tokens = model.tokens([_given(name, model) for name in chosen.pictures])
+    tokens, labels = _given(chosen, chosen.pictures, model)
     hidden = _hidden(chosen, model)
     found = []
     with Bar() as bar:
         for number, picture in enumerate(tokens):
             tell = partial(bar.tell, f"drawing {number + 1} of {len(tokens)}")
             options: dict[str, Any] = {"count": chosen.n, "particles": particles, "seed": chosen.seed, "tell": tell}
-            found.append(model.inpaint(picture, hidden, first=number, **options))
+            found.append(model.inpaint(picture, hidden, label=labels[number : number + 1], first=number, **options))
     made = torch.stack([one.tokens for one in found])
-    whole = (-model.nll(tokens)).tolist()
+    whole = (-model.nll(tokens, label=labels)).tolist()
     facts: dict[str, Any] = {"seed": chosen.seed, "hidden": int(hidden.sum()), "exact": found[0].exact}
     if not found[0].exact:
         facts["particles"] = particles
@@ -331,7 +345,7 @@ def _hidden(chosen: argparse.Namespace, model: PictureModel) -> np.ndarray:
 
     hidden = np.zeros((model.height, model.width), bool)
     if chosen.mask is not None:
-        mask = _given(chosen.mask, model)
+        mask, _ = _named(chosen.mask)
         if mask.shape[:2] != hidden.shape:
             raise InputError(
                 f"--mask {chosen.mask}: {mask.shape[0]} x {mask.shape[1]} pixels (height x width); "
@@ -395,8 +409,8 @@ def _reconstruct(chosen: argparse.Namespace) -> int:
     from corpora import sheet
 
     model = _model(chosen)
-    tokens = model.tokens([_given(name, model) for name in chosen.pictures])
-    made = model.reconstruct(tokens)
+    tokens, labels = _given(chosen, chosen.pictures, model)
+    made = model.reconstruct(tokens, label=labels)
     same = (made == tokens).double().mean(1)
     drawn = sheet.grid([*model.pictures(tokens), *model.pictures(made)], columns=len(tokens))
     facts = {"same pixels": same.tolist(), "tokens": made.tolist()}
@@ -409,8 +423,8 @@ def _interpolate(chosen: argparse.Namespace) -> int:
 
     at_least("--steps", chosen.steps, 2, 1000)
     model = _model(chosen)
-    start, end = model.tokens([_given(name, model) for name in chosen.pictures])
-    path = model.interpolate(start, end, steps=chosen.steps)
+    (start, end), labels = _given(chosen, chosen.pictures, model)
+    path = model.interpolate(start, end, steps=chosen.steps, label=labels)
     made = model.pictures(path)
     if chosen.gif:
         scale = chosen.scale or sheet.scale_for(model.height, model.width)
@@ -431,8 +445,9 @@ def _traverse(chosen: argparse.Namespace) -> int:
     at_least("--dims", chosen.dims, 1, 2)
     at_least("--steps", chosen.steps, 2, 100)
     model = _model(chosen)
-    picture = model.tokens([_given(chosen.picture, model)])[0]
-    found = model.traverse(picture, dims=chosen.dims, codes=codes, steps=chosen.steps, span=chosen.span)
+    (picture,), labels = _given(chosen, [chosen.picture], model)
+    how = {"dims": chosen.dims, "codes": codes, "steps": chosen.steps, "span": chosen.span}
+    found = model.traverse(picture, label=labels, **how)
     order = sorted(range(len(found.rates)), key=lambda code: -found.rates[code])
     said = "  ".join(f"{code}: {found.rates[code]:.2f}" for code in order)
     turned = " down, ".join(f"code {code}" for code in found.codes) + (" to the right" if found.codes else "")
@@ -451,7 +466,7 @@ def _animate(chosen: argparse.Namespace) -> int:
     at_least("-n", chosen.n, 1, 100)
     at_least("--every", chosen.every, 1, 1_000_000)
     model = _model(chosen)
-    whole = model.pictures(model.sample(chosen.n, seed=chosen.seed, how=how))
+    whole = model.pictures(model.sample(chosen.n, label=chosen.label, seed=chosen.seed, how=how))
     frames = []
     for done in [*range(0, model.length, chosen.every), model.length]:
         hidden = model.palette.unscan(np.arange(model.length) >= done)

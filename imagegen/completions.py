@@ -8,6 +8,7 @@ over red, green and blue. The share of background tells whether a model plays sa
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,9 @@ import torch
 from corpora.palette import ORDERS, on_white
 from corpora.settings import require
 from imagegen.drawing import GREEDY, PictureModel
-from imagegen.figures import corpus_of
+from imagegen.figures import corpus_of, labels_of
 from imagegen.novelty import background, originals
-from textgen.figures import Figure, Figures, mean
+from textgen.figures import Figure, Figures, mean, told
 
 Tell = Callable[[str, int, int], None]  # (what is being done, done, of so many)
 
@@ -51,15 +52,22 @@ def measure(
     some = np.sort(draw.choice(len(found), rows, replace=False)) if 0 < rows < len(found) else np.arange(len(found))
     tokens = torch.from_numpy(found.pad(some)).to(model.device)
     first = shown * each
-    nll = model.hidden_nll(tokens, shown) / (model.length - first)
-    drawn = model.complete(tokens, shown, count=count, seed=seed, tell=lambda done, of: tell("drawing", done, of))
-    greedy = model.complete(tokens, shown, how=GREEDY, tell=lambda done, of: tell("likeliest", done, of))
+    labels = labels_of(model, found, some)
+    nll = model.hidden_nll(tokens, shown, label=labels) / (model.length - first)
+    complete = partial(model.complete, tokens, shown, label=labels)
+    drawn = complete(count=count, seed=seed, tell=lambda done, of: tell("drawing", done, of))
+    greedy = complete(how=GREEDY, tell=lambda done, of: tell("likeliest", done, of))
     paper = background(model.palette, model.palette.unscan(train))
     plain = _plain(tokens.cpu().numpy()[:, :first], train[:, first:], paper)[:, None]
     truth = tokens.cpu().numpy()[:, None, first:]
     colours = on_white(np.array(model.palette.colours, np.uint8)[None])[0, :, :3].astype(np.float64)
     figures = [
-        mean("NLL of the hidden part", nll, "exact, given what is shown", "nats per hidden pixel"),
+        mean(
+            "NLL of the hidden part",
+            nll,
+            f"exact, given what is shown{told(model.model, labels)}",
+            "nats per hidden pixel",
+        ),
         _share("background, truth", truth, paper, "of the hidden pixels"),
     ]
     for name, made, how in (

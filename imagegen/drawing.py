@@ -5,6 +5,8 @@ model = PictureModel.from_pretrained("runs/sprites")
 pictures = model.pictures(model.sample(64))
 
 Pictures are arrays (H, W, 4) of uint8; as tokens they are rows of H x W palette colours in the order of the palette.
+A model with classes is told a picture's by `label`: one for all pictures, or a list of one for each (None: no class
+known).
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from textgen import opening, sampler, smc
 from textgen.draw import normals
 from textgen.evaluate import bounds, exact_nll
 from textgen.model import Autoregressive, Latent
+from textgen.opening import Label
 
 DEFAULT_MODEL = "creatures"
 AT_ONCE = 64  # pictures drawn together
@@ -106,17 +109,25 @@ class PictureModel:
     # ----------------------------------------------------------------------------------------------- drawing
 
     def sample(
-        self, count: int, *, seed: int = 0, how: sampler.Choice | None = None, tell: Tell | None = None
+        self,
+        count: int,
+        *,
+        label: Label = None,
+        seed: int = 0,
+        how: sampler.Choice | None = None,
+        tell: Tell | None = None,
     ) -> Tensor:
         """New pictures, (count, L). Temperature 0 draws the same picture each time, unless codes make them differ.
 
         A model with codes draws each from the prior. What looks back at nothing takes each pixel's likeliest colour
         by default, since colours drawn pixel by pixel without regard to each other are noise; others draw.
+        Raises InputError for a label that the model does not know.
         """
         require(1 <= count <= 1_000_000, "count", count, "1 to 1,000,000 pictures")
+        labels = self.opened.labels(label, count)
 
         def context(first: int, rows: int) -> Tensor | None:
-            return self.model.context(seed, first, rows)
+            return self.model.context(seed, first, rows, labels[first : first + rows])
 
         return self._drawn(count, context, None, self.usual if how is None else how, seed, tell)
 
@@ -140,6 +151,7 @@ class PictureModel:
         tokens: Tensor,
         lines: int,
         *,
+        label: Label = None,
         count: int = 1,
         seed: int = 0,
         how: sampler.Choice | None = None,
@@ -156,7 +168,8 @@ class PictureModel:
         require(0 <= lines < most, "lines", lines, f"0 to {most - 1} {self.lines}, so that something is hidden")
         require(1 <= count <= 10_000, "count", count, "1 to 10,000 completions")
         shown = tokens[:, : lines * each].repeat_interleave(count, 0)
-        made = self._drawn(len(shown), lambda first, rows: None, shown, how or sampler.Choice(), seed, tell)
+        context = self._given(len(shown), self.opened.labels(label, len(tokens)).repeat_interleave(count))
+        made = self._drawn(len(shown), context, shown, how or sampler.Choice(), seed, tell)
         return made.view(len(tokens), count, self.length)
 
     def inpaint(
@@ -164,6 +177,7 @@ class PictureModel:
         picture: Tensor,
         hidden: np.ndarray,
         *,
+        label: Label = None,
         count: int = 1,
         particles: int = 64,
         seed: int = 0,
@@ -191,7 +205,9 @@ class PictureModel:
             raise InputError("nothing is hidden: there is nothing to draw")
         places = torch.from_numpy(self.palette.scan(hidden))
         own = first * (max(particles, count) + 1)
-        found = smc.fill(backbone, picture, places, count=count, particles=particles, seed=seed, first=own, tell=tell)
+        context = self.model.given(1, self.opened.labels(label, 1))
+        sizes = {"count": count, "particles": particles}
+        found = smc.fill(backbone, picture, places, context, **sizes, seed=seed, first=own, tell=tell)
         return Inpainted(found.tokens, found.log_shown, found.exact, found.effective)
 
     def _raster(self) -> Autoregressive:
@@ -200,11 +216,19 @@ class PictureModel:
         return self.model
 
     @torch.inference_mode()
-    def hidden_nll(self, tokens: Tensor, lines: int) -> Tensor:
+    def hidden_nll(self, tokens: Tensor, lines: int, *, label: Label = None) -> Tensor:
         """-log p(all but the first `lines` | those), nats per picture (N,), exact. InputError as for `complete`."""
         hidden = torch.arange(self.length, device=tokens.device) >= lines * self.palette.lines[1]
-        backbone = self._raster().backbone
-        return torch.cat([backbone.nll(some, hidden.expand_as(some)).double() for some in tokens.split(AT_ONCE)])
+        backbone, labels = self._raster().backbone, self.opened.labels(label, len(tokens))
+        parts = zip(tokens.split(AT_ONCE), labels.split(AT_ONCE), strict=True)
+        given = ((some, hidden.expand_as(some), self.model.given(len(some), known)) for some, known in parts)
+        return torch.cat([backbone.nll(*each).double() for each in given])
+
+    def _given(self, rows: int, labels: Tensor, codes: Tensor | None = None) -> Callable[[int, int], Tensor | None]:
+        """What rows first, first + 1, ... of so many are given."""
+        with torch.inference_mode():
+            whole = self.model.given(rows, labels, codes)
+        return lambda first, count: None if whole is None else whole[first : first + count]
 
     def _drawn(
         self,
@@ -248,7 +272,7 @@ class PictureModel:
         noise = normals(seed, 0, *posterior.mean.shape).to(posterior.mean)
         return posterior.mean + posterior.stddev * noise
 
-    def decode(self, codes: Tensor, *, seed: int = 0, how: sampler.Choice | None = None) -> Tensor:
+    def decode(self, codes: Tensor, *, label: Label = None, seed: int = 0, how: sampler.Choice | None = None) -> Tensor:
         """Pictures of codes (N, Z), (N, L). Raises InputError for codes of another shape or not finite."""
         size = self.latent.latent
         if codes.dim() != 2 or codes.shape[1] != size:
@@ -256,22 +280,26 @@ class PictureModel:
         if not bool(torch.isfinite(codes).all()):
             raise InputError("the codes hold NaN or infinity")
         codes = codes.to(self.device, torch.float32)
-
-        def context(first: int, rows: int) -> Tensor:
-            return codes[first : first + rows]
-
+        context = self._given(len(codes), self.opened.labels(label, len(codes)), codes)
         return self._drawn(len(codes), context, None, how or GREEDY, seed, None)
 
-    def reconstruct(self, tokens: Tensor) -> Tensor:
-        """Pictures encoded and decoded again, (N, L)."""
-        return self.decode(self.encode(tokens))
+    def reconstruct(self, tokens: Tensor, *, label: Label = None) -> Tensor:
+        """Pictures encoded and decoded again, (N, L); with another label than their own, into another class."""
+        return self.decode(self.encode(tokens), label=label)
 
-    def interpolate(self, start: Tensor, end: Tensor, *, steps: int = 8) -> Tensor:
-        """The pictures on the straight line between the codes of two (L,), both ends decoded among them, (steps, L)."""
+    def interpolate(self, start: Tensor, end: Tensor, *, steps: int = 8, label: Label = None) -> Tensor:
+        """The pictures on the straight line between the codes of two (L,), both ends decoded among them, (steps, L).
+
+        Where `label` has two, what stands for the class goes from the one to the other too.
+        """
         require(2 <= steps <= 1000, "steps", steps, "2 to 1000 pictures")
         codes = self.encode(torch.stack([start, end]))
         positions = torch.linspace(0, 1, steps, device=codes.device)[:, None]
-        return self.decode(codes[:1] + positions * (codes[1:] - codes[:1]))
+        with torch.inference_mode():
+            ends = self.model.given(2, self.opened.labels(label, 2), codes)
+        assert ends is not None
+        path = ends[:1] + positions * (ends[1:] - ends[:1])
+        return self._drawn(steps, lambda first, rows: path[first : first + rows], None, GREEDY, 0, None)
 
     def rates(self, tokens: Tensor) -> Tensor:
         """KL(q(z_d | x) || N(0, 1)) for each picture and code, nats, (N, Z)."""
@@ -279,7 +307,14 @@ class PictureModel:
             return self.latent.rates(self.latent.posterior(tokens))
 
     def traverse(
-        self, picture: Tensor, *, dims: int = 2, codes: Sequence[int] | None = None, steps: int = 7, span: float = 2.0
+        self,
+        picture: Tensor,
+        *,
+        dims: int = 2,
+        codes: Sequence[int] | None = None,
+        steps: int = 7,
+        span: float = 2.0,
+        label: Label = None,
     ) -> Turned:
         """A picture (L,) with one or two of its codes turned from -span to span, the others held.
 
@@ -300,21 +335,25 @@ class PictureModel:
         for axis, code in enumerate(codes):
             later = steps ** (len(codes) - 1 - axis)
             grid[:, code] = values.repeat_interleave(later).repeat(len(grid) // (steps * later)).to(grid)
-        made = self.decode(grid).view(*[steps] * len(codes), self.length)
+        labels = self.opened.labels(label, 1).expand(len(grid))
+        made = self.decode(grid, label=labels).view(*[steps] * len(codes), self.length)
         return Turned(made, list(codes), rates.tolist(), values.tolist())
 
     # ------------------------------------------------------------------------------------------- likelihoods
 
-    def nll(self, tokens: Tensor, *, samples: int = 500, seed: int = 0) -> Tensor:
+    def nll(self, tokens: Tensor, *, samples: int = 500, seed: int = 0, label: Label = None) -> Tensor:
         """-log p(x), nats per picture (N,): exact, or the importance-weighted bound of so many codes."""
+        labels = self.opened.labels(label, len(tokens))
         if isinstance(self.model, Latent):
+            latent, slices = self.model, [slice(first, first + 8) for first in range(0, len(tokens), 8)]
             parts = [
-                bounds(self.model, tokens[first : first + 8], samples=samples, seed=seed, first=first).nll
-                for first in range(0, len(tokens), 8)
+                bounds(latent, tokens[some], labels=labels[some], samples=samples, seed=seed, first=some.start).nll
+                for some in slices
             ]
         else:
             assert isinstance(self.model, Autoregressive)
-            parts = [exact_nll(self.model, some).double() for some in tokens.split(AT_ONCE)]
+            each = zip(tokens.split(AT_ONCE), labels.split(AT_ONCE), strict=True)
+            parts = [exact_nll(self.model, some, known).double() for some, known in each]
         return torch.cat(parts)
 
 

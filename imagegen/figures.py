@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from corpora.corpus import Corpus
+from corpora.corpus import Corpus, Rows
 from corpora.errors import InputError
 from imagegen.drawing import AT_ONCE, PictureModel, bits
 from textgen import evaluate
-from textgen.figures import Figure, Figures, mean
+from textgen.figures import Figure, Figures, mean, told
 from textgen.model import Autoregressive, Latent
 
 ACTIVE = 0.1  # nats of rate, on average over pictures, from which a code counts as used
@@ -26,6 +26,13 @@ def corpus_of(model: PictureModel, folder: Path) -> Corpus:
             f"{folder} has another palette, size or order than {model.opened.name}: build it with codec_from=MODEL"
         )
     return corpus
+
+
+def labels_of(model: PictureModel, rows: Rows, some: Sequence[int] | np.ndarray) -> torch.Tensor:
+    """The classes of some rows as the model numbers them, (N,); -1 where there are none, or it knows none."""
+    return model.opened.labels(
+        [rows.label(row) for row in some] if model.model.classes is not None else None, len(some)
+    )
 
 
 def measure(
@@ -47,17 +54,18 @@ def measure(
     draw = np.random.default_rng(seed)
     some = np.sort(draw.choice(count, rows, replace=False)) if 0 < rows < count else np.arange(count)
     tokens = torch.from_numpy(found.pad(some)).to(model.device)
+    labels = labels_of(model, found, some)
     tell = tell or (lambda done, of: None)
     figures: list[Figure] = []
     if isinstance(model.model, Latent):
-        figures += _codes(model, model.model, tokens, samples, seed, tell)
+        figures += _codes(model, model.model, tokens, labels, samples, seed, tell)
     else:
         assert isinstance(model.model, Autoregressive)
         parts = []
-        for part in tokens.split(AT_ONCE):
-            parts.append(evaluate.exact_nll(model.model, part).double())
+        for part, known in zip(tokens.split(AT_ONCE), labels.split(AT_ONCE), strict=True):
+            parts.append(evaluate.exact_nll(model.model, part, known).double())
             tell(sum(map(len, parts)), len(tokens))
-        figures += _per_pixel(model, torch.cat(parts), "exact")
+        figures += _per_pixel(model, torch.cat(parts), "exact" + told(model.model, labels))
     return Figures(model.opened.name, f"{folder.name}, {split} split", len(some), seed, figures, "pictures")
 
 
@@ -72,24 +80,28 @@ def _codes(
     model: PictureModel,
     latent: Latent,
     tokens: torch.Tensor,
+    labels: torch.Tensor,
     samples: int,
     seed: int,
     tell: Callable[[int, int], None],
 ) -> list[Figure]:
     figures: list[Figure] = []
+    given = told(latent, labels)
     if latent.noise:
         parts = []
         for first in range(0, len(tokens), 8):
-            part = tokens[first : first + 8]
-            parts.append(evaluate.bounds(latent, part, samples=samples, seed=seed, first=first, at_once=256))
+            part, known = (rows[first : first + 8] for rows in (tokens, labels))
+            parts.append(
+                evaluate.bounds(latent, part, labels=known, samples=samples, seed=seed, first=first, at_once=256)
+            )
             tell(min(first + 8, len(tokens)), len(tokens))
         found = evaluate.Bounds(*(torch.cat(values) for values in zip(*parts, strict=True)))
-        how = f"importance-weighted bound, K={samples}, prior {latent.prior.title}"
+        prior = f"prior {latent.prior.title}{given}"
         draws = f"{samples} codes from q(z | x) each"
-        figures += _per_pixel(model, found.nll, how)
+        figures += _per_pixel(model, found.nll, f"importance-weighted bound, K={samples}, {prior}")
         figures += [
-            mean("negative ELBO", found.negative_elbo, f"{draws}, prior {latent.prior.title}", "nats per picture"),
-            mean("distortion", found.distortion, draws, "nats per picture"),
+            mean("negative ELBO", found.negative_elbo, f"{draws}, {prior}", "nats per picture"),
+            mean("distortion", found.distortion, draws + given, "nats per picture"),
             mean("rate", found.rate, "exact" if latent.prior.standard else "Monte Carlo", "nats per picture"),
         ]
         rates = model.rates(tokens).mean(0)
@@ -102,6 +114,8 @@ def _codes(
     figures.append(
         Figure("active units", evaluate.active_units(means), f"of {latent.latent}", "variance of the mean above 0.01")
     )
-    again = torch.cat([model.reconstruct(part) for part in tokens.split(256)])
+    pairs = zip(tokens.split(256), labels.split(256), strict=True)
+    again = torch.cat([model.reconstruct(part, label=known) for part, known in pairs])
     same = 100 * (again == tokens).double().mean(1)
-    return [*figures, mean("pixels given back", same, "likeliest colour from the posterior mean", "% of pixels")]
+    how = f"likeliest colour from the posterior mean{given}"
+    return [*figures, mean("pixels given back", same, how, "% of pixels")]

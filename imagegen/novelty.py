@@ -24,9 +24,9 @@ from corpora.errors import InputError
 from corpora.palette import Palette
 from corpora.settings import require
 from imagegen.drawing import PictureModel
-from imagegen.figures import corpus_of
+from imagegen.figures import corpus_of, labels_of
 from textgen import sampler
-from textgen.figures import Figure, Figures, mean
+from textgen.figures import Figure, Figures, mean, told
 from textgen.model import Latent
 
 QUANTILES = (5, 25, 75, 95)  # %, that a report gives beside the median
@@ -207,7 +207,7 @@ def measure(
     figures.append(Figure("drawn is nearer", 100 * nearer, "% of pairs", how_often))
     gap = None
     if not isinstance(model.model, Latent) or model.model.noise:
-        costs, gap = _gap(model, {"train": known, split: held}, rows, samples, seed, tell)
+        costs, gap = _gap(model, corpus, {"train": len(known), split: len(held)}, rows, samples, seed, tell)
         figures += costs
     order = np.argsort(-of_drawn.jaccard, kind="stable")
     pairs = Nearest(of_drawn.jaccard[order], of_drawn.row[order])
@@ -249,21 +249,22 @@ def _spread(name: str, jaccard: np.ndarray, above: float, what: str) -> list[Fig
 
 
 def _gap(
-    model: PictureModel, tokens: dict[str, np.ndarray], rows: int, samples: int, seed: int, tell: Tell
+    model: PictureModel, corpus: Corpus, counts: dict[str, int], rows: int, samples: int, seed: int, tell: Tell
 ) -> tuple[list[Figure], float]:
-    """The NLL of both splits, and the difference in nats per pixel."""
+    """The NLL of the first pictures of two splits, so many of each, and the difference in nats per pixel."""
     coded = isinstance(model.model, Latent)
     figures, values = [], []
-    for name, all_of_it in tokens.items():
+    for name, count in counts.items():
         draw = np.random.default_rng(seed)
-        some = draw.choice(len(all_of_it), rows, replace=False) if 0 < rows < len(all_of_it) else slice(None)
-        picked = torch.from_numpy(all_of_it[some]).to(model.device)
+        some = draw.choice(count, rows, replace=False) if 0 < rows < count else np.arange(count)
+        picked = torch.from_numpy(corpus.rows(name).pad(some)).to(model.device)
+        labels = labels_of(model, corpus.rows(name), some)
         parts = []
-        for part in picked.split(64):
-            parts.append(model.nll(part, samples=samples, seed=seed))
+        for part, own in zip(picked.split(64), labels.split(64), strict=True):
+            parts.append(model.nll(part, samples=samples, seed=seed, label=own))
             tell(f"NLL of {name}", sum(map(len, parts)), len(picked))
         each = torch.cat(parts) / model.length
-        estimator = f"importance-weighted bound, K={samples}" if coded else "exact"
+        estimator = (f"importance-weighted bound, K={samples}" if coded else "exact") + told(model.model, labels)
         figures.append(mean(f"NLL of {name}", each, f"{estimator}, {len(each):,} pictures", "nats per pixel"))
         values.append(each)
     gap = float(values[1].mean() - values[0].mean())

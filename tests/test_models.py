@@ -472,10 +472,10 @@ def test_an_aggressive_encoder_has_its_turns_with_batches_and_noise_of_their_own
 
     loss = model.loss
 
-    def watched(tokens, draw):
+    def watched(tokens, draw, labels=None):
         noises.append(draw.generator.initial_seed())
         decoders.append([weight.clone() for weight in model.backbone.parameters()])
-        return loss(tokens, draw)
+        return loss(tokens, draw, labels)
 
     model.loss = watched
     reports = list(trainer.train(training, rows))

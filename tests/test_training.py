@@ -101,6 +101,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "aggressive": {"aggressive": 2, "aggressive_share": 0.6, "accumulate": 2, "batch_norm": 0.6},
     "language model": {"model": "lm", "word_dropout": 0.3},
     "autoencoder": {"model": "autoencoder", "delete": 0.3},
+    "classes": {"classes": True, "aggressive": 1},
+    "classes of a language model": {"model": "lm", "classes": True, "class_dropout": 0.3},
     **{f"backbone {name}": {"backbone": name, "dropout": 0.1} for name in small.BACKBONES if name != "lstm"},
     **{f"encoder {name}": {"encoder": name, "encoder_dropout": 0.1} for name in small.ENCODERS if name != "lstm"},
 }

@@ -27,7 +27,8 @@ class Vocabulary(NamedTuple):
 
     Where a row of tokens is a picture line by line, `shape` is how many lines there are and the pixels in each (rows
     and columns; columns and rows for a palette that goes column by column), and `colours` the CIE Lab colour of each
-    token (lightness 0 to 100), if it is known.
+    token (lightness 0 to 100), if it is known. `labels` are the names of the classes of rows, if there are any: class n
+    is the n-th of them.
     """
 
     size: int
@@ -36,6 +37,7 @@ class Vocabulary(NamedTuple):
     blank: int | None = None
     shape: tuple[int, int] | None = None
     colours: tuple[tuple[float, float, float], ...] | None = None
+    labels: tuple[str, ...] = ()
 
     def mask(self, tokens: Tensor) -> Tensor:
         """True where a token is real, False where it only fills up the row. (B, L) -> (B, L)"""

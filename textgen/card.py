@@ -53,6 +53,8 @@ def card(name: str, facts: Mapping[str, Any], opened: Opened) -> str:
     lines += [f"- {recipe.model}: {weights / 1e6:.2f} M weights, {size}"]
     lines += [f"- codec: {opened.codec.name}, vocabulary {opened.codec.vocab_size:,}"]
     lines += [f"- settings: {', '.join(f'`{key}={value}`' for key, value in sorted(recipe.settings().items()))}"]
+    if opened.model.classes is not None:
+        lines += [f"- classes, for `--label`: {', '.join(f'`{label}`' for label in opened.model.vocab.labels)}"]
     prior = facts.get("prior")
     if prior:
         lines += [

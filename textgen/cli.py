@@ -218,6 +218,8 @@ def parser() -> Parser:
         "--max-words", type=int, default=0, metavar="N", help="short sentences alone: N words (characters)"
     )
     judging.add_argument("--beams", type=int, default=1, metavar="N", help="of the reconstructions (default 1: greedy)")
+    for given in (sampling, again, decoding):
+        label_option(given)
     for given in (sampling, judging):
         given.add_argument("--prior", metavar="normal", help="N(0, I) in the place of a prior that was fitted")
 
@@ -269,6 +271,11 @@ def _machine_options(made: Parser) -> None:
     made.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default auto)")
     made.add_argument("--threads", type=int, metavar="N", help="processor threads (default: all)")
     made.add_argument("--seed", type=int, default=0, metavar="N", help="seed of everything drawn (default 0)")
+
+
+def label_option(made: Parser) -> None:
+    """The class that is drawn, of models with classes."""
+    made.add_argument("--label", metavar="NAME", help="of this class (models trained with classes=true; default: any)")
 
 
 def choice_options(made: Parser) -> None:
@@ -519,12 +526,19 @@ def _sample(chosen: argparse.Namespace) -> int:
     rules = _rules(chosen, opened.codec)
     if isinstance(opened.model, Latent):
         texts = SentenceVAE(opened).sample(
-            chosen.n, seed=chosen.seed, how=how, beams=chosen.beams, prompt=chosen.prompt, constraint=rules
+            chosen.n,
+            seed=chosen.seed,
+            how=how,
+            beams=chosen.beams,
+            prompt=chosen.prompt,
+            label=chosen.label,
+            constraint=rules,
         )
     else:
         if chosen.beams:
             raise InputError("--beams needs a model with codes: every beam of a language model is the same sentence")
-        texts = draw(opened, chosen.n, seed=chosen.seed, how=how, prompt=chosen.prompt, constraint=rules)
+        drawn = {"how": how, "prompt": chosen.prompt, "label": chosen.label, "constraint": rules}
+        texts = draw(opened, chosen.n, seed=chosen.seed, **drawn)
     return show(chosen, {"seed": chosen.seed, "sentences": texts}, "\n".join(texts))
 
 
@@ -535,7 +549,7 @@ def _reconstruct(chosen: argparse.Namespace) -> int:
     vae = SentenceVAE(open_chosen(chosen))
     given = _sentences(chosen)
     how = {"beams": chosen.beams, "refine": chosen.refine, "constraint": _rules(chosen, vae.codec)}
-    found = vae.reconstruct(given, **how)
+    found = vae.reconstruct(given, label=chosen.label, **how)
     same = [vae.codec.normalise(one) == other for one, other in zip(given, found, strict=True)]
     text = "\n".join(f"given    {one}\ndecoded  {other}" for one, other in zip(given, found, strict=True))
     pairs = [
@@ -653,7 +667,7 @@ def _decode(chosen: argparse.Namespace) -> int:
             f"{path}: no .npz file with an array `codes` of numbers; `textgen encode` writes such files"
         ) from error
     vae = SentenceVAE(open_chosen(chosen))
-    found = vae.decode(codes, beams=chosen.beams, constraint=_rules(chosen, vae.codec))
+    found = vae.decode(codes, beams=chosen.beams, label=chosen.label, constraint=_rules(chosen, vae.codec))
     return show(chosen, found, "\n".join(found))
 
 
@@ -675,16 +689,15 @@ def _evaluate(chosen: argparse.Namespace) -> int:
     from textgen import figures
 
     opened = open_chosen(chosen)
-    texts, where = figures.texts(Path(chosen.data), chosen.split)
+    rows, where = figures.labelled(Path(chosen.data), chosen.split)
     if chosen.max_words:
-        texts, where = (
-            [text for text in texts if len(text.split()) <= chosen.max_words],
-            f"{where}, to {chosen.max_words} words",
-        )
+        rows = [row for row in rows if len(row.text.split()) <= chosen.max_words]
+        where += f", to {chosen.max_words} words"
     found = figures.measure(
         opened,
-        texts,
+        [row.text for row in rows],
         where=where,
+        labels=[row.label for row in rows],
         rows=chosen.rows,
         samples=chosen.samples,
         everywhere=chosen.everywhere,

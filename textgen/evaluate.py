@@ -28,9 +28,9 @@ class Bounds(NamedTuple):
 
 
 @torch.inference_mode()
-def exact_nll(model: Autoregressive, tokens: Tensor) -> Tensor:
-    """-log p(x), nats per row (B,), of a model without latent codes."""
-    return model.backbone.nll(tokens, model.vocab.mask(tokens))
+def exact_nll(model: Autoregressive, tokens: Tensor, labels: Tensor | None = None) -> Tensor:
+    """-log p(x), nats per row (B,), of a model without latent codes; given the classes `labels` (B,), if any."""
+    return model.backbone.nll(tokens, model.vocab.mask(tokens), model.given(len(tokens), labels))
 
 
 @torch.inference_mode()
@@ -42,6 +42,7 @@ def bounds(
     seed: int,
     first: int = 0,
     prior: Distribution | None = None,
+    labels: Tensor | None = None,
     at_once: int = 2048,
 ) -> Bounds:
     """Bounds on log p(x) for rows `first`, `first` + 1, ... of a split, (B, L) tokens.
@@ -50,7 +51,7 @@ def bounds(
     with K = `samples` codes from q(z | x). In expectation it lies above -log p(x), falls as K grows, and at K = 1
     is the negative ELBO. `distortion` averages -log p(x | z_k) over the same codes. `prior` defaults to the
     model's; the rate is exact under a model's N(0, I), else the mean of log q - log p over the codes.
-    `at_once` bounds the memory: rows x samples decoded together.
+    `labels` (B,): the classes that all of it is given. `at_once` bounds the memory: rows x samples decoded together.
     """
     posterior = model.posterior(tokens)
     rows, size = posterior.mean.shape
@@ -61,7 +62,9 @@ def bounds(
     for start in range(0, samples, chunk):
         codes = posterior.mean + posterior.stddev * noise[start : start + chunk].to(posterior.mean.device)  # (k, B, Z)
         count = len(codes)
-        distortion = model.distortion(tokens.repeat(count, 1), codes.reshape(count * rows, size)).view(count, rows)
+        classes = None if labels is None else labels.repeat(count)
+        context = model.given(count * rows, classes, codes.reshape(count * rows, size))
+        distortion = model.distortion(tokens.repeat(count, 1), context).view(count, rows)
         rate = posterior.log_prob(codes) - log_prior.log_prob(codes)  # (k, B)
         ratios.append(-distortion - rate)
         distortions.append(distortion)

@@ -15,10 +15,11 @@ from corpora import build
 from corpora.codec import of_text
 from corpora.corpus import Corpus
 from corpora.errors import InputError
+from corpora.row import Row
 from corpora.sources import text as text_source
 from textgen import evaluate
 from textgen.benchmark.judge import spaced
-from textgen.model import Autoregressive, Latent
+from textgen.model import Autoregressive, Latent, Model
 from textgen.opening import Opened
 from textgen.screen import tracked
 from textgen.sentences import REFINE, SentenceVAE
@@ -67,14 +68,21 @@ class Figures:
 
 def texts(path: Path, split: str) -> tuple[list[str], str]:
     """The sentences of a split of a corpus, or of a text file; and what to call them. Raises InputError if none."""
+    found, name = labelled(path, split)
+    return [row.text for row in found], name
+
+
+def labelled(path: Path, split: str) -> tuple[list[Row], str]:
+    """The same with their labels: those of a corpus, if it has any."""
     if (path / "manifest.json").is_file():
         corpus = Corpus.open(path)
         rows = corpus.rows(split)
-        found, name = [rows.text(row) for row in range(len(rows))], f"{path.name}, {split} split"
+        found = [Row(rows.text(row), rows.label(row)) for row in range(len(rows))]
+        name = f"{path.name}, {split} split"
     elif build.source_of([str(path)]) != "text":
         raise InputError(f"{path} is a table: make a corpus of it first, corpora build {path} column=NAME --out DIR")
     else:
-        found = [row.text for row in text_source.read([str(path)], text_source.Config()) if row.text.strip()]
+        found = [row for row in text_source.read([str(path)], text_source.Config()) if row.text.strip()]
         name = path.name
     if not found:
         raise InputError(f"{path}: no sentence to evaluate on")
@@ -82,14 +90,15 @@ def texts(path: Path, split: str) -> tuple[list[str], str]:
 
 
 class Encoded:
-    """Sentences as tokens, numbered, and padded on demand."""
+    """Sentences as tokens, numbered, and padded on demand; `labels` are their classes, (N,), -1 where none is known."""
 
-    def __init__(self, opened: Opened, texts: Sequence[str]) -> None:
+    def __init__(self, opened: Opened, texts: Sequence[str], labels: Sequence[str | None] | None = None) -> None:
         self.codec, self.device = of_text(opened.codec), next(opened.model.parameters()).device
         encoded = self.codec.encode_many(texts)
         kept = [number for number, row in enumerate(encoded) if opened.takes(row)]
         self.left_out = len(texts) - len(kept)
         self.texts, self.rows = [texts[number] for number in kept], [encoded[number] for number in kept]
+        self.labels = opened.labels(labels, len(texts))[kept]
 
     def padded(self, some: Sequence[int]) -> torch.Tensor:
         """Some sentences with their stops, (N, L)."""
@@ -104,11 +113,22 @@ class Encoded:
         return (order[start : start + size] for start in range(0, len(order), size))
 
 
+def told(model: Model, labels: torch.Tensor) -> str:
+    """What stands beside an estimator, if the model is told the classes (N,) of rows."""
+    lacking = int((labels < 0).sum())
+    if model.classes is None:
+        return ""
+    if lacking == len(labels):
+        return ", no class known"
+    return ", given the class" + (f", which {lacking:,} of {len(labels):,} rows lack" if lacking else "")
+
+
 def measure(
     opened: Opened,
     texts: Sequence[str],
     *,
     where: str,
+    labels: Sequence[str | None] | None = None,
     rows: int = 0,
     samples: int = 500,
     seed: int = 0,
@@ -118,14 +138,15 @@ def measure(
 ) -> Figures:
     """Every figure of a model on the texts: likelihood and reconstruction on `rows` of them, drawn by `seed` (0: all),
     mutual information and active units on all, up to 20,000. Rows longer than the model takes are left out, and
-    counted in the name of the data. Raises InputError if none is left.
+    counted in the name of the data. A model that knows classes is told the `labels` of the texts, if they are given.
+    Raises InputError if no text is left.
 
     With `everywhere` the likelihood is that of all the texts: the importance-weighted bound of so many codes on each,
     corrected by the mean of what `samples` codes add on the `rows` (a control variate: in expectation the bound of
     `samples` codes on all, at a fraction of the time).
     """
     model = opened.model
-    whole = Encoded(opened, texts)
+    whole = Encoded(opened, texts, labels if model.classes is not None else None)
     if whole.left_out:
         where += f" ({whole.left_out} of {len(texts)} left out: empty, or over {opened.length - 1} tokens)"
     count = len(whole.rows)
@@ -142,8 +163,10 @@ def measure(
         figures += _reconstruction(opened, whole, some, beams)
     else:
         assert isinstance(model, Autoregressive)
-        parts = [evaluate.exact_nll(model, whole.padded(batch)) for batch in whole.batches(some, 128)]
-        figures = _per_unit(mean("NLL", torch.cat(parts).double(), "exact"), whole, some)
+        batches = whole.batches(some, 128)
+        parts = [evaluate.exact_nll(model, whole.padded(batch), whole.labels[batch]) for batch in batches]
+        how = "exact" + told(model, whole.labels[some])
+        figures = _per_unit(mean("NLL", torch.cat(parts).double(), how), whole, some)
     return Figures(opened.name, where, len(some), seed, figures)
 
 
@@ -156,22 +179,23 @@ def _likelihood(
     """Bounds on the likelihood, and what they are made of; with `everywhere`, of all rows by a few codes each."""
     found = _bounds(model, whole, some, samples, seed, progress)
     nll, codes, prior = found.nll, f"{samples} codes from q(z | x) each", model.prior.title
-    bound, gained = f"importance-weighted bound, K={samples}, prior {prior}", torch.zeros(1, dtype=torch.double)
+    given = told(model, whole.labels[some])
+    bound, gained = f"importance-weighted bound, K={samples}, prior {prior}{given}", torch.zeros(1, dtype=torch.double)
     if everywhere:
         every, fine = list(range(len(whole.rows))), nll
         found = _bounds(model, whole, every, everywhere, seed + 1, progress)
         gained = fine - found.nll[some]
         codes = f"{everywhere} codes from q(z | x) each"
         bound += f" ({_gain(gained)} from K={everywhere} on all, by {len(some):,} sentences)"
-        nll, some = found.nll + gained.mean(), every
+        nll, some, given = found.nll + gained.mean(), every, told(model, whole.labels)
     rate = f"exact KL(q(z | x) || {prior})" if model.prior.standard else f"Monte Carlo KL(q(z | x) || {prior}), {codes}"
     figure = mean("NLL", nll, bound)
     if everywhere and figure.error is not None:
         figure = replace(figure, error=math.hypot(figure.error, _error(gained)))
     return [
         *_per_unit(figure, whole, some),
-        mean("negative ELBO", found.negative_elbo, f"{codes}, prior {prior}"),
-        mean("distortion", found.distortion, codes),
+        mean("negative ELBO", found.negative_elbo, f"{codes}, prior {prior}{given}"),
+        mean("distortion", found.distortion, codes + given),
         mean("rate", found.rate, rate),
     ]
 
@@ -192,7 +216,8 @@ def _bounds(
     order: list[int] = []
     parts = []
     for batch in tracked(list(whole.batches(some, 8)), "importance sampling", progress):
-        parts.append(evaluate.bounds(model, whole.padded(batch), samples=samples, seed=seed, first=len(order)))
+        tokens, labels = whole.padded(batch), whole.labels[batch]
+        parts.append(evaluate.bounds(model, tokens, labels=labels, samples=samples, seed=seed, first=len(order)))
         order += batch
     place = {number: place for place, number in enumerate(order)}
     places = [place[number] for number in some]
@@ -244,11 +269,12 @@ def _reconstruction(opened: Opened, whole: Encoded, some: Sequence[int], beams: 
     vae, sentences, figures = SentenceVAE(opened), [whole.texts[number] for number in some], []
     given = [whole.codec.normalise(text) for text in sentences]
     bleu = BLEU(tokenize="13a" if spaced(given) else "char")
+    labels = whole.labels[some]
     for refine in (0, REFINE) if vae.model.noise else (0,):
-        made = vae.reconstruct(sentences, beams=beams, refine=refine)
+        made = vae.reconstruct(sentences, beams=beams, refine=refine, label=labels)
         score = bleu.corpus_score(made, [given]).score
         same = torch.tensor([100.0 * (one == other) for one, other in zip(given, made, strict=True)])
-        code = f"codes refined in up to {refine} steps" if refine else "the posterior mean"
+        code = (f"codes refined in up to {refine} steps" if refine else "the posterior mean") + told(vae.model, labels)
         how = f"{'greedy' if beams == 1 else f'{beams} beams, re-ranked,'} from {code}, {len(some):,} sentences"
         name = "{}, refined" if refine else "{}"
         figures += [

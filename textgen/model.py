@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Independent, Normal, kl_divergence
 
+from corpora.errors import InputError
 from corpora.settings import require, setting
 from textgen.backbone import Backbone, Vocabulary
 from textgen.draw import Draw
@@ -31,7 +32,38 @@ class Player:
 
     name: str
     module: nn.Module
-    loss: Callable[[Tensor, Draw], Terms]
+    loss: Callable[[Tensor, Draw, Tensor | None], Terms]  # as `Model.loss`
+
+
+@dataclass(frozen=True)
+class Classed:
+    """Settings of a model that knows the class of a row."""
+
+    classes: bool = setting(False, "condition on the class of each row: the corpus's labels")
+    class_dropout: float = setting(0.1, "share of the rows whose class is hidden in training, to do without one later")
+
+    def check(self) -> None:
+        require(0 <= self.class_dropout < 1, "class_dropout", self.class_dropout, "a share, 0 up to, not including, 1")
+
+
+class Classes(nn.Module):
+    """What stands for a row's class beside its code: numbers of classes (B,), -1 for none known -> (B, SIZE)."""
+
+    SIZE = 32
+
+    def __init__(self, config: Classed, vocab: Vocabulary) -> None:
+        super().__init__()
+        if not vocab.labels:
+            raise InputError("classes=true: the corpus has no labels; build it with some, or leave out classes")
+        self.dropout = config.class_dropout
+        self.embedding = nn.Embedding(len(vocab.labels) + 1, self.SIZE)  # the last row, -1, is for no class known
+
+    def forward(self, labels: Tensor) -> Tensor:
+        return self.embedding(labels % self.embedding.num_embeddings)
+
+    def hide(self, labels: Tensor, draw: Draw) -> Tensor:
+        """`labels` (B,) with a share of them -1, as they are in training."""
+        return labels.masked_fill(draw.uniform() < self.dropout, -1)
 
 
 class Model(nn.Module):
@@ -41,6 +73,10 @@ class Model(nn.Module):
     vocab: Vocabulary
     latent: int | None = None  # Z, for models with a code
 
+    def __init__(self, classes: Classes | None = None) -> None:
+        super().__init__()
+        self.classes = classes  # of models that are told the class of a row
+
     def players(self, progress: float = 0.0) -> list[Player]:
         """Who minimises which loss, in the order of their turns, when a share `progress` of all steps is done.
 
@@ -48,8 +84,8 @@ class Model(nn.Module):
         """
         return [Player("model", self, self.loss)]
 
-    def loss(self, tokens: Tensor, draw: Draw) -> Terms:
-        """(B, L) tokens -> the loss of each row, nats."""
+    def loss(self, tokens: Tensor, draw: Draw, labels: Tensor | None = None) -> Terms:
+        """(B, L) tokens, and the numbers of their classes (B,) as `given` takes them -> the loss of each row, nats."""
         raise NotImplementedError(f"{type(self).__name__} must define loss or players")
 
     def prepare(self, progress: float) -> Iterable[nn.Parameter]:
@@ -66,9 +102,24 @@ class Model(nn.Module):
         """What the best checkpoint has least of, from means over the valid split, nats per row."""
         return report["loss"]
 
-    def context(self, seed: int, first: int, rows: int) -> Tensor | None:
-        """What to condition rows first, first + 1, ... on when sampling, (rows, C) or None."""
-        return None
+    def given(
+        self, rows: int, labels: Tensor | None = None, codes: Tensor | None = None, draw: Draw | None = None
+    ) -> Tensor | None:
+        """The backbone's context (rows, C): codes (rows, Z), if any, and beside them what stands for the classes.
+
+        `labels` (rows,) are numbers of classes, -1 (or None for all) where none is known; a model without classes
+        passes over them. With `draw` some are hidden, as in training.
+        """
+        if self.classes is None:
+            return codes
+        if labels is None:
+            labels = torch.full((rows,), -1, device=self.classes.embedding.weight.device)
+        known = self.classes(labels if draw is None else self.classes.hide(labels, draw))
+        return known if codes is None else torch.cat([codes, known], 1)
+
+    def context(self, seed: int, first: int, rows: int, labels: Tensor | None = None) -> Tensor | None:
+        """What to condition rows first, first + 1, ... on when sampling, (rows, C) or None; `labels` as in `given`."""
+        return self.given(rows, labels)
 
 
 def ordinary(tokens: Tensor, vocab: Vocabulary) -> Tensor:
@@ -126,8 +177,10 @@ def replaced(tokens: Tensor, vocab: Vocabulary, share: float, draw: Draw) -> Ten
 class Autoregressive(Model):
     """p(x) = prod_i p(x_i | x_<i): a language model, a PixelRNN, a PixelCNN, by its backbone."""
 
-    def __init__(self, backbone: Backbone, vocab: Vocabulary, word_dropout: float = 0.0) -> None:
-        super().__init__()
+    def __init__(
+        self, backbone: Backbone, vocab: Vocabulary, word_dropout: float = 0.0, classes: Classes | None = None
+    ) -> None:
+        super().__init__(classes)
         self.backbone, self.vocab, self.word_dropout = backbone, vocab, word_dropout
         self.word_dropout_now = word_dropout
 
@@ -135,9 +188,10 @@ class Autoregressive(Model):
         self.word_dropout_now = self.word_dropout * min(1.0, 4 * (1 - progress))
         return ()
 
-    def loss(self, tokens: Tensor, draw: Draw) -> Terms:
+    def loss(self, tokens: Tensor, draw: Draw, labels: Tensor | None = None) -> Terms:
         inputs = blanked(tokens, self.vocab, self.word_dropout_now, draw) if self.training else tokens
-        nll = self.backbone.nll(tokens, self.vocab.mask(tokens), inputs=inputs)
+        context = self.given(len(tokens), labels, draw=draw if self.training else None)
+        nll = self.backbone.nll(tokens, self.vocab.mask(tokens), context, inputs)
         return Terms(nll, {"nll": nll.detach()})
 
 
@@ -200,8 +254,9 @@ class Latent(Model):
         rate: Rate,
         reading: Noise | None = None,
         noise: bool = True,
+        classes: Classes | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(classes)
         self.encoder, self.vocab, self.latent, self.noise = encoder, vocab, latent, noise
         self.prior = prior
         self.make_backbone = make_backbone  # kept to begin the decoder afresh after a warm start
@@ -220,9 +275,9 @@ class Latent(Model):
         sigma = self.WIDEST * torch.tanh(sigma / self.WIDEST)
         return Independent(Normal(mean, sigma.exp(), validate_args=False), 1, validate_args=False)
 
-    def distortion(self, tokens: Tensor, codes: Tensor, inputs: Tensor | None = None) -> Tensor:
-        """-log p(x | z), nats per row (B,), for (B, L) tokens and codes (B, Z)."""
-        return self.backbone.nll(tokens, self.vocab.mask(tokens), codes, inputs)
+    def distortion(self, tokens: Tensor, context: Tensor | None, inputs: Tensor | None = None) -> Tensor:
+        """-log p(x | z), nats per row (B,), for (B, L) tokens and what is `given` of codes (B, Z): they, or more."""
+        return self.backbone.nll(tokens, self.vocab.mask(tokens), context, inputs)
 
     def rates(self, posterior: Independent) -> Tensor:
         """KL(q(z_d | x) || N(0, 1)) for each row and dimension, (B, Z) nats, whatever prior was fitted later."""
@@ -255,7 +310,7 @@ class Latent(Model):
         if self.noise:
             self.rate.observe(report["rate"])
 
-    def loss(self, tokens: Tensor, draw: Draw) -> Terms:
+    def loss(self, tokens: Tensor, draw: Draw, labels: Tensor | None = None) -> Terms:
         seen = inputs = tokens
         if self.training:
             seen = self.reading.on_tokens(tokens, self.vocab, draw)
@@ -266,7 +321,8 @@ class Latent(Model):
             codes = codes + posterior.stddev * draw.normal(self.latent or 0)
         if self.training:
             codes = self.reading.on_codes(codes, draw)
-        distortion = self.distortion(tokens, codes, inputs)
+        context = self.given(len(tokens), labels, codes, draw if self.training else None)
+        distortion = self.distortion(tokens, context, inputs)
         if not self.noise:
             return Terms(distortion, {"distortion": distortion.detach()})
         kl = self.rates(posterior)
@@ -285,6 +341,6 @@ class Latent(Model):
             return report["distortion"] + config.beta * report["rate"]
         return report["distortion"] + max(report["rate"], config.rate)
 
-    def context(self, seed: int, first: int, rows: int) -> Tensor:
-        """Codes from the prior, one stream of random numbers per row, (rows, Z)."""
-        return self.prior.draw(seed, first, rows).to(self.summary.weight.device)
+    def context(self, seed: int, first: int, rows: int, labels: Tensor | None = None) -> Tensor | None:
+        """What is `given` of codes from the prior, one stream of random numbers per row, (rows, Z)."""
+        return self.given(rows, labels, self.prior.draw(seed, first, rows).to(self.summary.weight.device))

@@ -5,16 +5,17 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
 
 from corpora import codec as codecs
 from corpora import files
 from corpora.codec import Codec
-from corpora.errors import InputError, quoted
+from corpora.errors import InputError, choose, quoted
 from corpora.palette import Palette
 from textgen import checkpoint, config
 from textgen.backbone import Vocabulary
@@ -22,6 +23,7 @@ from textgen.model import Latent, Model
 
 _PACKAGES = Path(__file__).parents[1]  # beside each other stand the packages that have models: of text, of pictures
 DEFAULT_MODEL = "english-fiction"
+Label = str | Sequence[str | None] | Tensor | None  # of all rows, or of each; None: no class known
 _HUB = re.compile(r"[\w-][\w.-]{0,95}/[\w-][\w.-]{0,95}")
 
 
@@ -38,6 +40,26 @@ class Opened(NamedTuple):
     def takes(self, row: Sequence[int]) -> bool:
         """Whether a row, without its stop, has any tokens and not more than the model was made for."""
         return 0 < len(row) < self.length
+
+    def labels(self, given: Label, rows: int) -> Tensor:
+        """The classes of so many rows as the model numbers them, (rows,), -1 where none is known.
+
+        `given`: a label for all rows, or one (or None) for each, or these very numbers. Raises InputError for a label
+        that the model does not know, and for any if it has no classes.
+        """
+        if isinstance(given, Tensor):
+            return given
+        each = [given] * rows if given is None or isinstance(given, str) else list(given)
+        if len(each) != rows:
+            raise InputError(f"{len(each)} labels for {rows} rows: expected one, or one for each")
+        names = {name for name in each if name is not None}
+        if names and self.model.classes is None:
+            raise InputError(f"{self.name} knows no classes: leave out the label, or train with classes=true")
+        known = {name: number for number, name in enumerate(self.model.vocab.labels)}
+        numbers: dict[str | None, int] = {name: known[choose("label", name, known)] for name in sorted(names)}
+        return torch.tensor(
+            [numbers.get(name, -1) for name in each], device=next(self.model.parameters()).device, dtype=torch.long
+        )
 
     @property
     def name(self) -> str:
@@ -113,11 +135,15 @@ def open_model(name: str | Path = DEFAULT_MODEL, device: str = "cpu", prior: str
         length = stored.config["length"]
         if type(length) is not int or not 1 <= length <= 1_000_000:
             raise ValueError(f"length {quoted(length)} is not a number of tokens")
+        labels = stored.config.get("labels", [])
+        if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
+            raise ValueError("the labels are not a list of words")
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{files.quoted_path(folder)}: config.json or codec.json is not usable: {error}") from error
     # shapes first: a config that asks for a giant costs nothing
-    checkpoint.check_fit(config.outline(recipe, vocabulary(codec)), stored.tensors, folder)
-    model = config.build(recipe, vocabulary(codec))
+    vocab = vocabulary(codec, labels)
+    checkpoint.check_fit(config.outline(recipe, vocab), stored.tensors, folder)
+    model = config.build(recipe, vocab)
     checkpoint.fill(model, stored.tensors, folder)
     opened = Opened(model.to(device).eval(), codec, recipe, length, stored.config, folder)
     return opened if prior is None else with_prior(opened, prior)
@@ -139,12 +165,12 @@ def with_prior(opened: Opened, kind: str, settings: Mapping[str, Any] | None = N
     return opened._replace(recipe=made, facts={**facts, "recipe": made.to_dict()})
 
 
-def vocabulary(codec: Codec) -> Vocabulary:
-    """What a model must know of a codec."""
+def vocabulary(codec: Codec, labels: Iterable[str] = ()) -> Vocabulary:
+    """What a model must know of a codec, and of the labels of a corpus, which it numbers in alphabetical order."""
     shape = colours = None
     if isinstance(codec, Palette):
         shape, colours = codec.lines, tuple(tuple(lab) for lab in codec.lab.tolist())
-    return Vocabulary(codec.vocab_size, codec.pad, codec.stop, codec.blank, shape, colours)
+    return Vocabulary(codec.vocab_size, codec.pad, codec.stop, codec.blank, shape, colours, tuple(sorted(labels)))
 
 
 def best(run: Path) -> Path:

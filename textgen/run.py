@@ -29,12 +29,13 @@ import textgen
 from corpora import build, files, sheet
 from corpora import codec as codecs
 from corpora import settings as settings_of
-from corpora.codec import Codec, TextCodec
-from corpora.corpus import Corpus, Rows
+from corpora.codec import TextCodec
+from corpora.corpus import Batch, Corpus, Rows
 from corpora.errors import InputError, choose, quoted
 from corpora.palette import Palette
 from corpora.settings import require
 from textgen import checkpoint, config, evaluate, sampler, trainer
+from textgen.backbone import Vocabulary
 from textgen.draw import Draw, manual_seed
 from textgen.model import Latent, Model
 from textgen.opening import Opened, best, newest_whole, open_model, vocabulary
@@ -229,15 +230,14 @@ def _timed(corpus: Corpus, made: Plan) -> tuple[float, float]:
     torch.set_num_threads(made.threads)
     torch.set_flush_denormal(True)
     device = trainer.own_device(made.device)
-    model = config.build(made.recipe, vocabulary(corpus.codec))
+    model = config.build(made.recipe, _vocabulary(corpus))
     training = trainer.Training(model, made.training, steps=made.steps, seed=made.seed, device=device)
     numbers = itertools.count()
 
     def work() -> int:
         turns = made.training.accumulate * len(training.players())
-        rows = [corpus.batch(next(numbers), made.seed, made.batch) for _ in range(turns)]
-        batches = [trainer.Rows(torch.from_numpy(one.tokens).to(device), one.total) for one in rows]
-        return training.update(batches).tokens
+        batches = [corpus.batch(next(numbers), made.seed, made.batch) for _ in range(turns)]
+        return training.update([_on_device(batch, device) for batch in batches]).tokens
 
     rows = corpus.splits["train"]
     token = seconds(work)  # since batches differ in length
@@ -248,6 +248,16 @@ def _timed(corpus: Corpus, made: Plan) -> tuple[float, float]:
     turns = 1 + words.get("aggressive", 0) * words.get("aggressive_share", 0.0)  # of a step, on average
     batch = min(made.batch, len(rows)) * made.training.accumulate * turns
     return token * batch * (len(rows.tokens) + len(rows)) / len(rows), time.monotonic() - began
+
+
+def _vocabulary(corpus: Corpus) -> Vocabulary:
+    """What a model must know of a corpus."""
+    return vocabulary(corpus.codec, corpus.manifest["label_names"])
+
+
+def _on_device(batch: Batch, device: str) -> trainer.Rows:
+    tokens, labels = (torch.from_numpy(numbers).to(device) for numbers in (batch.tokens, batch.classes))
+    return trainer.Rows(tokens, batch.total, labels)
 
 
 def _built(
@@ -305,7 +315,7 @@ def plan(
     _check_prior(settings or {})
     _check_kind(package, isinstance(corpus.codec, Palette), files.quoted_path(corpus_folder))
     recipe, (training,) = config.recipe(model, settings or {}, trainer.Config(), package=package)
-    config.outline(recipe, vocabulary(corpus.codec))  # parts that do not go together say so
+    config.outline(recipe, _vocabulary(corpus))  # parts that do not go together say so
     rows = len(corpus.splits["train"])
     if steps is None:  # ten passes, within what one sitting bears; a small corpus needs more of them
         steps = max(2000, min(20_000, 10 * corpus.epoch_steps(batch)))
@@ -315,7 +325,7 @@ def plan(
     if not rows:
         raise InputError("the train split is empty")
     if init is not None:
-        _check_init(Path(init), recipe, corpus.codec)
+        _check_init(Path(init), recipe, corpus)
     inside = corpus_folder.resolve().is_relative_to(folder.resolve())
     return Plan(
         recipe=recipe,
@@ -364,19 +374,22 @@ def _check_sizes(first: Opened, changed: dict[str, Any]) -> None:
     recipe, _ = config.recipe(first.recipe.model, {**first.recipe.settings(), **changed}, package=first.recipe.package)
     try:
         weights = checkpoint.weights(first.model)
-        checkpoint.check_fit(config.outline(recipe, vocabulary(first.codec)), weights, first.folder)
+        checkpoint.check_fit(config.outline(recipe, first.model.vocab), weights, first.folder)
     except InputError as error:
         words = ", ".join(f"{key}={value}" for key, value in changed.items())
         raise InputError(f"--init {first.name} has weights of other sizes than {words} asks for") from error
 
 
-def _check_init(folder: Path, recipe: config.Recipe, codec: Codec) -> None:
-    """Raise InputError unless a model of this recipe and codec can begin with the weights of a model folder."""
-    stored = checkpoint.read_model(folder)
-    if stored.codec != codec.to_dict():
-        where = files.quoted_path(folder)
+def _check_init(folder: Path, recipe: config.Recipe, corpus: Corpus) -> None:
+    """Raise InputError unless a model of this recipe on a corpus can begin with the weights of a model folder."""
+    stored, vocab, where = checkpoint.read_model(folder), _vocabulary(corpus), files.quoted_path(folder)
+    if stored.codec != corpus.codec.to_dict():
         raise InputError(f"the corpus has another codec than {where}: build it with codec_from={where}")
-    checkpoint.check_fit(config.outline(recipe, vocabulary(codec)), stored.tensors, folder)
+    before = stored.config.get("labels", [])
+    if before and before != list(vocab.labels):
+        ours, its = quoted(", ".join(vocab.labels)), quoted(", ".join(before))
+        raise InputError(f"the corpus has the labels {ours}, and {where} has {its}: they have to be the same")
+    checkpoint.check_fit(config.outline(recipe, vocab), stored.tensors, folder)
 
 
 def start(folder: Path, made: Plan, screen: Screen | None = None) -> Path:
@@ -495,7 +508,7 @@ def _train(folder: Path, made: Plan, screen: Screen, *, resuming: bool) -> Path:
     if corpus.fingerprint != made.fingerprint:
         raise InputError(f"{files.quoted_path(folder / made.corpus)} is not the corpus that this run was begun with")
     manual_seed(made.seed, 2**32 - 1)  # initial weights: no step has this number
-    model = config.build(made.recipe, vocabulary(corpus.codec))
+    model = config.build(made.recipe, _vocabulary(corpus))
     if made.init is not None and not (resuming and checkpoint.listed(checkpoints)):  # it may be gone by then
         checkpoint.fill(model, checkpoint.read_model(Path(made.init)).tensors, Path(made.init))
         if isinstance(model, Latent):
@@ -523,7 +536,7 @@ def _train(folder: Path, made: Plan, screen: Screen, *, resuming: bool) -> Path:
 
     def batch(number: int) -> trainer.Rows:
         rows = corpus.batch(number, made.seed, made.batch, rank=among.rank, world=among.world)
-        return trainer.Rows(torch.from_numpy(rows.tokens).to(made.device), rows.total)
+        return _on_device(rows, made.device)
 
     def save() -> None:
         if not lead:
@@ -533,6 +546,7 @@ def _train(folder: Path, made: Plan, screen: Screen, *, resuming: bool) -> Path:
             facts = {
                 "recipe": made.recipe.to_dict(),
                 "length": made.length,
+                "labels": list(model.vocab.labels) if model.classes is not None else [],
                 "run": {"step": training.step, **_facts(made)},
             }
             with training.averaged() as averaged:
@@ -620,10 +634,11 @@ def validate(model: Model, corpus: Corpus, made: Plan, most: int = 2000) -> dict
     totals: dict[str, float] = {}
     means = []
     for number in range(0, count, 128):
-        tokens = torch.from_numpy(rows.pad(order[number : number + 128])).to(made.device)
+        some = order[number : number + 128]
+        tokens, labels = (torch.from_numpy(numbers).to(made.device) for numbers in (rows.pad(some), rows.classes(some)))
         draw = Draw(0, number, total=len(tokens), device=made.device)
         with trainer.autocast(made.training.precision, made.device):
-            terms = model.players()[0].loss(tokens, draw)
+            terms = model.players()[0].loss(tokens, draw, labels)
         for name, values in {"loss": terms.loss, **terms.report}.items():
             totals[name] = totals.get(name, 0.0) + float(values.double().sum())
         if isinstance(model, Latent):
@@ -645,7 +660,8 @@ def draw_samples(model: Model, corpus: Corpus, made: Plan) -> list[tuple[str, st
     if isinstance(model, Latent):
         for row in range(min(2, len(rows))):
             tokens = torch.from_numpy(rows.pad([row])).to(made.device)
-            context = model.posterior(tokens).mean
+            labels = torch.from_numpy(rows.classes([row])).to(made.device)
+            context = model.given(1, labels, model.posterior(tokens).mean)
             found = sampler.sample(model.backbone, model.vocab, rows=1, length=made.length, context=context, how=greedy)
             shown += [("given", rows.text(row)), ("decoded", codec.decode(found[0].tolist()))]
     found = sampler.sample(

@@ -25,6 +25,7 @@ from corpora.errors import InputError, quoted
 from corpora.settings import require
 from textgen import opening, sampler
 from textgen.model import Latent
+from textgen.opening import Label
 
 REFINE = 10  # steps towards a code that gives its sentence back; more gain little (docs/results.md)
 PULL, PACE = 0.05, 0.3  # weight of the posterior in them; their size, in its standard deviations
@@ -235,7 +236,8 @@ class SentenceVAE:
         for _ in range(steps if len(wrong) else 0):
             here = away[wrong].requires_grad_()
             with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):  # cuDNN's LSTM has no gradient now
-                logits = self.model.backbone(tokens[wrong], means[wrong] + deviations[wrong] * here)
+                context = self.model.given(len(wrong), codes=means[wrong] + deviations[wrong] * here)
+                logits = self.model.backbone(tokens[wrong], context)
                 written = sampler.impossible(logits.detach().clone().flatten(0, 1), vocab).argmax(-1)
                 left = ((written.view(len(wrong), -1) != tokens[wrong]) & mask[wrong]).any(1)
                 if not left.any():
@@ -254,6 +256,7 @@ class SentenceVAE:
         self,
         codes: Tensor,
         *,
+        label: Label = None,
         beams: int = 5,
         rerank: bool = True,
         at_once: int = 64,
@@ -261,22 +264,33 @@ class SentenceVAE:
     ) -> list[str]:
         """A sentence for each code (N, Z), by beam search (`beams=1`: greedy), re-ranked as in `candidates`.
 
+        `label`, here and in the other verbs: the class of the sentences decoded, or a list of one for each (None: no
+        class known), for a model with classes. The code of a given sentence is found without its class.
         `constraint`, here and in the other verbs, holds for every sentence decoded: `textgen.verse.Verse` is one.
-        Raises InputError for codes of another shape or not finite, and if no beam obeys the constraint.
+        Raises InputError for codes of another shape or not finite, for a label that the model does not know, and if no
+        beam obeys the constraint.
         """
-        return [points[0].text for points in self._candidates(codes, beams, rerank, at_once, constraint)]
+        return [points[0].text for points in self._candidates(codes, beams, rerank, at_once, constraint, label)]
 
-    def candidates(self, code: Tensor, *, beams: int = 10, constraint: sampler.Constraint | None = None) -> list[Point]:
+    def candidates(
+        self, code: Tensor, *, beams: int = 10, label: str | None = None, constraint: sampler.Constraint | None = None
+    ) -> list[Point]:
         """The best sentences for one code (Z,), best first, by log p(x | z) and the cycle check together.
 
         The cycle check asks whether a sentence encodes back near its point: minus half the squared distance from z
         to the posterior mean of the sentence, in its standard deviations, which is log q(z | x) without its normaliser.
         """
-        return self._candidates(code[None], beams, True, 1, constraint)[0]
+        return self._candidates(code[None], beams, True, 1, constraint, label)[0]
 
     @torch.inference_mode()
     def _candidates(
-        self, codes: Tensor, beams: int, rerank: bool, at_once: int, constraint: sampler.Constraint | None
+        self,
+        codes: Tensor,
+        beams: int,
+        rerank: bool,
+        at_once: int,
+        constraint: sampler.Constraint | None,
+        label: Label = None,
     ) -> list[list[Point]]:
         if codes.dim() != 2 or codes.shape[1] != self.latent:
             raise InputError(
@@ -284,14 +298,14 @@ class SentenceVAE:
             )
         if not bool(torch.isfinite(codes).all()):
             raise InputError("the codes hold NaN or infinity")
-        found = []
+        labels, found = self.opened.labels(label, len(codes)), []
         for start in range(0, len(codes), at_once):
             some = codes[start : start + at_once].to(self.device, torch.float32)
-            found += self._some(some, beams, rerank, constraint)
+            found += self._some(some, labels[start : start + at_once], beams, rerank, constraint)
         return found
 
     def _some(
-        self, codes: Tensor, beams: int, rerank: bool, constraint: sampler.Constraint | None
+        self, codes: Tensor, labels: Tensor, beams: int, rerank: bool, constraint: sampler.Constraint | None
     ) -> list[list[Point]]:
         rows = len(codes)
         found = sampler.beam(
@@ -300,7 +314,7 @@ class SentenceVAE:
             rows=rows,
             length=self.length,
             beams=beams,
-            context=codes,
+            context=self.model.given(rows, labels, codes),
             constraint=constraint,
         )
         texts = [self.codec.decode(row) for row in found.tokens.view(rows * beams, -1).tolist()]
@@ -341,11 +355,12 @@ class SentenceVAE:
         beams: int = 5,
         rerank: bool = True,
         refine: int = REFINE,
+        label: Label = None,
         constraint: sampler.Constraint | None = None,
     ) -> list[str]:
-        """Each sentence encoded, its code refined as in `encode`, and decoded again."""
+        """Each sentence encoded, its code refined as in `encode`, and decoded again, into another class by `label`."""
         codes = self.encode(sentences, refine=refine)
-        return self.decode(codes, beams=beams, rerank=rerank, constraint=constraint)
+        return self.decode(codes, beams=beams, rerank=rerank, label=label, constraint=constraint)
 
     def interpolate(
         self,
@@ -531,6 +546,7 @@ class SentenceVAE:
         how: sampler.Choice | None = None,
         beams: int = 0,
         prompt: str = "",
+        label: Label = None,
         constraint: sampler.Constraint | None = None,
     ) -> list[str]:
         """`rows` new sentences with codes from the prior: drawn token by token, or with `beams` the most probable.
@@ -543,8 +559,9 @@ class SentenceVAE:
                 raise InputError(
                     "beams write each code's likeliest sentence: leave out the prompt, temperature and top-*"
                 )
-            return self.decode(self.model.context(seed, 0, rows), beams=beams, constraint=constraint)
-        return draw(self.opened, rows, seed=seed, how=how, prompt=prompt, constraint=constraint)
+            codes = self.model.prior.draw(seed, 0, rows)
+            return self.decode(codes, beams=beams, label=label, constraint=constraint)
+        return draw(self.opened, rows, seed=seed, how=how, prompt=prompt, label=label, constraint=constraint)
 
 
 CYCLE = 0.5  # weight of the cycle check beside log p(x | z); set by reading paths of the valid split
@@ -558,9 +575,15 @@ def draw(
     how: sampler.Choice | None = None,
     prompt: str = "",
     begin: int = 0,
+    label: Label = None,
     constraint: sampler.Constraint | None = None,
 ) -> list[str]:
-    """Sentences `begin`, `begin` + 1, ... of a seed, from any model, language models included; `prompt` begins each."""
+    """Sentences `begin`, `begin` + 1, ... of a seed, from any model, language models included; `prompt` begins each.
+
+    `label`: as in `SentenceVAE.decode`. Raises InputError for a prompt that is too long, and for a label that the
+    model does not know.
+    """
+    labels = opened.labels(label, rows)
     model, codec = opened.model, of_text(opened.codec)
     begun = codec.encode(prompt) if prompt else []
     if len(begun) + 1 > opened.length:
@@ -574,7 +597,7 @@ def draw(
             model.vocab,
             rows=count,
             length=opened.length,
-            context=model.context(seed, first, count),
+            context=model.context(seed, first, count, labels[first - begin :][:count]),
             prompt=None if start is None else start[:count],
             how=how,
             seed=seed,

@@ -34,6 +34,7 @@ def fill(
     backbone: Backbone,
     shown: Tensor,
     hidden: Tensor,
+    context: Tensor | None = None,
     *,
     count: int,
     particles: int,
@@ -43,16 +44,16 @@ def fill(
 ) -> Filled:
     """`count` rows that are `shown` (L,) where `hidden` (L,) is False, by `particles` particles.
 
-    The distribution of a row tends to p(hidden | shown) as particles become many. Up to the first hidden token all
-    are one row; after the last shown token nothing is weighed any more, so that the rows, drawn there from the
-    particles by their weights, go on independently. For a vocabulary without stop. All randomness is a function of
-    (seed, first).
+    `context` (1, C) is what they are conditioned on. The distribution of a row tends to p(hidden | shown) as particles
+    become many. Up to the first hidden token all are one row; after the last shown token nothing is weighed any more,
+    so that the rows, drawn there from the particles by their weights, go on independently. For a vocabulary without
+    stop. All randomness is a function of (seed, first).
     """
     length, device = len(shown), shown.device
     begin = next((place for place in range(length) if hidden[place]), length)
     end = max((place for place in range(length) if not hidden[place]), default=-1) + 1
     numbers = uniforms(seed, first, 1 + max(particles, count), length + 1).to(device)
-    logits, state = backbone.start(1, length)
+    logits, state = backbone.start(1, length, context)
     tokens = shown.new_zeros(1, 0)
     weights = torch.zeros(1, dtype=torch.double, device=device)  # logarithms, since particles were last drawn anew
     log_shown, effective = 0.0, 1.0

@@ -98,6 +98,7 @@ class Rows(NamedTuple):
 
     tokens: Tensor
     total: int
+    labels: Tensor | None = None  # (B,) numbers of their classes, -1 for none, where the corpus has labels
 
 
 class Report(NamedTuple):
@@ -225,7 +226,7 @@ class Training:
                 among = self.among
                 draw = Draw(self.seed, place, total=batch.total, rank=among.rank, world=among.world, device=self.device)
                 with autocast(config.precision, self.device):
-                    terms = player.loss(batch.tokens, draw)
+                    terms = player.loss(batch.tokens, draw, batch.labels)
                 (terms.loss.sum() / total).backward(inputs=weights)
                 prefix = "" if player.module is model else f"{player.name} "
                 for name, values in {"loss": terms.loss.detach(), **terms.report}.items():

@@ -12,11 +12,11 @@ from corpora.settings import require, setting
 from textgen import rate
 from textgen.backbone import Vocabulary
 from textgen.config import Parts
-from textgen.model import Latent, Noise
+from textgen.model import Classed, Classes, Latent, Noise
 
 
 @dataclass(frozen=True)
-class Config(Noise, rate.Config):
+class Config(Classed, Noise, rate.Config):
     backbone: str = setting("lstm", "the decoder")
     encoder: str = setting("lstm", "what reads the row for the posterior")
     latent: int = setting(32, "size of the code")
@@ -24,6 +24,7 @@ class Config(Noise, rate.Config):
     noise: bool = setting(True, "draw c = m + exp(sigma) e; off: c = m and no rate, the plain autoencoder")
 
     def check(self) -> None:
+        Classed.check(self)
         Noise.check(self)
         rate.Config.check(self)
         require(1 <= self.latent <= 4096, "latent", self.latent, "1 to 4096")
@@ -36,11 +37,12 @@ def build(config: Config, vocab: Vocabulary, parts: Parts) -> Latent:
     held = rate.Rate(config)
     return Latent(
         parts.encoder(),
-        lambda: parts.backbone(config.latent),
+        lambda: parts.backbone(config.latent + Classes.SIZE * config.classes),
         parts.prior(config.latent),
         config.latent,
         vocab,
         held,
         config,
         config.noise,
+        Classes(config, vocab) if config.classes else None,
     )
