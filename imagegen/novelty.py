@@ -187,6 +187,7 @@ def measure(
 
     bars = bars or Bars()
     bars.check()
+    require(split != "train", "split", split, "valid or test: pictures that the model has not seen")
     require(0 <= near <= 255, "near", near, "0 to 255")
     tell = tell or (lambda what, done, of: None)
     corpus = corpus_of(model, folder)

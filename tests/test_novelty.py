@@ -154,6 +154,7 @@ def test_the_report_fires_on_a_model_that_memorised_and_not_on_a_fresh_one(corpu
         (["--gap", "nan"], "gap=nan: expected a number of nats"),
         (["--shift", 10], "shift=10: expected 0 to 9 pixels"),
         (["--near", 256], "near=256: expected 0 to 255"),
+        (["--split", "train"], "split=train: expected valid or test"),
         (["--split", "vaild"], "did you mean 'valid'"),
         (["-n", 0], "-n 0: expected 1"),
         (["--pairs", 0], "--pairs 0: expected 1"),
