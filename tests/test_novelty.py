@@ -13,6 +13,7 @@ from corpora.build import build
 from corpora.errors import InputError
 from corpora.palette import Palette
 from imagegen import cli, novelty, training
+from textgen.figures import Figures
 from textgen.screen import Screen
 
 SIDE = 10
@@ -172,3 +173,12 @@ def test_a_corpus_with_other_colours_is_refused(runs, tmp_path):
     with pytest.raises(InputError, match="another palette or size"):
         novelty.measure(cli._model(cli.parser().parse_args(["novelty", "x", "--model", str(runs["fresh"])])),
                         tmp_path / "other")  # fmt: skip
+
+
+def test_a_bar_that_real_pictures_do_not_keep_to_is_called_so():
+    figures = Figures("model", "corpus", 4, 0, [])
+    found = novelty.Nearest(np.array([0.9, 0.5, 0.2, 0.1]), np.zeros(4, np.int64))
+    for held_out, said in ((np.full(4, 0.8), True), (np.full(4, 0.1), False)):
+        tokens = np.zeros((4, 9), np.int64)
+        made = novelty.Novelty(figures, novelty.Bars(), 0.5, None, tokens, tokens, found, held_out)
+        assert not made.clean and ("choose a greater --above" in str(made)) == said
