@@ -141,9 +141,9 @@ def configs(source: str) -> list[Any]:
 def _described(given: str, files_of: Callable[[Sequence[str]], list[Path]]) -> dict[str, Any]:
     """What the manifest says of an input: its name without the folders around it and, for files, size and SHA-256."""
     path = Path(given.removeprefix("lecture:"))
-    if given.startswith("hf:"):
-        local = given.startswith(("hf:/", "hf:.", "hf:~"))
-        return {"name": f"hf:{Path(given).name}" if local else given}
+    if given.startswith(("hf:", "hf-images:")):
+        scheme, _, name = given.partition(":")
+        return {"name": f"{scheme}:{Path(name).name}" if name.startswith(("/", ".", "~")) else given}
     if not (path.is_file() or path.is_dir()):
         return {"name": path.name or given}
     folder = path if path.is_dir() else path.parent

@@ -28,6 +28,7 @@ split them, choose their colours, and write a token for each pixel.
   corpora build sheet.png --out tiles tile=16x16
   corpora build tiles.npz --out tiles label_array=category
   corpora build lecture:DIR --out sprites repair=true
+  corpora build hf-images:ylecun/mnist --out digits label_column=label limit=10000
 
 `corpora list` prints every setting. A folder stands for the .txt and .txt.gz files in it or, where it has none, for the
 pictures (PNG, GIF, JPEG, WebP); their labels are the names of its sub-folders."""
@@ -61,7 +62,7 @@ def parser() -> Parser:
         "words",
         nargs="+",
         metavar="IN|KEY=VALUE",
-        help="files, folders, hf:NAME, lecture:DIR, toy, sprites, or - for standard input; and settings",
+        help="files, folders, hf:NAME, hf-images:NAME, lecture:DIR, toy, sprites, or - (standard input); and settings",
     )
     building.add_argument("--out", required=True, metavar="DIR", help="the folder to make")
     building.add_argument(

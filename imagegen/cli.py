@@ -43,9 +43,9 @@ Train a model on pictures and keep it in a run folder.
   imagegen train pokemon-corpus --model vae rate=20 --out runs/knobs
   imagegen train --resume runs/knobs
 
-IN: PNG, GIF, JPEG or WebP files or folders of them, .npz arrays, lecture:DIR, sprites (made up on the spot), as for
-`corpora build`, or a folder that it built. KEY=VALUE: settings of the corpus, the model, its parts and the training;
-`imagegen models` lists them."""
+IN: PNG, GIF, JPEG or WebP files or folders of them, .npz arrays, lecture:DIR, hf-images:NAME, sprites (made up on the
+spot), as for `corpora build`, or a folder that it built. KEY=VALUE: settings of the corpus, the model, its parts and
+the training; `imagegen models` lists them."""
 
 _COMPLETE = """\
 Keep a part of pictures and draw the rest, several times, beside the truth.

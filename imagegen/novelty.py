@@ -155,7 +155,11 @@ class Novelty:
 
     def __str__(self) -> str:
         bars = self.bars
-        why = [f"{100 * self.share:.1f} % above {bars.above:g}, allowed {100 * bars.share:g} %"]
+        usual = float((self.held_out > bars.above).mean())
+        why = [f"{100 * self.share:.1f} % above {bars.above:g} (of held-out {100 * usual:.1f} %)"]
+        why[0] += f", allowed {100 * bars.share:g} %"
+        if bars.share < self.share <= usual:  # in a corpus where all pictures are alike
+            why.append("held-out pictures are as near, so choose a greater --above for this corpus")
         why += [] if self.gap is None else [f"gap {self.gap:.2f} nats per pixel, allowed {bars.gap:g}"]
         return f"{self.figures}\n{'clean' if self.clean else 'NOT clean'}: {'; '.join(why)}"
 
@@ -187,6 +191,7 @@ def measure(
 
     bars = bars or Bars()
     bars.check()
+    require(split != "train", "split", split, "valid or test: pictures that the model has not seen")
     require(0 <= near <= 255, "near", near, "0 to 255")
     tell = tell or (lambda what, done, of: None)
     corpus = corpus_of(model, folder)

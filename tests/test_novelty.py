@@ -13,6 +13,7 @@ from corpora.build import build
 from corpora.errors import InputError
 from corpora.palette import Palette
 from imagegen import cli, novelty, training
+from textgen.figures import Figures
 from textgen.screen import Screen
 
 SIDE = 10
@@ -154,6 +155,7 @@ def test_the_report_fires_on_a_model_that_memorised_and_not_on_a_fresh_one(corpu
         (["--gap", "nan"], "gap=nan: expected a number of nats"),
         (["--shift", 10], "shift=10: expected 0 to 9 pixels"),
         (["--near", 256], "near=256: expected 0 to 255"),
+        (["--split", "train"], "split=train: expected valid or test"),
         (["--split", "vaild"], "did you mean 'valid'"),
         (["-n", 0], "-n 0: expected 1"),
         (["--pairs", 0], "--pairs 0: expected 1"),
@@ -171,3 +173,12 @@ def test_a_corpus_with_other_colours_is_refused(runs, tmp_path):
     with pytest.raises(InputError, match="another palette, size or order"):
         novelty.measure(cli._model(cli.parser().parse_args(["novelty", "x", "--model", str(runs["fresh"])])),
                         tmp_path / "other")  # fmt: skip
+
+
+def test_a_bar_that_real_pictures_do_not_keep_to_is_called_so():
+    figures = Figures("model", "corpus", 4, 0, [])
+    found = novelty.Nearest(np.array([0.9, 0.5, 0.2, 0.1]), np.zeros(4, np.int64))
+    for held_out, said in ((np.full(4, 0.8), True), (np.full(4, 0.1), False)):
+        tokens = np.zeros((4, 9), np.int64)
+        made = novelty.Novelty(figures, novelty.Bars(), 0.5, None, tokens, tokens, found, held_out)
+        assert not made.clean and ("choose a greater --above" in str(made)) == said

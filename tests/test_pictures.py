@@ -17,7 +17,7 @@ from corpora.build import build, source_of
 from corpora.cli import main
 from corpora.errors import InputError
 from corpora.pictures import build_pictures
-from corpora.sources import arrays, images, lecture, sprites
+from corpora.sources import arrays, hub_images, images, lecture, sprites
 
 SOURCES = [
     name for name in settings.names("corpora.sources") if hasattr(settings.find("corpora.sources", name), "PICTURES")
@@ -47,14 +47,29 @@ def write_lecture(folder: Path, rows: int = 12) -> np.ndarray:
     return tokens
 
 
+def write_dataset(folder: Path, count: int = 12, **columns: list[object]) -> None:
+    """A local dataset with a column of pictures and one of classes, as the library writes it."""
+    import datasets
+
+    icons = [Image.fromarray(pixels(number)) for number in range(count)]
+    kinds = datasets.ClassLabel(names=["a", "b"])
+    given = {"icon": icons, "kind": [number % 2 for number in range(count)], **columns}
+    made = datasets.Dataset.from_dict(given).cast_column("icon", datasets.Image()).cast_column("kind", kinds)
+    folder.mkdir(parents=True, exist_ok=True)
+    made.to_parquet(folder / "train.parquet")
+
+
 def example(name: str, folder: Path) -> tuple[list[str], dict[str, object]]:
     """Inputs and settings with which a source gives pictures. A new source needs a line here."""
     for number in range(12):
         save(folder / "icons" / f"kind{number % 2}" / f"{number}.png", pixels(number))
     np.savez(folder / "x.npz", x=np.stack([pixels(n) for n in range(12)]), kind=np.array(["a", "b"] * 6))
     write_lecture(folder / "lecture")
+    if name == "hub_images":
+        write_dataset(folder / "data")
     return {
         "arrays": ([str(folder / "x.npz")], {"label_array": "kind"}),
+        "hub_images": ([f"hf-images:{folder / 'data'}"], {"label_column": "kind"}),
         "images": ([str(folder / "icons")], {}),
         "lecture": ([f"lecture:{folder / 'lecture'}"], {}),
         "sprites": (["sprites"], {"count": 150}),
@@ -84,6 +99,12 @@ def made(tmp_path: Path, rows, **words) -> Corpus:
     }
     build_pictures(some, tmp_path / "c", words=words, replace=True)
     return Corpus.open(tmp_path / "c", verify=True)
+
+
+@pytest.fixture(autouse=True)
+def offline(monkeypatch, tmp_path):
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
 
 
 # Every source
@@ -125,6 +146,7 @@ def test_names_choose_the_source(tmp_path):
         ("a.png", "images"), ("a.JPEG", "images"), ("a.gif", "images"), ("a.webp", "images"), ("a.npz", "arrays"),
         ("a.npy", "arrays"), ("sprites", "sprites"), (tmp_path / "pictures", "images"), (tmp_path / "both", "text"),
         (tmp_path / "lee", "lecture"), (tmp_path / "lee" / "pixel_color.txt", "lecture"), ("lecture:x", "lecture"),
+        ("hf-images:ylecun/mnist", "hub_images"), ("hf:ag_news", "hub"),
     ]:  # fmt: skip
         assert source_of([str(given)]) == name
 
@@ -750,3 +772,48 @@ def test_originals_of_the_lecture_are_found_by_their_centres(tmp_path):
     assert "expected pictures of one size, at least 20x20" in refused(
         build, [str(tmp_path / "lee")], tmp_path / "d", words=words
     )
+
+
+# Columns of the Hub
+
+
+@pytest.mark.parametrize("streaming", [True, False])
+def test_pictures_of_a_dataset_come_as_they_are_with_the_names_of_their_classes(streaming, tmp_path):
+    write_dataset(tmp_path / "data")
+    given = f"hf-images:{tmp_path / 'data'}"
+    found = read(hub_images, [given], label_column="kind", streaming=streaming)
+    assert [one.label for one in found] == ["a", "b"] * 6
+    assert all((one.pixels == pixels(number)).all() for number, one in enumerate(found))
+    assert found[3].name == f"{given}, row 3" and [one.label for one in read(hub_images, [given])] == [None] * 12
+
+
+def test_folders_of_pictures_are_datasets_too(tmp_path):
+    for split, count in (("train", 4), ("test", 2)):
+        for number in range(count):
+            save(tmp_path / "data" / split / f"kind{number % 2}" / f"{number}.png", pixels(number))
+    given = f"hf-images:{tmp_path / 'data'}"
+    found = read(hub_images, [f"{given}#test"], label_column="label")
+    assert [(one.label, (one.pixels == pixels(n)).all()) for n, one in enumerate(found)] == [("kind0", 1), ("kind1", 1)]
+    assert len(read(hub_images, [given], split="train")) == 4
+
+
+def test_datasets_of_pictures_that_cannot_be_used(tmp_path):
+    write_dataset(tmp_path / "data", words=["x"] * 12)
+    given = f"hf-images:{tmp_path / 'data'}"
+    for words, message in [
+        ({"column": "icno"}, "no column 'icno': did you mean 'icon'?"),
+        ({"label_column": "knid"}, "no column 'knid': did you mean 'kind'?"),
+        ({"column": "words"}, "row 0: 'x': not a picture"),
+        ({"split": "valid"}, "no split 'valid'"),
+    ]:
+        assert message in refused(read, hub_images, [given], **words)
+    (tmp_path / "text").mkdir()
+    (tmp_path / "text" / "train.jsonl").write_text('{"text": "a"}\n')
+    said = refused(read, hub_images, [f"hf-images:{tmp_path / 'text'}"])
+    assert said.endswith("no column holds pictures: say column=NAME; columns: text")
+    assert "name a dataset" in refused(read, hub_images, ["hf-images:"])
+    assert refused(read, hub_images, ["hf-images:/no/such"]) == "hf-images:/no/such: no such folder"
+    write_dataset(tmp_path / "gap", other=[Image.fromarray(pixels(0))] + [None] * 11)
+    gap = f"hf-images:{tmp_path / 'gap'}"
+    assert "several columns hold pictures: say column=NAME; columns: icon, other" in refused(read, hub_images, [gap])
+    assert "row 1: None: not a picture" in refused(read, hub_images, [gap], column="other")

@@ -39,24 +39,31 @@ def read(inputs: Sequence[str], config: Config) -> Iterator[Row]:
         name, _, split = given.removeprefix("hf:").partition("#")
         if not name:
             raise InputError(f"{quoted(given)}: name a dataset, as in hf:ag_news")
-        yield from rows_of(_records(name, split or config.split, config), given, config.column, config.label_column)
+        found = records(
+            name, split or config.split, subset=config.subset, streaming=config.streaming, revision=config.revision
+        )
+        yield from rows_of(found, given, config.column, config.label_column)
 
 
-def _records(name: str, split: str, config: Config) -> Iterator[Mapping[str, Any]]:
+def records(
+    name: str, split: str, *, subset: str | None, streaming: bool, revision: str | None, scheme: str = "hf"
+) -> Iterator[Mapping[str, Any]]:
+    """The rows of a split of a dataset, column -> value, the names of classes in place of their numbers.
+
+    `scheme` is how it was called, for messages. Raises InputError for a dataset that is not found or not reachable.
+    """
     import datasets
     import huggingface_hub.utils.logging
 
     if name.startswith((".", "/", "~")) and not Path(name).expanduser().is_dir():
-        raise InputError(f"hf:{name}: no such folder")
+        raise InputError(f"{scheme}:{name}: no such folder")
     if Path(name).expanduser().is_dir():
         name = str(Path(name).expanduser())
     datasets.disable_progress_bars()
     huggingface_hub.utils.logging.set_verbosity_error()  # our one line says it, not a warning for each attempt
     # The libraries underneath raise errors of many kinds; each of them means that the dataset cannot be had.
     try:
-        loaded = datasets.load_dataset(
-            name, config.subset, split=split, streaming=config.streaming, revision=config.revision
-        )
+        loaded = datasets.load_dataset(name, subset, split=split, streaming=streaming, revision=revision)
         classes = {
             column: feature.names
             for column, feature in (loaded.features or {}).items()
@@ -64,12 +71,12 @@ def _records(name: str, split: str, config: Config) -> Iterator[Mapping[str, Any
         }
         stream = iter(loaded)
     except Exception as error:
-        raise _explained(name, split, error) from error
+        raise _explained(f"{scheme}:{name}", split, error) from error
     while True:
         try:
             record = next(stream, None)
         except Exception as error:
-            raise _explained(name, split, error) from error
+            raise _explained(f"{scheme}:{name}", split, error) from error
         if record is None:
             return
         for column, names in classes.items():
@@ -89,7 +96,9 @@ def _explained(name: str, split: str, error: Exception) -> InputError:
         "ConnectTimeout",
         "ReadTimeout",
     }:
-        reason = "the Hub cannot be reached: check the network, or give a local folder as hf:/path"
+        reason = (
+            f"the Hub cannot be reached: check the network, or give a local folder as {name.partition(':')[0]}:/path"
+        )
     elif "DatasetNotFoundError" in kinds or "RepositoryNotFoundError" in kinds:
         reason = "not found, or not public: check the name on huggingface.co/datasets"
     elif "Unknown split" in text or "Bad split" in text:
@@ -98,4 +107,4 @@ def _explained(name: str, split: str, error: Exception) -> InputError:
         reason = f"say subset=NAME: {text}"
     else:
         reason = f"{type(error).__name__}: {text}"
-    return InputError(f"hf:{name}: {reason[:300]}")
+    return InputError(f"{name}: {reason[:300]}")

@@ -133,6 +133,17 @@ def _frames(path: Path, every: bool) -> Iterator[tuple[np.ndarray, tuple[str, ..
             ) from error
 
 
+def decoded(image: object, where: str) -> tuple[np.ndarray, tuple[str, ...]]:
+    """A picture that PIL holds as (H, W, 4) uint8, and what was done to it. Raises InputError for what is none."""
+    from PIL import Image
+
+    if not isinstance(image, Image.Image):
+        raise InputError(f"{where}: {quoted(image, 40)}: not a picture")
+    if image.width * image.height > MOST_PIXELS:
+        raise InputError(f"{where}: more than {MOST_PIXELS:,} pixels: make it smaller")
+    return _pixels(image, where, False)
+
+
 def _pixels(image: Image.Image, where: str, deep: bool) -> tuple[np.ndarray, tuple[str, ...]]:
     """A picture as (H, W, 4) uint8, and what was done to it."""
     from PIL import Image, ImageOps
