@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +24,7 @@ from torch import Tensor
 from corpora.errors import InputError
 from corpora.palette import Palette
 from corpora.settings import require
+from imagegen import lookahead
 from textgen import opening, sampler, smc
 from textgen.draw import normals
 from textgen.evaluate import bounds, exact_nll
@@ -182,6 +184,7 @@ class PictureModel:
         particles: int = 64,
         seed: int = 0,
         first: int = 0,
+        look_ahead: bool = True,
         tell: Tell | None = None,
     ) -> Inpainted:
         """A picture (L,) with the pixels drawn where `hidden` (H, W) is True, `count` times.
@@ -189,8 +192,9 @@ class PictureModel:
         By sequential Monte Carlo (`textgen.smc`): the model goes in its own order, so it cannot know what is shown
         later; `particles` drawings are weighted by it instead, and completions tend to draws from
         p(x_hidden | x_shown) as these become many. Where all that is shown comes first they are such draws, by one
-        particle each. `first` numbers the picture among several that are to have different random numbers. Raises
-        InputError for a model with codes, for a mask of another shape, and where nothing is hidden.
+        particle each. `look_ahead` draws pixels with an eye to what is shown further on (`imagegen.lookahead`).
+        `first` numbers the picture among several that are to have different random numbers. Raises InputError for a
+        model with codes, for a mask of another shape, and where nothing is hidden.
         """
         backbone = self._raster().backbone
         require(1 <= count <= 10_000, "count", count, "1 to 10,000 completions")
@@ -203,12 +207,30 @@ class PictureModel:
             )
         if not hidden.any():
             raise InputError("nothing is hidden: there is nothing to draw")
-        places = torch.from_numpy(self.palette.scan(hidden))
-        own = first * (max(particles, count) + 1)
-        context = self.model.given(1, self.opened.labels(label, 1))
-        sizes = {"count": count, "particles": particles}
-        found = smc.fill(backbone, picture, places, context, **sizes, seed=seed, first=own, tell=tell)
+        places = torch.from_numpy(self.palette.scan(hidden)).to(self.device)
+        width = self.palette.lines[1]
+        hints = None
+        if look_ahead and bool((places[:-1] & ~places[1:]).any()):  # something is shown after something hidden
+            hints = lookahead.hints(picture, places, width, self._own, self.palette.vocab_size)
+        found = smc.fill(
+            backbone,
+            picture,
+            places,
+            self.model.given(1, self.opened.labels(label, 1)),
+            count=count,
+            particles=particles,
+            seed=seed,
+            first=first * (max(particles, count) + 1),
+            hints=hints,
+            stride=width,
+            tell=tell,
+        )
         return Inpainted(found.tokens, found.log_shown, found.exact, found.effective)
+
+    @cached_property
+    def _own(self) -> Tensor:
+        """Pictures that the model draws by itself, (N, L), for looking ahead."""
+        return self.sample(lookahead.PICTURES)
 
     def _raster(self) -> Autoregressive:
         if not isinstance(self.model, Autoregressive):

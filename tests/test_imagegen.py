@@ -10,14 +10,17 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
+from torch.nn import functional as F
 
 import small
 from corpora.build import build
 from corpora.corpus import Corpus
 from corpora.errors import InputError
 from corpora.palette import Palette
-from imagegen import PictureModel, cli, training
+from imagegen import PictureModel, cli, lookahead, training
 from textgen import config, opening, smc
+from textgen.backbone import Backbone
 from textgen.sampler import Choice
 from textgen.screen import Screen
 
@@ -171,6 +174,43 @@ def test_any_pixels_can_be_hidden_and_the_others_stay(kind, order):
     again, another = (model.inpaint(picture, hidden, count=5, particles=8, seed=2, first=first) for first in (0, 1))
     assert torch.equal(found.tokens, again.tokens)
     assert found.log_shown == again.log_shown != another.log_shown
+
+
+def test_a_hint_is_how_often_the_colour_stands_so_far_above_what_is_shown():
+    drawn = torch.tensor([[0, 1, 2, 1, 1, 1], [0, 2, 2, 1, 0, 1]])  # two pictures of three lines of two pixels
+    hidden = torch.tensor([True, False, True, True, False, False])
+    found = lookahead.hints(torch.tensor([9, 9, 9, 9, 1, 0]), hidden, 2, drawn, 3)
+    share = (torch.tensor([3, 6, 3]) + 0.5) / 13.5
+    two_below = (torch.tensor([1.0, 1, 1]) + share[1]) / (torch.tensor([2, 1, 1]) + 1)  # 1 two lines below, given each
+    assert torch.allclose(found[0].exp(), two_below.double() ** lookahead.STRENGTH, atol=1e-6)
+    below = (torch.tensor([0.0, 3, 2]) + share[1]) / (torch.tensor([2, 3, 3]) + 1)
+    assert not found[[1, 4, 5]].any()
+    assert found[2].exp().tolist() == pytest.approx((below.double() ** lookahead.STRENGTH).tolist(), abs=1e-6)
+
+
+class Copying(Backbone):
+    """Every pixel has the colour of the one above it, nine times of ten or so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head, self.strength = nn.Identity(), nn.Parameter(torch.tensor(3.0))
+
+    def features(self, tokens: torch.Tensor, context: torch.Tensor | None = None) -> torch.Tensor:
+        above = F.one_hot(tokens[:, : max(0, tokens.shape[1] - WIDTH)], 3) * self.strength
+        return F.pad(above, (0, 0, min(WIDTH, tokens.shape[1]), 0))
+
+
+def test_looking_ahead_makes_estimates_vary_less():
+    """Where columns have one colour and the lower half is shown. Both ways are unbiased."""
+    model = untrained("pixelcnn", "down")
+    model.model.backbone = Copying()
+    hidden = ~model.hidden(HEIGHT // 2)
+    (picture,) = model.sample(1)
+    spread = {}
+    for look_ahead in (False, True):
+        found = [model.inpaint(picture, hidden, particles=8, first=n, look_ahead=look_ahead) for n in range(30)]
+        spread[look_ahead] = float(torch.tensor([one.log_shown for one in found]).std())
+    assert spread[True] < 0.7 * spread[False], spread
 
 
 def test_a_mask_that_makes_no_sense_is_refused(runs, corpus):

@@ -87,14 +87,49 @@ def test_rows_drawn_without_weights_would_be_far_from_that(name):
     assert float((blind / blind.sum() - wanted).abs().sum()) / 2 > 0.12
 
 
+def any_hints() -> torch.Tensor:
+    """About nothing."""
+    return torch.randn(LENGTH, COLOURS, generator=torch.Generator().manual_seed(4), dtype=torch.double)
+
+
+@pytest.mark.parametrize(
+    ("word", "stride"), [("111100", 3), ("010110", 3), ("101010", 3), ("101010", 1), ("101010", 9)]
+)
+def test_hints_that_are_wrong_change_nothing_in_the_end(word, stride):
+    made, hidden = backbone("transformer"), mask(word)
+    shown = unlikely(made, hidden)
+    wanted, probability = exact(made, shown, hidden)
+    found = smc.fill(made, shown, hidden, count=2000, particles=4000, hints=any_hints(), stride=stride)
+    shares = torch.bincount(number(found.tokens), minlength=len(EVERY)) / 2000
+    assert float((shares - wanted).abs().sum()) / 2 < 0.09
+    assert found.log_shown == pytest.approx(math.log(probability), abs=0.2)
+
+
+@torch.no_grad()
+def test_hints_that_are_right_leave_nothing_to_chance():
+    """Of one hidden token: where the hint is what it says of the shown one after it, all particles weigh the same."""
+    made, hidden = backbone("lstm"), mask("000010")
+    shown = EVERY[22]
+    _, probability = exact(made, shown, hidden)
+    rows = shown.repeat(COLOURS, 1)
+    rows[:, 4] = torch.arange(COLOURS)
+    hints = torch.zeros(LENGTH, COLOURS, dtype=torch.double)
+    hints[4] = made(rows)[:, 5].double().log_softmax(-1)[:, shown[5]]
+    found = smc.fill(made, shown, hidden, count=1, particles=3, hints=hints)
+    assert found.log_shown == pytest.approx(math.log(probability), abs=1e-5)
+    assert abs(smc.fill(made, shown, hidden, count=1, particles=3).log_shown - math.log(probability)) > 1e-3
+
+
 @pytest.mark.parametrize("particles", [1, 4])
-@pytest.mark.parametrize("word", MASKS[:3])
-def test_the_estimate_of_what_is_shown_is_unbiased(particles, word):
+@pytest.mark.parametrize(("word", "hinted"), [("111100", False), ("101010", False), ("111100", True), ("010110", True)])
+def test_the_estimate_of_what_is_shown_is_unbiased(particles, word, hinted):
     made, hidden = backbone("pixelrnn"), mask(word)
     shown = unlikely(made, hidden)
     _, probability = exact(made, shown, hidden)
-    tries = 400
-    found = [smc.fill(made, shown, hidden, count=1, particles=particles, seed=3, first=5 * n) for n in range(tries)]
+    tries, hints = 300, {"hints": any_hints(), "stride": 3} if hinted else {}
+    found = [
+        smc.fill(made, shown, hidden, count=1, particles=particles, seed=3, first=5 * n, **hints) for n in range(tries)
+    ]
     estimates = torch.tensor([one.log_shown for one in found]).exp()
     error = float(estimates.std()) / math.sqrt(tries)
     assert error > 0

@@ -40,6 +40,8 @@ def fill(
     particles: int,
     seed: int = 0,
     first: int = 0,
+    hints: Tensor | None = None,
+    stride: int = 1,
     tell: Callable[[int, int], None] | None = None,
 ) -> Filled:
     """`count` rows that are `shown` (L,) where `hidden` (L,) is False, by `particles` particles.
@@ -48,10 +50,18 @@ def fill(
     become many. Up to the first hidden token all are one row; after the last shown token nothing is weighed any more,
     so that the rows, drawn there from the particles by their weights, go on independently. For a vocabulary without
     stop. All randomness is a function of (seed, first).
+
+    `hints` (L, V), nats, are added to the logits of hidden tokens: guesses at what a token says of those shown later
+    (Whiteley and Lee 2014, "Twisted particle filters"). A particle's weight has a hint for `stride` tokens and then
+    gives it back, so that any hints leave p(shown) unbiased and good ones make its estimate vary less.
     """
     length, device = len(shown), shown.device
-    begin = next((place for place in range(length) if hidden[place]), length)
-    end = max((place for place in range(length) if not hidden[place]), default=-1) + 1
+    blank: list[bool] = hidden.tolist()
+    begin = next((place for place in range(length) if blank[place]), length)
+    end = max((place for place in range(length) if not blank[place]), default=-1) + 1
+    if hints is not None:
+        hints = hints.masked_fill(~hidden[:, None], 0)
+        hints[max(0, end - stride) :] = 0  # what could not be given back before the end
     numbers = uniforms(seed, first, 1 + max(particles, count), length + 1).to(device)
     logits, state = backbone.start(1, length, context)
     tokens = shown.new_zeros(1, 0)
@@ -59,7 +69,7 @@ def fill(
     log_shown, effective = 0.0, 1.0
     for place in range(length + 1):
         size = count if place >= end else particles
-        due = place == end or (place < end and place >= begin and bool(hidden[place]))
+        due = place == end or (place < end and place >= begin and blank[place])
         if due and (place in (begin, end) or ess(weights) < particles / 2):
             log_shown += float(weights.logsumexp(0)) - math.log(len(weights))
             shares = weights.softmax(0)
@@ -71,11 +81,17 @@ def fill(
             weights = weights.new_zeros(size)
         if place == length:
             break
-        if hidden[place]:
-            following = choose(logits, numbers[1 : 1 + len(logits), place].float(), Choice())
+        chances = logits.double().log_softmax(-1)
+        if blank[place]:
+            if hints is not None:
+                chances = chances + hints[place]
+                weights = weights + chances.logsumexp(-1)
+            following = choose(chances, numbers[1 : 1 + len(logits), place], Choice())
         else:
             following = shown[place].expand(len(logits))
-            weights = weights + logits.double().log_softmax(-1)[:, shown[place]]
+            weights = weights + chances[:, shown[place]]
+        if hints is not None and place >= stride and blank[place - stride]:
+            weights = weights - hints[place - stride][tokens[:, place - stride]]
         tokens = torch.cat([tokens, following[:, None]], 1)
         if tell is not None:
             tell(place + 1, length)
