@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_MOST_NAMED = 30  # choices in a message
+
 
 class InputError(ValueError):
     """Something that came from outside is not usable. Command lines print its text as one line and exit with 2."""
@@ -23,4 +25,5 @@ def choose(what: str, name: str, choices: Iterable[str]) -> str:
         return name
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    raise InputError(f"no {what} {quoted(name)}: {hint}choose from {', '.join(known) or '(none)'}")
+    more = f", ... ({len(known):,} in all)" if len(known) > _MOST_NAMED else ""
+    raise InputError(f"no {what} {quoted(name)}: {hint}choose from {', '.join(known[:_MOST_NAMED]) or '(none)'}{more}")

@@ -606,10 +606,10 @@ def test_two_processes_train_as_one_does(toy_corpus, tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    folder = tmp_path / "two"
+    folder, chosen = tmp_path / "two", {"word_dropout": 0.2, "delete": 0.2, "classes": True}
     options = {"--steps": 20, "--every": 10, "--batch": 16, "--seed": 1, "--threads": 1, "--device": "cpu"}
     flags = [str(word) for pair in options.items() for word in pair]
-    words = ["train", toy_corpus, "--out", folder, *flags, *small.worded(settings(word_dropout=0.2, delete=0.2))]
+    words = ["train", toy_corpus, "--out", folder, *flags, *small.worded(settings(**chosen))]
     both = [
         launch(*words, RANK=str(rank), WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), LOCAL_RANK="0")
         for rank in (0, 1)
@@ -617,7 +617,7 @@ def test_two_processes_train_as_one_does(toy_corpus, tmp_path):
     said = [process.communicate(timeout=240)[1].decode() for process in both]
     assert [process.returncode for process in both] == [0, 0], said
     alone = tmp_path / "one"
-    start(alone, plan(toy_corpus, alone, steps=20, every=10, word_dropout=0.2, delete=0.2))
+    start(alone, plan(toy_corpus, alone, steps=20, every=10, **chosen))
     one, two = contents(alone), contents(folder)
     assert [line["step"] for line in one["metrics"]] == [line["step"] for line in two["metrics"]]
     for left, right in zip(one["metrics"], two["metrics"], strict=True):
