@@ -1,4 +1,4 @@
-# make demo: set up, and walk between two sentences.   make test: set up, and pass the tests.
+# make demo: set up, walk between two sentences, draw pictures and finish three.   make test: set up, and pass the tests.
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -6,6 +6,10 @@ BIN := .venv/bin
 
 demo: .venv/.ready
 	@$(BIN)/textgen interpolate "i went to the store to buy some groceries" "don't worry about it, she said"
+	@mkdir -p demo
+	@$(BIN)/imagegen sample -n 64 --out demo/sample.png
+	@$(BIN)/corpora build sprites sprites_seed=1 count=60 codec_from=imagegen/pretrained/creatures --replace --out demo/creatures
+	@$(BIN)/imagegen complete demo/creatures@test:0 demo/creatures@test:1 demo/creatures@test:2 -n 3 --out demo/complete.png
 
 test: .venv/.ready-dev
 	$(BIN)/python -m pytest

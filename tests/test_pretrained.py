@@ -5,11 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
+from corpora.build import build
+from imagegen import PictureModel
 from textgen import SentenceVAE, opening
 
 RECIPES = Path(__file__).parent.parent / "docs" / "recipes"
-every_model = pytest.mark.parametrize("name", opening.shipped("textgen"))
+every_model = pytest.mark.parametrize("name", opening.shipped())
+every_model_of_text = pytest.mark.parametrize("name", opening.shipped("textgen"))
 
 
 def size(name: str) -> int:
@@ -30,7 +34,7 @@ def test_a_shipped_model_is_whole_and_documented(name):
     assert opened.facts["figures"]["figures"], "figures travel with the model"
 
 
-@every_model
+@every_model_of_text
 def test_a_shipped_model_gives_its_own_sentences_back(name):
     """What a model writes itself (beams) lies where it is at home: most must come back word for word."""
     vae = SentenceVAE.from_pretrained(name)
@@ -53,3 +57,14 @@ def test_the_pair_of_the_lecture_is_known_again():
     assert walk[0].text.startswith("i went to the ")
     assert walk[-1].text == "don't worry about it, she said"
     assert walk.distinct >= 6
+
+
+def test_creatures_that_it_never_saw_are_likely_and_of_their_own_kind(tmp_path):
+    words = {"sprites_seed": 7, "count": 80, "codec_from": str(opening.shipped()["creatures"])}
+    rows = build(["sprites"], tmp_path / "corpus", words=words).rows("train")
+    model = PictureModel.from_pretrained("creatures")
+    tokens, labels = torch.from_numpy(rows.pad(range(40))), [rows.label(row) for row in range(40)]
+    own = model.nll(tokens, label=labels)
+    assert float(own.mean()) / model.length < 0.2, "0.11 nats per pixel on its test split"
+    other = [rows.label_names[(rows.label_names.index(label) + 1) % 8] for label in labels]
+    assert (own < model.nll(tokens, label=other)).double().mean() > 0.9
