@@ -50,7 +50,7 @@ def parser() -> Parser:
         "words",
         nargs="+",
         metavar="IN|KEY=VALUE",
-        help="files, folders, hf:NAME, lecture:DIR, toy, sprites, or - for standard input; and settings",
+        help="files, folders, hf:NAME, lecture:DIR, toy, sprites, moons, or - for standard input; and settings",
     )
     building.add_argument("--out", required=True, metavar="DIR", help="the folder to make")
     building.add_argument(

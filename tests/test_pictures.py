@@ -57,6 +57,7 @@ def example(name: str, folder: Path) -> tuple[list[str], dict[str, object]]:
         "arrays": ([str(folder / "x.npz")], {"label_array": "kind"}),
         "images": ([str(folder / "icons")], {}),
         "lecture": ([f"lecture:{folder / 'lecture'}"], {}),
+        "moons": (["moons"], {"count": 150, "waning": True}),
         "sprites": (["sprites"], {"count": 150}),
     }[name]
 
