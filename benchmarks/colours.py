@@ -1,6 +1,6 @@
 """Why palettes: a picture's pixels as numbers to be regressed, and as tokens to be drawn.
 
-    python benchmarks/colours.py --plot colours.png          # about five minutes on one core
+    python benchmarks/colours.py --plot colours.png          # about six minutes of one core
 
 The lecture's first pixel-by-pixel model gave red, green and blue by three sigmoid outputs, and its pictures came out
 grey: where a pixel may be red or green or blue, the least squared error is at their mean. Classes, a palette of them,

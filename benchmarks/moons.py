@@ -1,6 +1,6 @@
 """Why a VAE: what lies half way between the codes of a crescent and of a full moon?
 
-    python benchmarks/moons.py --plot moons.png             # about five minutes on one core
+    python benchmarks/moons.py --plot moons.png             # about six minutes of one core
     python benchmarks/moons.py --rates 2 4 6 none --seeds 0
 
 The lecture's argument: an autoencoder learns to give back the moons it saw, and nothing tells it what a code between

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from corpora.build import build
 from corpora.errors import InputError
 from corpora.settings import override
 from corpora.sources import moons
-from imagegen import PictureModel, training
+from imagegen import training
 from imagegen.figures import colourfulness, nearest, saturation
-from textgen.screen import Screen
+from textgen import config, trainer
+from textgen.backbone import Vocabulary
+from textgen.model import Latent
 
 
 def read(**words: object) -> list:
@@ -93,22 +94,55 @@ def test_colourfulness_and_saturation():
     assert saturation(np.array([[200, 150, 100], [0, 0, 0]])) == pytest.approx(0.25)
 
 
-def test_half_way_between_two_moons_a_vae_draws_a_phase_and_an_autoencoder_does_not(tmp_path):
-    """The direction of benchmarks/moons.py, small."""
-    build(["moons"], tmp_path / "moons", words={"count": "400", "moon_side": "10", "moon_shades": "2"})
-    small = {"channels": 8, "dropout": 0.0, "encoder_width": 8, "encoder_embedding": 4, "encoder_stages": 2}
-    small |= {"lr": 5e-3, "ema": 0.9, "precision": "fp32"}
-    phases = np.linspace(0, moons.FULL, 301)
+SMALL = {"channels": 16, "dropout": 0.0, "encoder_width": 16, "encoder_embedding": 8}  # as benchmarks/moons.py
+KINDS = {
+    "autoencoder": ("autoencoder", {}),
+    "vae": ("vae", {"rate": 4.0}),
+    "without its rate": ("vae", {"rate": None, "beta": 0.0}),
+}
+
+
+def fitted(name: str, truths: torch.Tensor, side: int, *, steps: int, lr: float, **own: object) -> Latent:
+    """A model of KINDS, trained on true phases (N, L), in evaluation mode."""
+    kind, settings = KINDS[name]
+    model, words = training.meant(kind)
+    torch.manual_seed(0)
+    recipe = config.recipe(model, {**words, **SMALL, **settings, **own}, package="imagegen")[0]
+    made = config.build(recipe, Vocabulary(int(truths.max()) + 1, shape=(side, side)))
+    fitting = trainer.Training(made, trainer.Config(lr=lr, ema=0.0, precision="fp32"), steps=steps, seed=0)
+    draw = np.random.default_rng(0)
+    for _ in range(steps):
+        fitting.update([trainer.Rows(truths[draw.integers(0, len(truths), 32)], 32)])
+    return made.eval()
+
+
+def phases(side: int, shades: int) -> torch.Tensor:
+    """Phases from new to full, evenly spaced, (201, L)."""
+    return torch.tensor(np.stack([moons.lit(phase, side, shades).ravel() + 1 for phase in np.linspace(0, 0.5, 201)]))
+
+
+def test_without_its_rate_a_vae_makes_its_noise_small():
+    truths = phases(8, 2)
+    noise = {}
+    for name in ("vae", "without its rate"):
+        model = fitted(name, truths, 8, steps=150, lr=5e-3, channels=8, encoder_width=8)
+        with torch.inference_mode():
+            posterior = model.posterior(truths)
+        noise[name] = float(posterior.stddev.mean() / posterior.mean.std(0).mean())  # as the decoder sees it
+    assert noise["without its rate"] < 0.25 * noise["vae"], noise
+
+
+@pytest.mark.slow
+def test_between_two_moons_a_vae_draws_phases_and_an_autoencoder_does_not():
+    """The direction of benchmarks/moons.py."""
+    truths = phases(20, 5)
     off = {}
-    for kind, own in {"autoencoder": {}, "vae": {"rate": 3.0}}.items():
-        folder = tmp_path / kind
-        options = {"steps": 250, "batch": 32, "every": 250, "threads": 1, "device": "cpu"}
-        training.train(
-            [tmp_path / "moons"], folder, model=kind, settings={**small, **own}, screen=Screen(quiet=True), **options
-        )
-        model = PictureModel.from_pretrained(folder)
-        truths = model.tokens([moons.coloured(moons.lit(phase, 10, 2), 2) for phase in phases])
-        ends = model.encode(truths[[50, 60, 70, 80, 90, 270, 275, 280, 290, 300]])
-        off[kind] = float(nearest(model.decode((ends[:5] + ends[5:]) / 2), truths)[1].mean())
-    print(off)
-    assert off["vae"] < off["autoencoder"]
+    for name in ("vae", "autoencoder"):
+        model = fitted(name, truths, 20, steps=500, lr=2e-3)
+        with torch.inference_mode():
+            codes = model.posterior(truths).mean
+            crescents, full = codes[20:80:5], codes[140:200:5]
+            between = torch.cat([crescents + share * (full - crescents) for share in (0.25, 0.375, 0.5, 0.625, 0.75)])
+            drawn = model.backbone(torch.zeros(len(between), 400, dtype=torch.long), between).argmax(-1)
+        off[name] = float(nearest(drawn, truths)[1].mean())
+    assert off["vae"] < 0.75 * off["autoencoder"], off
