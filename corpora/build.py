@@ -169,7 +169,9 @@ def _without_folders(values: dict[str, Any]) -> dict[str, Any]:
 def source_of(inputs: Sequence[str]) -> str:
     """The source that inputs call for by their names. Raises InputError if they call for different ones."""
     if not inputs:
-        raise InputError("nothing to read: name a file, a folder, hf:NAME, toy, sprites, or - for standard input")
+        raise InputError(
+            "nothing to read: name a file, a folder, hf:NAME, toy, sprites, moons, or - for standard input"
+        )
     found = {}
     for given in inputs:
         claims = (n for n in settings.names("corpora.sources") if settings.find("corpora.sources", n).accepts(given))

@@ -72,6 +72,7 @@ def example(name: str, folder: Path) -> tuple[list[str], dict[str, object]]:
         "hub_images": ([f"hf-images:{folder / 'data'}"], {"label_column": "kind"}),
         "images": ([str(folder / "icons")], {}),
         "lecture": ([f"lecture:{folder / 'lecture'}"], {}),
+        "moons": (["moons"], {"count": 150, "waning": True}),
         "sprites": (["sprites"], {"count": 150}),
     }[name]
 
