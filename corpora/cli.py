@@ -62,7 +62,7 @@ def parser() -> Parser:
         "words",
         nargs="+",
         metavar="IN|KEY=VALUE",
-        help="files, folders, hf:NAME, hf-images:NAME, lecture:DIR, toy, sprites, moons, or - (standard input); settings",
+        help="files, folders, hf:NAME, hf-images:NAME, lecture:DIR, toy, sprites, moons, or - for stdin; settings",
     )
     building.add_argument("--out", required=True, metavar="DIR", help="the folder to make")
     building.add_argument(
