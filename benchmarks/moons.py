@@ -41,6 +41,7 @@ from corpora.corpus import Corpus
 from corpora.sources import moons
 from imagegen import PictureModel, training
 from imagegen.figures import nearest
+from textgen import opening, run
 from textgen.screen import Screen
 
 SMALL = {
@@ -151,7 +152,12 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=100, help="lines from a crescent on, drawn by seed 0")
     parser.add_argument("--points", type=int, default=9, help="of each line, the ends among them; an odd number")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--out", type=Path, default=Path("runs/moons"), help="runs; one that is there is not repeated")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("runs/moons"),
+        help="runs; one that is there is not repeated, one that was stopped goes on",
+    )
     parser.add_argument("--plot", type=Path, metavar="FILE.png", help="the first seed's lines from crescent to full")
     chosen = parser.parse_args()
     if chosen.points < 3 or chosen.points % 2 == 0:
@@ -180,6 +186,8 @@ def main() -> None:
                 options = {"steps": chosen.steps, "batch": chosen.batch, "every": chosen.steps, "seed": seed}
                 options |= {"threads": chosen.threads, "screen": Screen(quiet=True), "device": "cpu"}
                 training.train([data], folder, model=kind, settings={**SMALL, **own}, **options)
+            elif opening.newest_whole(folder)[1]["step"] < chosen.steps:
+                run.resume(folder, Screen(quiet=True))
             model = PictureModel.from_pretrained(folder)
             truths = pictures(model, phases)
             given = [pictures(model, np.array(pair)) for pair in ends]
