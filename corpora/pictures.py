@@ -163,7 +163,7 @@ def build_pictures(
         }
         kept, removed, repeated = _assign(spools, config)
         origin, numbers = kept["train"]
-        rgb, counts, transparent = _colours(spools[origin].chunks(numbers))
+        rgb, counts, transparent = _colours(spools[origin].whole(numbers))
         if codec is None and colours is None:
             tell("making the palette", 0)
             codec = palette.build_palette(
@@ -180,7 +180,8 @@ def build_pictures(
             notes.insert(0, f"the palette is that of codec_from; for these pictures: {far}; where it is from:")
         if config.tag and names:
             raise InputError("tag=true: the pictures have labels already; leave out one of the two")
-        names.update({way: number for number, way in enumerate(_WAYS.values())} if config.tag else {})
+        tags = list(dict.fromkeys(config.seen())) if config.tag else []  # those that there are
+        names.update({_WAYS[way]: number for number, way in enumerate(tags)})
         facts = _write(folder, kept, spools, codec, config, labels=bool(names), tell=tell)
         read = sum(spool.count for spool in spools.values()) + fitting.empty_tiles
         for spool in spools.values():
@@ -355,18 +356,12 @@ class _Spool:
         self.labels, self.splits = np.array(labels, np.int32), np.array(splits, np.int8)  # (n,), -1 for none
         self.hashes = np.array(hashes, np.uint64)  # (n,)
 
-    def chunks(self, numbers: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """The pictures of ascending numbers (n,), in chunks of (pixels (B, H, W, 4), numbers (B,))."""
-        for pixels, some in self._chunks(numbers):
-            inner = slice(self._margin, pixels.shape[1] - self._margin)
-            across = slice(self._margin, pixels.shape[2] - self._margin)
-            yield pixels[:, inner, across], some
-
     def views(
         self, numbers: np.ndarray, mirrored: bool, moved: bool, seed: Sequence[int]
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """The same of mirrored or moved pictures; how far each is moved is drawn by `seed` and its number."""
-        for pixels, some in self._chunks(numbers):
+        """The pictures of ascending numbers (n,), in chunks of (pixels (B, H, W, 4), numbers (B,)); how far each is
+        moved is drawn by `seed` and its number."""
+        for pixels, some in self.whole(numbers):
             reach, (tall, wide) = self._margin, (side - 2 * self._margin for side in pixels.shape[1:3])
             out = np.empty((len(some), tall, wide, 4), np.uint8)
             for place, number in enumerate(some.tolist()):
@@ -376,7 +371,8 @@ class _Spool:
                 out[place] = pixels[place, top : top + tall, left : left + wide]
             yield out[:, :, ::-1] if mirrored else out, some
 
-    def _chunks(self, numbers: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def whole(self, numbers: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """The same, as they are, with what lies around them and a view may see."""
         pixels = np.memmap(self.path, np.uint8, "r").reshape(self.count, *self._shape)
         step = max(1, _CHUNK_BYTES // int(np.prod(self._shape)))
         for start in range(0, len(numbers), step):
@@ -472,7 +468,7 @@ def _write(
 ) -> dict[str, dict[str, int]]:
     """Write the arrays of every split, of train with the views of its pictures; the facts of each for the manifest."""
     facts, done = {}, 0
-    tags = list(_WAYS)
+    tags = list(dict.fromkeys(config.seen()))
     with ExitStack() as stack:
         for name, (origin, numbers) in kept.items():
             writer = stack.enter_context(store.Writer(folder, name, codec.vocab_size, labels=labels))

@@ -14,6 +14,7 @@ from corpora.errors import InputError, quoted
 from textgen.cli import (
     EXPORT,
     at_least,
+    begin,
     choice,
     choice_options,
     export,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from imagegen.drawing import PictureModel
+    from textgen.sampler import Choice
 
 _TRAIN = """\
 Train a model on pictures and keep it in a run folder.
@@ -190,6 +192,7 @@ def _main(argv: Sequence[str] | None) -> int:
         "models": _models,
         "export": export,
     }
+    begin(chosen)
     if getattr(chosen, "scale", None) is not None:
         at_least("--scale", chosen.scale, 1, 100)
     return verbs[chosen.command](chosen)
@@ -243,12 +246,19 @@ def _write(chosen: argparse.Namespace, model: PictureModel, drawn: np.ndarray, f
     return show(chosen, {"out": str(path), **facts}, f"{path}: {text}")
 
 
-def _sample(chosen: argparse.Namespace) -> int:
-    from corpora import sheet
+def _how(chosen: argparse.Namespace) -> Choice | None:
+    """How pixels are chosen, or None where nothing was said, so that each model does what it usually does."""
     from textgen.sampler import Choice
-    from textgen.screen import Bar
 
     how = choice(chosen)
+    return None if how == Choice() and chosen.temperature is None else how
+
+
+def _sample(chosen: argparse.Namespace) -> int:
+    from corpora import sheet
+    from textgen.screen import Bar
+
+    how = _how(chosen)
     at_least("-n", chosen.n, 1, 100_000)
     model = _model(chosen)
     with Bar() as bar:
@@ -256,7 +266,7 @@ def _sample(chosen: argparse.Namespace) -> int:
             chosen.n,
             label=chosen.label,
             seed=chosen.seed,
-            how=None if how == Choice() and chosen.temperature is None else how,
+            how=how,
             tell=partial(bar.tell, "drawing"),
         )
     drawn = sheet.grid(model.pictures(made))
@@ -462,7 +472,7 @@ def _animate(chosen: argparse.Namespace) -> int:
 
     from corpora import sheet
 
-    how = choice(chosen)
+    how = _how(chosen)
     at_least("-n", chosen.n, 1, 100)
     at_least("--every", chosen.every, 1, 1_000_000)
     model = _model(chosen)
@@ -524,10 +534,9 @@ def _judge_completions(chosen: argparse.Namespace) -> int:
 
 def _novelty(chosen: argparse.Namespace) -> int:
     from imagegen import novelty
-    from textgen.sampler import Choice
     from textgen.screen import Bar
 
-    how = choice(chosen)
+    how = _how(chosen)
     at_least("-n", chosen.n, 1, 100_000)
     at_least("--pairs", chosen.pairs, 1, 1000)
     at_least("--rows", chosen.rows, 0, 100_000_000)
@@ -538,7 +547,7 @@ def _novelty(chosen: argparse.Namespace) -> int:
             model,
             Path(chosen.data),
             count=chosen.n,
-            how=None if how == Choice() and chosen.temperature is None else how,
+            how=how,
             bars=novelty.Bars(chosen.above, chosen.share, chosen.gap),
             split=chosen.split,
             shift=chosen.shift,
@@ -554,7 +563,7 @@ def _novelty(chosen: argparse.Namespace) -> int:
 
 
 def _models(chosen: argparse.Namespace) -> int:
-    from corpora import settings
+    from corpora import pictures, settings
     from imagegen import training
     from imagegen.drawing import DEFAULT_MODEL
     from textgen import opening, trainer
@@ -564,8 +573,10 @@ def _models(chosen: argparse.Namespace) -> int:
         for name in settings.names(f"imagegen.{kind}"):
             configs[f"{kind[:-1]} {name}"] = settings.find(f"imagegen.{kind}", name).Config
     configs["backbone lstm"] = settings.find("textgen.backbones", "lstm").Config
+    configs["model pixelcnn and others without codes"] = settings.find("textgen.models", "lm").Config
     configs["model vae"] = settings.find("textgen.models", "vae").Config
     configs["training"] = trainer.Config
+    configs["corpus"] = pictures.Config
     if chosen.json:
         known = {
             title: {n: {"default": d, "doc": doc} for n, d, doc in settings.describe(c)} for title, c in configs.items()

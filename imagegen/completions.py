@@ -15,7 +15,6 @@ import numpy as np
 import torch
 
 from corpora.palette import ORDERS, on_white
-from corpora.settings import require
 from imagegen.drawing import GREEDY, PictureModel
 from imagegen.figures import corpus_of, labels_of
 from imagegen.novelty import background, originals
@@ -44,7 +43,6 @@ def measure(
     `complete` does.
     """
     most, each = model.palette.lines
-    require(0 <= shown < most, "shown", shown, f"0 to {most - 1} {model.lines}, so that something is hidden")
     tell = tell or (lambda what, done, of: None)
     corpus = corpus_of(model, folder)
     found, train = corpus.rows(split), originals(corpus)

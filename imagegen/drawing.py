@@ -165,9 +165,8 @@ class PictureModel:
         p(x_hidden | x_shown) exactly, for it goes pixel by pixel in that order. Raises InputError for a model with
         codes, whose p(z | x_shown) is not known, and for lines that hide nothing.
         """
-        self._raster()
-        most, each = self.palette.lines
-        require(0 <= lines < most, "lines", lines, f"0 to {most - 1} {self.lines}, so that something is hidden")
+        self._check_lines(lines)
+        each = self.palette.lines[1]
         require(1 <= count <= 10_000, "count", count, "1 to 10,000 completions")
         shown = tokens[:, : lines * each].repeat_interleave(count, 0)
         context = self._given(len(shown), self.opened.labels(label, len(tokens)).repeat_interleave(count))
@@ -232,6 +231,11 @@ class PictureModel:
         """Pictures that the model draws by itself, (N, L), for looking ahead."""
         return self.sample(lookahead.PICTURES)
 
+    def _check_lines(self, lines: int) -> None:
+        self._raster()
+        most = self.palette.lines[0]
+        require(0 <= lines < most, "lines", lines, f"0 to {most - 1} {self.lines}, so that something is hidden")
+
     def _raster(self) -> Autoregressive:
         if not isinstance(self.model, Autoregressive):
             raise InputError(f"{self.opened.name} draws from codes: complete needs a model that goes pixel by pixel")
@@ -240,6 +244,7 @@ class PictureModel:
     @torch.inference_mode()
     def hidden_nll(self, tokens: Tensor, lines: int, *, label: Label = None) -> Tensor:
         """-log p(all but the first `lines` | those), nats per picture (N,), exact. InputError as for `complete`."""
+        self._check_lines(lines)
         hidden = torch.arange(self.length, device=tokens.device) >= lines * self.palette.lines[1]
         backbone, labels = self._raster().backbone, self.opened.labels(label, len(tokens))
         parts = zip(tokens.split(AT_ONCE), labels.split(AT_ONCE), strict=True)

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from corpora.errors import choose
+from corpora.errors import InputError, choose
 from corpora.settings import names
-from textgen import run
+from textgen import opening, run
 
 DEFAULT = "pixelcnn"
 CODES = 10  # of a VAE, as in the lecture
@@ -58,5 +58,8 @@ def train(
         model, own = meant(model or DEFAULT)
         words = {**own, **words}
     elif model is not None:
-        model = meant(model)[0]
+        kind, first = model, opening.open_model(init)
+        model, own = meant(kind)
+        if (model, own["backbone"]) != (first.recipe.model, first.recipe.settings()["backbone"]):
+            raise InputError(f"--init {first.name} is no {kind}: leave out --model, or give another --init")
     return run.train(inputs, out, model=model, settings=words, init=init, preset="none", package="imagegen", **options)

@@ -156,7 +156,7 @@ def test_words_that_are_not_understood_get_one_line(here, capsys, words, message
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "error: nothing to train on: give files, a folder, hf:NAME, or a made-up corpus (toy, sprites)"),
+        ([], "error: nothing to train on: give files, a folder, hf:NAME, or one made up (toy, sprites, moons)"),
         (["width=16"], "error: nothing to train on: "),
         (["nowhere.txt"], "error: nowhere.txt: no such file or folder: check the path"),
         (["empty.txt"], "error: empty.txt: the file is empty"),

@@ -406,6 +406,10 @@ def test_a_picture_file_is_taken_in_the_palette(runs, capsys, tmp_path, monkeypa
         (["train", "toy"], "this is text; train on it with textgen train"),
         (["train", "{corpus}", "--model", "pixelcn"], "did you mean 'pixelcnn'"),
         (["train", "{corpus}", "backbone=deconv"], "deconv"),
+        (["train", "nowhere/at/all"], "nowhere/at/all: no such file or folder"),
+        (["train", "{corpus}", "--init", "{pixelcnn}", "--model", "pixelrnn"], "is no pixelrnn: leave out --model"),
+        (["sample", "--seed", "-1"], "--seed -1: expected 0 to"),
+        (["sample", "--threads", "0"], "--threads 0: expected 1 to 1024"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(words, message, runs, corpus, capsys, tmp_path, monkeypatch):

@@ -146,3 +146,10 @@ def test_between_two_moons_a_vae_draws_phases_and_an_autoencoder_does_not():
             drawn = model.backbone(torch.zeros(len(between), 400, dtype=torch.long), between).argmax(-1)
         off[name] = float(nearest(drawn, truths)[1].mean())
     assert off["vae"] < 0.75 * off["autoencoder"], off
+
+
+@pytest.mark.parametrize("side", [20, 21])
+def test_phases_wax_where_their_light_is_to_the_right(side):
+    for phase in (0.1, 0.2, 0.4):
+        assert moons.named(moons.lit(phase, side)).startswith("waxing")
+        assert moons.named(moons.lit(1 - phase, side)).startswith("waning")

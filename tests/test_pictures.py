@@ -728,6 +728,19 @@ def test_flip_alone_gives_every_picture_and_its_mirror_image(tmp_path):
     first, second = (corpus.rows("train").picture(number) for number in range(2))
     np.testing.assert_array_equal(first[:, ::-1], second)
     assert len(corpus.rows("train")) == 2
+    tagged = build([str(tmp_path / "in")], tmp_path / "tagged", words={"flip": True, "tag": True, **NO_SHARES})
+    assert tagged.manifest["label_names"] == ["as it is", "mirrored"]
+
+
+def test_the_palette_has_what_views_bring_into_sight(tmp_path):
+    picture = np.zeros((8, 8, 4), np.uint8)  # transparent around, opaque in the middle
+    picture[2:6, 2:6] = (0, 200, 0, 255)
+    save(tmp_path / "in" / "0.png", picture)
+    words = {"size": "4x4", "fit": "crop", "shift": 1, **NO_SHARES}
+    rows = build([str(tmp_path / "in")], tmp_path / "c", words=words).rows("train")
+    assert {tuple(pixel) for row in range(len(rows)) for pixel in rows.picture(row).reshape(-1, 4).tolist()} == {
+        (0, 0, 0, 0), (0, 200, 0, 255)
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -327,10 +327,17 @@ def train_options(training: Parser, kinds: str) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point. Returns the exit code: 0, 2 for bad input, 130 or 143 after Ctrl-C or SIGTERM."""
-    # Read by torch when it is first imported: large tensors in huge pages, since a training step is otherwise held up
-    # by page faults (docs/results.md, speed)
-    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     return run(_main, argv)
+
+
+def begin(chosen: argparse.Namespace) -> None:
+    """What comes before every verb: numbers that none takes are refused, and memory is asked for in huge pages."""
+    if getattr(chosen, "threads", None) is not None and not 1 <= chosen.threads <= 1024:
+        raise InputError(f"--threads {chosen.threads}: expected 1 to 1024")
+    if getattr(chosen, "seed", None) is not None and not 0 <= chosen.seed < 2**32:
+        raise InputError(f"--seed {chosen.seed}: expected 0 to {2**32 - 1}")
+    # Read by torch when it is first imported: a training step is otherwise held up by page faults (docs/results.md)
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 
 def _main(argv: Sequence[str] | None) -> int:
@@ -351,12 +358,9 @@ def _main(argv: Sequence[str] | None) -> int:
         "models": _models,
         "export": export,
     }
-    if getattr(chosen, "threads", None) is not None and not 1 <= chosen.threads <= 1024:
-        raise InputError(f"--threads {chosen.threads}: expected 1 to 1024")
+    begin(chosen)
     if getattr(chosen, "refine", None) is not None:
         at_least("--refine", chosen.refine, 0, 1000)
-    if getattr(chosen, "seed", None) is not None and not 0 <= chosen.seed < 2**32:
-        raise InputError(f"--seed {chosen.seed}: expected 0 to {2**32 - 1}")
     return verbs[chosen.command](chosen)
 
 
@@ -383,7 +387,7 @@ def train(chosen: argparse.Namespace, program: str = "textgen", work: Callable[.
     if chosen.resume is not None:
         return _resume(chosen, inputs, words, program)
     if not inputs:
-        raise InputError("nothing to train on: give files, a folder, hf:NAME, or a made-up corpus (toy, sprites)")
+        raise InputError("nothing to train on: give files, a folder, hf:NAME, or one made up (toy, sprites, moons)")
     for name, least in (("steps", 1), ("batch", 1), ("every", 1), ("keep", 2)):
         if getattr(chosen, name) is not None:
             at_least(f"--{name}", getattr(chosen, name), least, 1_000_000_000)

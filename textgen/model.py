@@ -43,7 +43,7 @@ class Classed:
     class_dropout: float = setting(0.1, "share of the rows whose class is hidden in training, to do without one later")
 
     def check(self) -> None:
-        require(0 <= self.class_dropout < 1, "class_dropout", self.class_dropout, "a share, 0 up to, not including, 1")
+        require(0 < self.class_dropout < 1, "class_dropout", self.class_dropout, "a share above 0, below 1")
 
 
 class Classes(nn.Module):

@@ -158,6 +158,8 @@ def train(
         corpus, words = _built(
             [str(given) for given in inputs], corpus_folder, model, words, source, valid, test, screen, auto, package
         )
+    if init is not None and first.model.classes is not None and not corpus.manifest["label_names"]:
+        raise InputError(f"--init {first.name} is told the classes of rows: the corpus needs labels, and has none")
     options |= {
         "package": package,
         "model": model,
@@ -364,7 +366,7 @@ def _check_prior(words: Mapping[str, Any], where: str = "") -> None:
     kind = words.get("prior", "normal")
     if kind != "normal":
         raise InputError(
-            f"{where}prior={kind}: train with prior=normal, and fit another afterwards: "
+            f"{where}prior={kind}: train with prior=normal, and fit another afterwards (to a model of text): "
             "textgen prior RUN DATA --kind KIND --out DIR"
         )
 

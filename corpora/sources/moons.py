@@ -91,5 +91,6 @@ def named(light: np.ndarray, shades: int = 5) -> str:
         kind = "half"
     else:
         kind = "crescent" if share < 0.5 else "gibbous"
-    left, right = (half.sum() for half in np.split(light[:, : len(light) // 2 * 2], 2, axis=1))
+    half = light.shape[1] // 2
+    left, right = light[:, :half].sum(), light[:, -half:].sum()
     return f"waxing {kind}" if right > left else f"waning {kind}"

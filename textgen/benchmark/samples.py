@@ -162,7 +162,8 @@ def trained(texts: Sequence[str], like: Opened, steps: int, seed: int) -> Opened
         build([str(lines)], data, words={**words, "valid_share": "0.05", "test_share": "0"})
         device = next(like.model.parameters()).device.type
         options: dict[str, Any] = {"steps": steps, "seed": seed, "device": device}
-        made = run.plan(Corpus.open(data), folder, data, model="lm", settings=like.recipe.settings(), **options)
+        settings = {**like.recipe.settings(), "classes": False}  # of these texts none is known
+        made = run.plan(Corpus.open(data), folder, data, model="lm", settings=settings, **options)
         try:
             return opening.open_model(run.start(folder, made, Screen(quiet=True, live=False)), made.device)
         except run.Stopped as stopped:
