@@ -308,7 +308,7 @@ def train_options(training: Parser, kinds: str) -> None:
     training.add_argument(
         "--threads", type=int, metavar="N", help="processor threads; part of what makes a run repeatable"
     )
-    training.add_argument("--source", metavar="NAME", help="a source that `corpora list` names; by default from the inputs' names")
+    training.add_argument("--source", metavar="NAME", help="one that `corpora list` names; by default from the inputs")
     training.add_argument(
         "--valid",
         action="append",
