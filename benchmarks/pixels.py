@@ -23,6 +23,7 @@ from collections.abc import Callable
 import torch
 
 from corpora.settings import find
+from stepping import ours, stepping_error
 from textgen import sampler
 from textgen.backbone import Backbone, Vocabulary
 from turns import Entry, Report, arguments, begin, in_turn
@@ -35,15 +36,6 @@ BARS: dict[str, tuple[float, float | None]] = {
 }
 MANY = 64
 NAIVE_PIXELS = 8
-
-
-def ours(backbone: Backbone, vocab: Vocabulary, rows: int, length: int) -> Callable[[], float]:
-    """`rows` pictures by our sampler."""
-
-    def run() -> float:
-        return sampler.sample(backbone, vocab, rows=rows, length=length).numel()
-
-    return run
 
 
 def naive(backbone: Backbone, length: int) -> Callable[[], float]:
@@ -59,18 +51,6 @@ def naive(backbone: Backbone, length: int) -> Callable[[], float]:
         return pixels
 
     return run
-
-
-@torch.inference_mode()
-def stepping_error(backbone: Backbone, vocab: Vocabulary, rows: int, length: int) -> float:
-    """The greatest difference between the logits of `start` and `step` and those of `forward`."""
-    tokens = sampler.sample(backbone, vocab, rows=rows, length=length)
-    logits, state = backbone.start(rows, length, None)
-    stepped = [logits]
-    for position in range(length - 1):
-        logits, state = backbone.step(tokens[:, position], state)
-        stepped.append(logits)
-    return float((torch.stack(stepped, 1) - backbone(tokens)).abs().max())
 
 
 def main() -> None:

@@ -30,33 +30,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from textgen import sampler
-from textgen.backbone import Backbone, Vocabulary
+from stepping import ours, stepping_error
+from textgen.backbone import Vocabulary
 from textgen.backbones import lstm, transformer
 from turns import Entry, Report, arguments, begin, in_turn
 
 WINDOW = 100
-
-
-def ours(backbone: Backbone, vocab: Vocabulary, rows: int, length: int) -> Callable[[], float]:
-    """`length` tokens of `rows` rows, by our sampler."""
-
-    def run() -> float:
-        return sampler.sample(backbone, vocab, rows=rows, length=length).numel()
-
-    return run
-
-
-@torch.inference_mode()
-def stepping_error(backbone: Backbone, vocab: Vocabulary, rows: int, length: int) -> float:
-    """The greatest difference between the logits of `start` and `step` and those of `forward`."""
-    tokens = sampler.sample(backbone, vocab, rows=rows, length=length)
-    logits, state = backbone.start(rows, length, None)
-    stepped = [logits]
-    for position in range(length - 1):
-        logits, state = backbone.step(tokens[:, position], state)
-        stepped.append(logits)
-    return float((torch.stack(stepped, 1) - backbone(tokens)).abs().max())
 
 
 class WindowPeer(nn.Module):

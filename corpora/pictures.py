@@ -107,6 +107,10 @@ class Config:
         ways = [(m, s) for s in (False, True)[: 1 + (self.shift > 0)] for m in (False, True)[: 1 + self.flip]]
         return [ways[view % len(ways)] for view in range(1 + views)]
 
+    def ways(self) -> list[tuple[bool, bool]]:
+        """The different ones among `seen`, in their order: a tag for each."""
+        return list(dict.fromkeys(self.seen()))
+
 
 def size_of(key: str, given: str | None) -> Size | None:
     """`20x30` as (height, width). Raises InputError naming the setting `key` for anything else."""
@@ -180,8 +184,7 @@ def build_pictures(
             notes.insert(0, f"the palette is that of codec_from; for these pictures: {far}; where it is from:")
         if config.tag and names:
             raise InputError("tag=true: the pictures have labels already; leave out one of the two")
-        tags = list(dict.fromkeys(config.seen())) if config.tag else []  # those that there are
-        names.update({_WAYS[way]: number for number, way in enumerate(tags)})
+        names.update({_WAYS[way]: number for number, way in enumerate(config.ways())} if config.tag else {})
         facts = _write(folder, kept, spools, codec, config, labels=bool(names), tell=tell)
         read = sum(spool.count for spool in spools.values()) + fitting.empty_tiles
         for spool in spools.values():
@@ -468,13 +471,12 @@ def _write(
 ) -> dict[str, dict[str, int]]:
     """Write the arrays of every split, of train with the views of its pictures; the facts of each for the manifest."""
     facts, done = {}, 0
-    tags = list(dict.fromkeys(config.seen()))
     with ExitStack() as stack:
         for name, (origin, numbers) in kept.items():
             writer = stack.enter_context(store.Writer(folder, name, codec.vocab_size, labels=labels))
             for view, way in enumerate(config.seen() if name == "train" else [(False, False)]):
                 for pixels, some in spools[origin].views(numbers, *way, seed=(config.split_seed, view)):
-                    own = np.full(len(some), tags.index(way)) if config.tag else spools[origin].labels[some]
+                    own = np.full(len(some), config.ways().index(way)) if config.tag else spools[origin].labels[some]
                     writer.add(codec.encode_pictures(pixels).tolist(), own)
                     done += len(some)
                     tell("writing", done)

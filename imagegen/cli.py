@@ -20,9 +20,9 @@ from textgen.cli import (
     export,
     export_options,
     label_option,
+    list_models,
     model_options,
     open_chosen,
-    say_shipped,
     show,
     train,
     train_options,
@@ -566,7 +566,7 @@ def _models(chosen: argparse.Namespace) -> int:
     from corpora import pictures, settings
     from imagegen import training
     from imagegen.drawing import DEFAULT_MODEL
-    from textgen import opening, trainer
+    from textgen import trainer
 
     configs: dict[str, Any] = {}
     for kind in ("backbones", "encoders"):
@@ -577,19 +577,7 @@ def _models(chosen: argparse.Namespace) -> int:
     configs["model vae"] = settings.find("textgen.models", "vae").Config
     configs["training"] = trainer.Config
     configs["corpus"] = pictures.Config
-    if chosen.json:
-        known = {
-            title: {n: {"default": d, "doc": doc} for n, d, doc in settings.describe(c)} for title, c in configs.items()
-        }
-        facts = {"shipped": [*opening.shipped("imagegen")], "default": DEFAULT_MODEL}
-        return show(chosen, {**facts, "models": training.kinds(), "settings": known}, "")
-    say_shipped("imagegen", DEFAULT_MODEL)
-    print(f"\nmodels: {', '.join(training.kinds())}")
-    for title, made in configs.items():
-        print(f"\n{title}")
-        for name, default, doc in settings.describe(made):
-            print(f"  {f'{name}={default}':<28} {doc}")
-    return 0
+    return list_models(chosen, "imagegen", DEFAULT_MODEL, configs, models=training.kinds())
 
 
 if __name__ == "__main__":

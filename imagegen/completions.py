@@ -18,7 +18,7 @@ from corpora.palette import ORDERS, on_white
 from imagegen.drawing import GREEDY, PictureModel
 from imagegen.figures import corpus_of, labels_of
 from imagegen.novelty import background, originals
-from textgen.figures import Figure, Figures, mean, told
+from textgen.figures import Figure, Figures, mean, picked, told
 
 Tell = Callable[[str, int, int], None]  # (what is being done, done, of so many)
 
@@ -46,8 +46,7 @@ def measure(
     tell = tell or (lambda what, done, of: None)
     corpus = corpus_of(model, folder)
     found, train = corpus.rows(split), originals(corpus)
-    draw = np.random.default_rng(seed)
-    some = np.sort(draw.choice(len(found), rows, replace=False)) if 0 < rows < len(found) else np.arange(len(found))
+    some = picked(np.random.default_rng(seed), len(found), rows)
     tokens = torch.from_numpy(found.pad(some)).to(model.device)
     first = shown * each
     labels = labels_of(model, found, some)

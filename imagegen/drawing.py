@@ -12,8 +12,8 @@ known).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,13 +27,13 @@ from corpora.settings import require
 from imagegen import lookahead
 from textgen import opening, sampler, smc
 from textgen.draw import normals
-from textgen.evaluate import bounds, exact_nll
+from textgen.evaluate import Bounds, bounds, exact_nll
 from textgen.model import Autoregressive, Latent
 from textgen.opening import Label
 
 DEFAULT_MODEL = "creatures"
 AT_ONCE = 64  # pictures drawn together
-Tell = Callable[[int, int], None]  # (pixels done, of so many)
+Tell = Callable[[int, int], None]  # (pixels or pictures done, of so many)
 GREEDY = sampler.Choice(temperature=0)
 
 
@@ -368,20 +368,36 @@ class PictureModel:
 
     # ------------------------------------------------------------------------------------------- likelihoods
 
-    def nll(self, tokens: Tensor, *, samples: int = 500, seed: int = 0, label: Label = None) -> Tensor:
+    def nll(
+        self, tokens: Tensor, *, samples: int = 500, seed: int = 0, label: Label = None, tell: Tell | None = None
+    ) -> Tensor:
         """-log p(x), nats per picture (N,): exact, or the importance-weighted bound of so many codes."""
-        labels = self.opened.labels(label, len(tokens))
         if isinstance(self.model, Latent):
-            latent, slices = self.model, [slice(first, first + 8) for first in range(0, len(tokens), 8)]
-            parts = [
-                bounds(latent, tokens[some], labels=labels[some], samples=samples, seed=seed, first=some.start).nll
-                for some in slices
-            ]
-        else:
-            assert isinstance(self.model, Autoregressive)
-            each = zip(tokens.split(AT_ONCE), labels.split(AT_ONCE), strict=True)
-            parts = [exact_nll(self.model, some, known).double() for some, known in each]
-        return torch.cat(parts)
+            return self.bounds(tokens, samples=samples, seed=seed, label=label, tell=tell).nll
+        model, labels = self._raster(), self.opened.labels(label, len(tokens))
+        parts = _parts(len(tokens), AT_ONCE, tell)
+        return torch.cat([exact_nll(model, tokens[some], labels[some]).double() for some in parts])
+
+    def bounds(
+        self, tokens: Tensor, *, samples: int = 500, seed: int = 0, label: Label = None, tell: Tell | None = None
+    ) -> Bounds:
+        """Bounds on -log p(x), and what they are made of, by `samples` codes for each picture, (N,) nats.
+
+        As `textgen.evaluate.bounds`. Raises InputError for a model without codes.
+        """
+        latent, labels = self.latent, self.opened.labels(label, len(tokens))
+        of_some = partial(bounds, latent, samples=samples, seed=seed, at_once=256)
+        parts = _parts(len(tokens), 8, tell)
+        found = [of_some(tokens[some], labels=labels[some], first=some.start) for some in parts]
+        return Bounds(*(torch.cat(values) for values in zip(*found, strict=True)))
+
+
+def _parts(count: int, size: int, tell: Tell | None) -> Iterator[slice]:
+    """Slices of at most `size` out of `count`; each is told of when it is done."""
+    for first in range(0, count, size):
+        yield slice(first, first + size)
+        if tell is not None:
+            tell(min(first + size, count), count)
 
 
 def bits(nats: float) -> float:

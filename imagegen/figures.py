@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +10,10 @@ import torch
 
 from corpora.corpus import Corpus, Rows
 from corpora.errors import InputError
-from imagegen.drawing import AT_ONCE, PictureModel, bits
+from imagegen.drawing import PictureModel, Tell, bits
 from textgen import evaluate
-from textgen.figures import Figure, Figures, mean, told
-from textgen.model import Autoregressive, Latent
+from textgen.figures import Figure, Figures, mean, picked, told
+from textgen.model import Latent
 
 ACTIVE = 0.1  # nats of rate, on average over pictures, from which a code counts as used
 
@@ -43,29 +43,21 @@ def measure(
     rows: int = 0,
     samples: int = 500,
     seed: int = 0,
-    tell: Callable[[int, int], None] | None = None,
+    tell: Tell | None = None,
 ) -> Figures:
     """Figures of a model on `rows` pictures of a split, drawn by `seed` (0: all).
 
     Raises InputError if the corpus has another palette, size or order than the model: likelihoods would not compare.
     """
     found = corpus_of(model, folder).rows(split)
-    count = len(found)
-    draw = np.random.default_rng(seed)
-    some = np.sort(draw.choice(count, rows, replace=False)) if 0 < rows < count else np.arange(count)
+    some = picked(np.random.default_rng(seed), len(found), rows)
     tokens = torch.from_numpy(found.pad(some)).to(model.device)
     labels = labels_of(model, found, some)
-    tell = tell or (lambda done, of: None)
-    figures: list[Figure] = []
     if isinstance(model.model, Latent):
-        figures += _codes(model, model.model, tokens, labels, samples, seed, tell)
+        figures = _codes(model, model.model, tokens, labels, samples, seed, tell)
     else:
-        assert isinstance(model.model, Autoregressive)
-        parts = []
-        for part, known in zip(tokens.split(AT_ONCE), labels.split(AT_ONCE), strict=True):
-            parts.append(evaluate.exact_nll(model.model, part, known).double())
-            tell(sum(map(len, parts)), len(tokens))
-        figures += _per_pixel(model, torch.cat(parts), "exact" + told(model.model, labels))
+        nll = model.nll(tokens, label=labels, tell=tell)
+        figures = _per_pixel(model, nll, "exact" + told(model.model, labels))
     return Figures(model.opened.name, f"{folder.name}, {split} split", len(some), seed, figures, "pictures")
 
 
@@ -111,19 +103,12 @@ def _codes(
     labels: torch.Tensor,
     samples: int,
     seed: int,
-    tell: Callable[[int, int], None],
+    tell: Tell | None,
 ) -> list[Figure]:
     figures: list[Figure] = []
     given = told(latent, labels)
     if latent.noise:
-        parts = []
-        for first in range(0, len(tokens), 8):
-            part, known = (rows[first : first + 8] for rows in (tokens, labels))
-            parts.append(
-                evaluate.bounds(latent, part, labels=known, samples=samples, seed=seed, first=first, at_once=256)
-            )
-            tell(min(first + 8, len(tokens)), len(tokens))
-        found = evaluate.Bounds(*(torch.cat(values) for values in zip(*parts, strict=True)))
+        found = model.bounds(tokens, samples=samples, seed=seed, label=labels, tell=tell)
         prior = f"prior {latent.prior.title}{given}"
         draws = f"{samples} codes from q(z | x) each"
         figures += _per_pixel(model, found.nll, f"importance-weighted bound, K={samples}, {prior}")

@@ -12,6 +12,7 @@ import itertools
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -264,8 +265,8 @@ def _gap(
         some = draw.choice(count, rows, replace=False) if 0 < rows < count else np.arange(count)
         picked = torch.from_numpy(corpus.rows(name).pad(some)).to(model.device)
         labels = labels_of(model, corpus.rows(name), some)
-        tell(f"NLL of {name}", 0, len(picked))
-        each = model.nll(picked, samples=samples, seed=seed, label=labels) / model.length
+        told_of = partial(tell, f"NLL of {name}")
+        each = model.nll(picked, samples=samples, seed=seed, label=labels, tell=told_of) / model.length
         estimator = (f"importance-weighted bound, K={samples}" if coded else "exact") + told(model.model, labels)
         figures.append(mean(f"NLL of {name}", each, f"{estimator}, {len(each):,} pictures", "nats per pixel"))
         values.append(each)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -746,16 +746,6 @@ def _benchmark(chosen: argparse.Namespace) -> int:
     return show(chosen, found.to_dict(), str(found))
 
 
-def say_shipped(package: str, default: str) -> None:
-    """Print the models that come with a package."""
-    from textgen import opening
-
-    print("shipped:")
-    for name, folder in opening.shipped(package).items():
-        size = sum(path.stat().st_size for path in folder.iterdir()) / 1e6
-        print(f"  {name:<28} {size:.1f} MB{'  (the default)' if name == default else ''}")
-
-
 def _models(chosen: argparse.Namespace) -> int:
     from corpora import settings
     from textgen import opening, trainer
@@ -767,20 +757,40 @@ def _models(chosen: argparse.Namespace) -> int:
             groups[f"{title} {name}"] = settings.find(package, name)
     configs = {title: module.Config for title, module in groups.items()} | {"training": trainer.Config}
     configs |= {f"fitting of {title}": module.Fit for title, module in groups.items() if hasattr(module, "Fit")}
+    abouts = {title: groups[title.removeprefix("fitting of ")] for title in configs if title != "training"}
+    abouts["training"] = trainer.Config
+    headings = {title: f"{title}: {(about.__doc__ or '').strip().splitlines()[0]}" for title, about in abouts.items()}
+    return list_models(chosen, "textgen", opening.DEFAULT_MODEL, configs, headings)
+
+
+def list_models(
+    chosen: argparse.Namespace,
+    package: str,
+    default: str,
+    configs: Mapping[str, Any],
+    headings: Mapping[str, str] | None = None,
+    **kinds: Sequence[str],
+) -> int:
+    """What the verb `models` says: the models that come with a package, the `kinds` that there are, and the settings of
+    each of `configs`, under its own name or one of `headings`."""
+    from corpora import settings
+    from textgen import opening
+
+    shipped = opening.shipped(package)
+    known = {title: list(settings.describe(made)) for title, made in configs.items()}
     if chosen.json:
-        known = {
-            title: {n: {"default": d, "doc": doc} for n, d, doc in settings.describe(c)} for title, c in configs.items()
-        }
-        facts = {"shipped": [*opening.shipped("textgen")], "default": opening.DEFAULT_MODEL, "settings": known}
-        print(json.dumps(facts, indent=1))
-        return 0
-    say_shipped("textgen", opening.DEFAULT_MODEL)
-    for title, made in configs.items():
-        about = (groups[title.removeprefix("fitting of ")].__doc__ if title != "training" else made.__doc__).strip()
-        about = about.splitlines()[0]
-        print(f"\n{title}: {about}")
-        for name, default, doc in settings.describe(made):
-            print(f"  {f'{name}={default}':<28} {doc}")
+        words = {title: {n: {"default": d, "doc": doc} for n, d, doc in each} for title, each in known.items()}
+        return show(chosen, {"shipped": [*shipped], "default": default, **kinds, "settings": words}, "")
+    print("shipped:")
+    for name, folder in shipped.items():
+        size = sum(path.stat().st_size for path in folder.iterdir()) / 1e6
+        print(f"  {name:<28} {size:.1f} MB{'  (the default)' if name == default else ''}")
+    for kind, names in kinds.items():
+        print(f"\n{kind}: {', '.join(names)}")
+    for title, each in known.items():
+        print(f"\n{(headings or {}).get(title, title)}")
+        for name, default_value, doc in each:
+            print(f"  {f'{name}={default_value}':<28} {doc}")
     return 0
 
 

@@ -113,6 +113,11 @@ class Encoded:
         return (order[start : start + size] for start in range(0, len(order), size))
 
 
+def picked(draw: np.random.Generator, count: int, rows: int) -> np.ndarray:
+    """The numbers of `rows` of so many rows, drawn, in order; of all of them if `rows` is 0, or as many or more."""
+    return np.sort(draw.choice(count, rows, replace=False)) if 0 < rows < count else np.arange(count)
+
+
 def told(model: Model, labels: torch.Tensor) -> str:
     """What stands beside an estimator, if the model is told the classes (N,) of rows."""
     lacking = int((labels < 0).sum())
@@ -153,12 +158,12 @@ def measure(
     if not count:
         raise InputError(f"every sentence is empty or longer than the {opened.length - 1} tokens that this model takes")
     draw = np.random.default_rng(seed)
-    some = sorted(draw.choice(count, rows, replace=False).tolist()) if 0 < rows < count else list(range(count))
+    some = picked(draw, count, rows).tolist()
     if everywhere and (len(some) < 2 or not (isinstance(model, Latent) and model.noise)):
         raise InputError("--everywhere corrects a bound by two rows or more: give --rows, and a model that has a bound")
     if isinstance(model, Latent):
         figures = _likelihood(model, whole, some, samples, seed, progress, everywhere) if model.noise else []
-        every = list(range(count)) if count <= MOST else sorted(draw.choice(count, MOST, replace=False).tolist())
+        every = picked(draw, count, MOST).tolist()
         figures += _codes(model, whole, every, seed)
         figures += _reconstruction(opened, whole, some, beams)
     else:

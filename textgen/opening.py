@@ -81,8 +81,9 @@ def locate(name: str | Path) -> Path:
 
     Raises InputError naming the nearest shipped model if it is none of these.
     """
-    if isinstance(name, str) and name in shipped():
-        return shipped()[name]
+    known = shipped()
+    if isinstance(name, str) and name in known:
+        return known[name]
     path = Path(name)
     if (path / "recipe.json").is_file():
         return best(path)
@@ -95,11 +96,11 @@ def locate(name: str | Path) -> Path:
         return _download(text)
     import difflib
 
-    near = difflib.get_close_matches(text, shipped(), n=1, cutoff=0.4)
+    near = difflib.get_close_matches(text, known, n=1, cutoff=0.4)
     hint = f"did you mean {near[0]!r}? " if near else ""
     raise InputError(
         f"no model {quoted(text)}: {hint}give a run, a model folder, owner/name on the Hugging Face hub, "
-        f"or a model that ships: {', '.join(shipped()) or '(none)'}"
+        f"or a model that ships: {', '.join(known) or '(none)'}"
     )
 
 
