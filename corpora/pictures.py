@@ -181,7 +181,7 @@ def build_pictures(
         far = palette.distortion(codec, rgb, counts)
         notes = [*codec.notes, *fitting.notes()]
         if config.codec_from is not None:
-            notes.insert(0, f"the palette is that of codec_from; for these pictures: {far}; where it is from:")
+            notes.insert(0, f"the palette is that of codec_from; for these pictures: {far}; how it was made:")
         if config.tag and names:
             raise InputError("tag=true: the pictures have labels already; leave out one of the two")
         names.update({_WAYS[way]: number for number, way in enumerate(config.ways())} if config.tag else {})
