@@ -88,11 +88,24 @@ def test_what_knows_the_truth_scores_best_and_all_background_worst(run, corpus, 
     worst = values(completions.measure(model, corpus, 2, split="valid"))
     assert best["foreground IoU, drawn"] == 100 and best["colour error, drawn"] == 0
     assert best["background, drawn"] == best["background, truth"] == worst["background, truth"]
+    assert best["foreground IoU, consensus"] == 100 and worst["foreground IoU, consensus"] == 0
     assert worst["foreground IoU, drawn"] == 0 and worst["background, likeliest"] == 100
     assert worst["right colours, drawn"] == pytest.approx(worst["background, truth"])
     # The silhouette of most bars, in the one colour that is shown: better than nothing, and not always the truth.
     assert 50 < best["foreground IoU, baseline"] < 100
     assert 0 < best["colour error, baseline"] < worst["colour error, drawn"]
+
+
+def test_the_consensus_has_the_least_mean_distance_to_the_draws():
+    colours = np.array([[255, 255, 255], [0, 0, 0], [60, 60, 60], [250, 0, 0]], float)
+    draws = np.random.default_rng(0).integers(0, 4, (3, 7, 10))
+    found = completions.consensus(draws, colours)
+    assert found.shape == (3, 10)
+    for row, place in np.ndindex(3, 10):
+        costs = [np.abs(colours[draws[row, :, place]] - colour).mean() for colour in colours]
+        assert costs[found[row, place]] == min(costs)
+    one = draws[:, :1]
+    assert (completions.consensus(one, colours) == one[:, 0]).all(), "one draw agrees with itself"
 
 
 def test_the_command_says_how_much_is_shown(run, corpus, capsys):
