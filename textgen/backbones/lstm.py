@@ -31,8 +31,8 @@ class Config:
         require(1 <= self.width <= 16384, "width", self.width, "1 to 16384")
         require(1 <= self.layers <= 64, "layers", self.layers, "1 to 64")
         require(1 <= self.embedding <= 16384, "embedding", self.embedding, "1 to 16384")
-        require(0 <= self.dropout < 1, "dropout", self.dropout, "0 up to, not including, 1")
-        require(0 <= self.recurrent_dropout < 1, "recurrent_dropout", self.recurrent_dropout, "0 up to, not including, 1")
+        for name in ("dropout", "recurrent_dropout"):
+            require(0 <= getattr(self, name) < 1, name, getattr(self, name), "0 up to, not including, 1")
 
 
 class Head(nn.Module):
