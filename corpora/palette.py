@@ -143,6 +143,22 @@ class Palette(Codec):
         """CIE L*a*b* of the colours: (V, 3) float64. The transparent one counts as white, on which it is shown."""
         return lab_of(on_white(self._table)[:, :3])
 
+    def alike(self, most: int) -> np.ndarray:
+        """Colours that a person takes for one, by number of their group: (V,) int64, from 0 by first colour.
+
+        Two are of one group if a chain of colours leads from one to the other in which red, green and blue each change
+        by at most `most` from one to the next (single linkage). A transparent colour stands alone.
+        """
+        table = self._table.astype(np.int64)
+        table[:, 3] *= 1000  # opaque and transparent are never near
+        near = np.abs(table[:, None] - table).max(2) <= most
+        groups = np.arange(self.vocab_size)
+        while True:
+            least = np.where(near, groups, self.vocab_size).min(1)  # the least number next to each, until none changes
+            if (least == groups).all():
+                return np.unique(groups, return_inverse=True)[1]
+            groups = least
+
     def scan(self, values: np.ndarray) -> np.ndarray:
         """What pixels have, in the order of tokens: (..., H, W) -> (..., H * W)."""
         return values.reshape(*values.shape[:-2], -1)[..., self._pixels]

@@ -74,9 +74,12 @@ nearest pairs, drawn above and from train below, the nearest first."""
 
 _EVALUATE = """\
 Likelihood of the pictures of a split in nats and bits per pixel; of a model with codes a bound on it, and what the
-codes say. With --keep, completions beside the truth: likelihood of what is hidden, silhouettes and colours.
+codes say. With --merge also with colours counted as one that differ by so little that they pass for one: many blacks
+make a likelihood dear, not a picture better. With --keep, completions beside the truth: likelihood of what is hidden,
+silhouettes and colours.
 
   imagegen evaluate sprites-corpus --model runs/1
+  imagegen evaluate pokemon-corpus --merge 15 --model runs/1
   imagegen evaluate pokemon-corpus --keep 0.6 -n 16 --model runs/1"""
 
 _GREY = (160, 160, 160, 255)  # what is hidden, that it may not be taken for a transparent background
@@ -146,6 +149,9 @@ def parser() -> Parser:
     judging.add_argument("--split", default="test", help="train, valid or test (default)")
     judging.add_argument("--rows", type=int, default=0, metavar="N", help="pictures drawn by the seed (default 0: all)")
     judging.add_argument("--samples", type=int, default=500, metavar="K", help="importance samples (default 500)")
+    judging.add_argument(
+        "--merge", type=int, metavar="X", help="count colours as one that a chain of steps of at most X of 255 joins"
+    )
     judging.add_argument(
         "--keep", type=float, metavar="X", help="judge completions, of which this share of rows is shown"
     )
@@ -492,7 +498,11 @@ def _evaluate(chosen: argparse.Namespace) -> int:
 
     at_least("--rows", chosen.rows, 0, 100_000_000)
     at_least("--samples", chosen.samples, 1, 1_000_000)
+    if chosen.merge is not None:
+        at_least("--merge", chosen.merge, 0, 255)
     if chosen.keep is not None:
+        if chosen.merge is not None:
+            raise InputError("--keep with --merge: completions are judged in all colours; leave out one")
         return _judge_completions(chosen)
     if chosen.n is not None:
         raise InputError(f"-n {chosen.n}: completions are judged with --keep X, the share of rows that is shown")
@@ -505,6 +515,7 @@ def _evaluate(chosen: argparse.Namespace) -> int:
             rows=chosen.rows,
             samples=chosen.samples,
             seed=chosen.seed,
+            merge=chosen.merge,
             tell=partial(bar.tell, "evaluating"),
         )
     return show(chosen, found.to_dict(), str(found))

@@ -378,6 +378,16 @@ class PictureModel:
         parts = _parts(len(tokens), AT_ONCE, tell)
         return torch.cat([exact_nll(model, tokens[some], labels[some]).double() for some in parts])
 
+    @torch.inference_mode()
+    def log_probabilities(self, tokens: Tensor, *, label: Label = None) -> Iterator[Tensor]:
+        """log p(each colour | the pixels before), a few pictures of `tokens` (N, L) at a time: (n, L, V), nats.
+
+        Raises InputError for a model with codes, whose p(colour | the pixels before) is not known.
+        """
+        model, labels = self._raster(), self.opened.labels(label, len(tokens))
+        for some, known in zip(tokens.split(AT_ONCE), labels.split(AT_ONCE), strict=True):
+            yield model.backbone(some, model.given(len(some), known)).float().log_softmax(-1)
+
     def bounds(
         self, tokens: Tensor, *, samples: int = 500, seed: int = 0, label: Label = None, tell: Tell | None = None
     ) -> Bounds:

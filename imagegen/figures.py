@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -43,11 +43,15 @@ def measure(
     rows: int = 0,
     samples: int = 500,
     seed: int = 0,
+    merge: int | None = None,
     tell: Tell | None = None,
 ) -> Figures:
     """Figures of a model on `rows` pictures of a split, drawn by `seed` (0: all).
 
-    Raises InputError if the corpus has another palette, size or order than the model: likelihoods would not compare.
+    With `merge`, of a model that goes pixel by pixel, also the NLL where colours that `Palette.alike(merge)` takes for
+    one are one: -log of the summed probability of the true colour's group, given the true pixels before in all their
+    colours (so it compares models, and is not the likelihood of a merged picture). Raises
+    InputError if the corpus has another palette, size or order than the model: likelihoods would not compare.
     """
     found = corpus_of(model, folder).rows(split)
     some = picked(np.random.default_rng(seed), len(found), rows)
@@ -58,7 +62,27 @@ def measure(
     else:
         nll = model.nll(tokens, label=labels, tell=tell)
         figures = _per_pixel(model, nll, "exact" + told(model.model, labels))
+    if merge is not None:
+        groups = torch.from_numpy(model.palette.alike(merge)).to(model.device)
+        nll = merged_nll(model.log_probabilities(tokens, label=labels), tokens, groups)
+        how = f"exact; {int(groups.max()) + 1} colours, those alike by {merge} of 255 merged"
+        figures.append(mean("NLL per pixel, merged", nll / model.length, how, "nats per pixel"))
     return Figures(model.opened.name, f"{folder.name}, {split} split", len(some), seed, figures, "pictures")
+
+
+def merged_nll(log_p: Iterable[torch.Tensor], tokens: torch.Tensor, groups: torch.Tensor) -> torch.Tensor:
+    """-log p of the true pixels' groups of colours, nats per picture (N,) in float64.
+
+    `log_p` (n, L, V) of some of the `tokens` (N, L) after the other, as `PictureModel.log_probabilities` gives them;
+    `groups` (V,) numbers the group of each colour.
+    """
+    found, first = [], 0
+    for some in log_p:
+        truth = groups[tokens[first : first + len(some)]]  # (n, L)
+        other = groups != truth[..., None]  # (n, L, V)
+        found.append(-some.double().masked_fill(other, -torch.inf).logsumexp(2).sum(1))
+        first += len(some)
+    return torch.cat(found)
 
 
 def nearest(tokens: torch.Tensor, truths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

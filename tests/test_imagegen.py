@@ -18,7 +18,7 @@ from corpora.build import build
 from corpora.corpus import Corpus
 from corpora.errors import InputError
 from corpora.palette import Palette
-from imagegen import PictureModel, cli, lookahead, training
+from imagegen import PictureModel, cli, figures, lookahead, training
 from textgen import config, opening, smc
 from textgen.backbone import Backbone
 from textgen.sampler import Choice
@@ -316,6 +316,28 @@ def test_codes_interpolate_and_traverse(runs, corpus):
     assert one.tokens.shape == (4, HEIGHT * WIDTH) and one.codes == [1]
 
 
+def test_merged_colours_cost_what_their_group_does(runs, corpus, capsys):
+    model, words = PictureModel.from_pretrained(runs["pixelcnn"]), ("evaluate", corpus, "--model", runs["pixelcnn"])
+    tokens = held_out(corpus, model)
+    log_p = torch.cat(list(model.log_probabilities(tokens)))
+    assert log_p.shape == (*tokens.shape, 3)
+    torch.testing.assert_close(log_p.exp().sum(2), torch.ones(tokens.shape))
+    apart = figures.merged_nll([log_p[:2], log_p[2:]], tokens, torch.arange(3))
+    assert apart.tolist() == pytest.approx(model.nll(tokens).tolist(), rel=1e-5)
+    merged = figures.merged_nll([log_p], tokens, torch.tensor([0, 1, 1]))
+    pairs = zip(log_p.exp(), tokens, strict=True)
+    by_hand = [
+        -sum(float((p[0] if t == 0 else p[1] + p[2]).log()) for p, t in zip(*pair, strict=True)) for pair in pairs
+    ]
+    assert merged.tolist() == pytest.approx(by_hand, abs=1e-4)
+    found = {}
+    for merge in (0, 255):
+        _, out, _ = said(capsys, *words, "--merge", merge, "--json")
+        found[merge] = {figure["name"]: figure["value"] for figure in json.loads(out)["figures"]}
+    assert found[0]["NLL per pixel, merged"] == pytest.approx(found[0]["NLL per pixel"], abs=1e-5)
+    assert found[255]["NLL per pixel, merged"] == pytest.approx(0, abs=1e-5)
+
+
 def test_likelihoods_sum_over_pixels_and_name_their_estimator(runs, corpus, capsys):
     code, out, _ = said(capsys, "evaluate", corpus, "--model", runs["pixelcnn"], "--json")
     found = {figure["name"]: figure for figure in json.loads(out)["figures"]}
@@ -402,6 +424,9 @@ def test_a_picture_file_is_taken_in_the_palette(runs, capsys, tmp_path, monkeypa
         (["sample", "-n", "0", "--model", "{pixelcnn}"], "-n 0: expected 1"),
         (["sample", "--out", "no/where.png", "--model", "{vae}"], "no/where.png"),
         (["evaluate", "{other}", "--model", "{vae}"], "another palette, size or order"),
+        (["evaluate", "{corpus}", "--merge", "256", "--model", "{pixelcnn}"], "--merge 256: expected 0 to 255"),
+        (["evaluate", "{corpus}", "--merge", "1", "--keep", "0.5", "--model", "{pixelcnn}"], "leave out one"),
+        (["evaluate", "{corpus}", "--merge", "1", "--model", "{vae}"], "draws from codes"),
         (["train"], "nothing to train on"),
         (["train", "toy"], "this is text; train on it with textgen train"),
         (["train", "{corpus}", "--model", "pixelcn"], "did you mean 'pixelcnn'"),

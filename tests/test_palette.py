@@ -260,6 +260,15 @@ def test_photographs_have_their_colours_gathered_first(monkeypatch):
     assert codec.to_dict() == build_palette(rgb, counts, 2, 2, colours=8).to_dict()
 
 
+def test_colours_are_alike_along_chains_of_small_steps():
+    greys = [(0, 0, 0, 0), (0, 0, 0, 255), (10, 0, 0, 255), (90, 90, 90, 255), (20, 5, 10, 255), (90, 101, 90, 255)]
+    made = Palette(greys, 2, 2)
+    assert made.alike(0).tolist() == [0, 1, 2, 3, 4, 5]
+    assert made.alike(10).tolist() == [0, 1, 1, 2, 1, 3], "0 and 20 are joined by 10; what is transparent stands alone"
+    assert made.alike(11).tolist() == [0, 1, 1, 2, 1, 2]
+    assert made.alike(255).tolist() == [0, 1, 1, 1, 1, 1]
+
+
 def test_one_colour_is_no_palette():
     with pytest.raises(InputError, match="all pixels have one colour: a palette needs at least two"):
         build_palette(np.array([(1, 2, 3)], np.uint8), np.array([5]), 2, 2)
