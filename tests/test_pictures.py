@@ -65,11 +65,17 @@ def example(name: str, folder: Path) -> tuple[list[str], dict[str, object]]:
         save(folder / "icons" / f"kind{number % 2}" / f"{number}.png", pixels(number))
     np.savez(folder / "x.npz", x=np.stack([pixels(n) for n in range(12)]), kind=np.array(["a", "b"] * 6))
     write_lecture(folder / "lecture")
+    (folder / "digits").mkdir()
+    grey = np.stack([pixels(n)[..., 0] for n in range(12)])
+    for part, some in (("train", grey[:9]), ("t10k", grey[9:])):
+        head = bytes((0, 0, 8, 3)) + np.array(some.shape, ">u4").tobytes()
+        (folder / "digits" / f"{part}-images-idx3-ubyte").write_bytes(head + some.tobytes())
     if name == "hub_images":
         write_dataset(folder / "data")
     return {
         "arrays": ([str(folder / "x.npz")], {"label_array": "kind"}),
         "hub_images": ([f"hf-images:{folder / 'data'}"], {"label_column": "kind"}),
+        "idx": ([str(folder / "digits")], {"valid_last": 2}),
         "images": ([str(folder / "icons")], {}),
         "lecture": ([f"lecture:{folder / 'lecture'}"], {}),
         "moons": (["moons"], {"count": 150, "waning": True}),
