@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -108,6 +109,7 @@ def parser() -> Parser:
     sampling = verb("sample", "draw new pictures", out="sample.png")
     sampling.add_argument("-n", type=int, default=16, metavar="N", help="how many (default 16)")
     choice_options(sampling)
+    label_option(sampling, "each in turn")
 
     finishing = verb("complete", "finish pictures of which a part is shown", _COMPLETE, out="complete.png")
     finishing.add_argument("pictures", nargs="+", metavar="PICTURE", help=_PICTURE)
@@ -141,7 +143,7 @@ def parser() -> Parser:
     moving.add_argument("-n", type=int, default=4, metavar="N", help="how many, side by side (default 4)")
     moving.add_argument("--every", type=int, default=5, metavar="N", help="pixels between two frames (default 5)")
     choice_options(moving)
-    for drawing in (sampling, finishing, again, walking, turning, moving):
+    for drawing in (finishing, again, walking, turning, moving):
         label_option(drawing)
 
     judging = verb("evaluate", "likelihood in nats and bits per pixel, rate and active units; completions", _EVALUATE)
@@ -267,17 +269,21 @@ def _sample(chosen: argparse.Namespace) -> int:
     how = _how(chosen)
     at_least("-n", chosen.n, 1, 100_000)
     model = _model(chosen)
+    label: str | list[str] | None = chosen.label
+    if label is None and model.model.classes is not None:
+        label = list(islice(cycle(model.model.vocab.labels), chosen.n))
     with Bar() as bar:
         made = model.sample(
             chosen.n,
-            label=chosen.label,
+            label=label,
             seed=chosen.seed,
             how=how,
             tell=partial(bar.tell, "drawing"),
         )
     drawn = sheet.grid(model.pictures(made))
-    facts = {"seed": chosen.seed, "label": chosen.label, "tokens": made.tolist()}
-    text = f"{chosen.n} pictures{f' of {chosen.label}' if chosen.label else ''}, seed {chosen.seed}"
+    facts = {"seed": chosen.seed, "label": label, "tokens": made.tolist()}
+    of = f" of {chosen.label}" if chosen.label else ", each class in turn" if label else ""
+    text = f"{chosen.n} pictures{of}, seed {chosen.seed}"
     return _write(chosen, model, drawn, facts, text)
 
 

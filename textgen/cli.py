@@ -273,9 +273,11 @@ def _machine_options(made: Parser) -> None:
     made.add_argument("--seed", type=int, default=0, metavar="N", help="seed of everything drawn (default 0)")
 
 
-def label_option(made: Parser) -> None:
+def label_option(made: Parser, default: str = "any") -> None:
     """The class that is drawn, of models with classes."""
-    made.add_argument("--label", metavar="NAME", help="of this class (models trained with classes=true; default: any)")
+    made.add_argument(
+        "--label", metavar="NAME", help=f"of this class (models trained with classes=true; default: {default})"
+    )
 
 
 def choice_options(made: Parser) -> None:
