@@ -335,23 +335,6 @@ def test_a_backbone_that_ignores_its_context_is_caught(broken):
         check_context_matters(broken(C))
 
 
-@with_and_without_context
-def test_recurrent_dropout_leaves_out_weights_between_states_in_training_alone(context):
-    dropped = small.backbone("lstm", context=context, layers=2, dropout=0.0, recurrent_dropout=0.5).train()
-    plain = small.backbone("lstm", context=context, layers=2, dropout=0.0).train()
-    tokens, given = ordinary(4, 7), contexts(4, context)
-    torch.testing.assert_close(dropped.eval()(tokens, given), plain(tokens, given))
-    dropped.train()
-    first, second = dropped(tokens, given), dropped(tokens, given)
-    assert (first - plain(tokens, given))[:, -1].abs().max() > 1e-4
-    assert (first - second)[:, -1].abs().max() > 1e-4, "other weights in every batch"
-    first.pow(2).sum().backward()
-    for layer in range(2):
-        between = getattr(dropped.lstm, f"weight_hh_l{layer}").grad
-        assert 0.3 < (between == 0).float().mean() < 0.7, "what is left out learns nothing"
-        assert (getattr(dropped.lstm, f"weight_ih_l{layer}").grad == 0).float().mean() < 0.1
-
-
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 def test_dropout_drops_the_share_that_it_says_and_keeps_the_mean(dtype, layout):

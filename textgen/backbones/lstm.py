@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.nn import functional as F
 
 from corpora.settings import require, setting
@@ -24,15 +23,13 @@ class Config:
     layers: int = setting(1, "layers")
     embedding: int = setting(256, "size of a token's embedding")
     dropout: float = setting(0.2, "dropped share of embeddings and of what the layers give")
-    recurrent_dropout: float = setting(0.0, "dropped share of the weights from hidden state to hidden state (AWD-LSTM)")
     tied: bool = setting(True, "one matrix for input and output embedding")
 
     def check(self) -> None:
         require(1 <= self.width <= 16384, "width", self.width, "1 to 16384")
         require(1 <= self.layers <= 64, "layers", self.layers, "1 to 64")
         require(1 <= self.embedding <= 16384, "embedding", self.embedding, "1 to 16384")
-        for name in ("dropout", "recurrent_dropout"):
-            require(0 <= getattr(self, name) < 1, name, getattr(self, name), "0 up to, not including, 1")
+        require(0 <= self.dropout < 1, "dropout", self.dropout, "0 up to, not including, 1")
 
 
 class Head(nn.Module):
@@ -97,7 +94,6 @@ class LSTM(Backbone):
         remembering(self.lstm)
         self.first = nn.Linear(context, 2 * config.layers * config.width) if context else None
         self.dropout = Dropout(config.dropout)
-        self.recurrent_dropout = Dropout(config.recurrent_dropout)
         self.head = Head(config.width + context, self.embedding, vocab.size, config.tied)
 
     def _first(self, rows: int, context: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -109,31 +105,15 @@ class LSTM(Backbone):
         cell = self.first(context).view(rows, 2, layers, width).permute(1, 2, 0, 3)
         return torch.tanh(cell[0]).contiguous(), cell[1].contiguous()
 
-    def _run(self, inputs: Tensor, state: tuple[Tensor, Tensor]) -> Tensor:
-        """All steps at once. (B, L, E + C) and the first state -> (B, L, H)
-
-        In training a share of the recurrent weights is left out, the same ones at every step of a batch: it keeps a
-        recurrence from learning its text by heart and leaves its memory alone (Merity et al. 2018, "Regularizing and
-        Optimizing LSTM Language Models", section 2).
-        """
-        if not self.training or self.recurrent_dropout.p == 0:
-            return self.lstm(inputs, state)[0]
-        dropped = {
-            name: self.recurrent_dropout(weight)
-            for name, weight in self.lstm.named_parameters()
-            if name.startswith("weight_hh")
-        }
-        return functional_call(self.lstm, dropped, (inputs, state))[0]
-
     def features(self, tokens: Tensor, context: Tensor | None = None) -> Tensor:
         start = torch.full_like(tokens[:, :1], self.vocab)
         inputs = self.dropout(self.embedding(torch.cat([start, tokens[:, :-1]], 1)))  # (B, L, E)
         hidden, cell = self._first(len(tokens), context)
         if context is None:
-            return self.dropout(self._run(inputs, (hidden, cell)))
+            return self.dropout(self.lstm(inputs, (hidden, cell))[0])
         everywhere = context[:, None].expand(-1, tokens.shape[1], -1)  # (B, L, C)
         inputs = torch.cat([inputs, everywhere.to(inputs.dtype)], 2)
-        outputs = self._run(inputs, (hidden.to(inputs.dtype), cell.to(inputs.dtype)))  # (B, L, H)
+        outputs = self.lstm(inputs, (hidden.to(inputs.dtype), cell.to(inputs.dtype)))[0]  # (B, L, H)
         return torch.cat([self.dropout(outputs), everywhere.to(outputs.dtype)], 2)
 
     def start(self, rows: int, length: int, context: Tensor | None = None) -> tuple[Tensor, State]:
