@@ -96,16 +96,21 @@ def test_what_knows_the_truth_scores_best_and_all_background_worst(run, corpus, 
     assert 0 < best["colour error, baseline"] < worst["colour error, drawn"]
 
 
-def test_the_consensus_has_the_least_mean_distance_to_the_draws():
+def test_the_consensus_is_in_front_where_two_in_five_are_and_nearest_to_the_draws():
     colours = np.array([[255, 255, 255], [0, 0, 0], [60, 60, 60], [250, 0, 0]], float)
-    draws = np.random.default_rng(0).integers(0, 4, (3, 7, 10))
-    found = completions.consensus(draws, colours)
-    assert found.shape == (3, 10)
-    for row, place in np.ndindex(3, 10):
-        costs = [np.abs(colours[draws[row, :, place]] - colour).mean() for colour in colours]
-        assert costs[found[row, place]] == min(costs)
+    draws = np.random.default_rng(0).integers(0, 4, (3, 5, 40))
+    draws[np.random.default_rng(1).random(draws.shape) < 0.3] = 0
+    found = completions.consensus(draws, colours, 0)
+    assert found.shape == (3, 40)
+    for row, place in np.ndindex(3, 40):
+        here = draws[row, :, place]
+        assert (found[row, place] != 0) == ((here != 0).sum() >= 2)
+        if found[row, place] != 0:
+            costs = [np.abs(colours[here] - colour).mean() for colour in colours[1:]]
+            assert costs[found[row, place] - 1] == min(costs)
+    assert {0, 1, 2, 3} == set(found.flat)
     one = draws[:, :1]
-    assert (completions.consensus(one, colours) == one[:, 0]).all(), "one draw agrees with itself"
+    assert (completions.consensus(one, colours, 0) == one[:, 0]).all(), "one draw agrees with itself"
 
 
 def test_the_command_says_how_much_is_shown(run, corpus, capsys):

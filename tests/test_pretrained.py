@@ -68,3 +68,13 @@ def test_creatures_that_it_never_saw_are_likely_and_of_their_own_kind(tmp_path):
     assert float(own.mean()) / model.length < 0.2, "0.11 nats per pixel on its test split"
     other = [rows.label_names[(rows.label_names.index(label) + 1) % 8] for label in labels]
     assert (own < model.nll(tokens, label=other)).double().mean() > 0.9
+
+
+def test_what_the_sprite_model_draws_is_likely_under_it_and_never_the_same():
+    """The mean NLL of a model's own drawings is its entropy: 0.80 nats per pixel."""
+    model = PictureModel.from_pretrained("pokemon")
+    drawn = model.sample(16, seed=5)
+    assert len(drawn.unique(dim=0)) == 16
+    assert 0.5 < float(model.nll(drawn).mean()) / model.length < 1.1
+    again = model.complete(drawn[:1], 10, count=2, seed=1)
+    assert (again[0, :, :200] == drawn[0, :200]).all() and (again[0, 0] != again[0, 1]).any()
