@@ -41,9 +41,10 @@ def measure(
     in the model's order are shown: `count` drawn for each, and the one of the likeliest colour pixel by pixel.
 
     Beside them stands what needs no model: the mean silhouette of train, in the commonest colour that each picture
-    shows. A draw commits itself, which these measures punish; the *consensus* of the draws does not (`consensus`). All but the likelihood are means over hidden pixels, then over
-    draws, then over pictures; the standard error is over pictures. Raises InputError if the corpus has another
-    palette, size or order than the model, and as `complete` does.
+    shows. A draw commits itself, which these measures punish; the *consensus* of the draws does not (`consensus`).
+    All but the likelihood are means over hidden pixels, then over draws, then over pictures; the standard error is
+    over pictures. Raises InputError if the corpus has another palette, size or order than the model, and as
+    `complete` does.
     """
     most, each = model.palette.lines
     tell = tell or (lambda what, done, of: None)
