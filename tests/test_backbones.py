@@ -10,6 +10,7 @@ from torch.nn import functional as F
 import small
 from small import PAD, VOCAB
 from textgen.backbone import Backbone, Dropout, select
+from textgen.backbones import transformer
 
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}
 C = 3  # numbers in a context
@@ -333,6 +334,12 @@ def test_a_backbone_that_breaks_a_law_is_caught(broken, check):
 def test_a_backbone_that_ignores_its_context_is_caught(broken):
     with pytest.raises(AssertionError):
         check_context_matters(broken(C))
+
+
+def test_a_code_does_not_drown_the_tokens_that_a_transformer_reads():
+    made = transformer.build(transformer.Config(width=64), VOCAB._replace(size=500), 32)
+    said = made.everywhere(contexts(100, 32))
+    assert 0.7 < float(said.std() / made.embedding.weight.std()) < 1.4
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

@@ -125,6 +125,8 @@ class Transformer(Backbone):
         self.norm = nn.RMSNorm(config.width, eps=1e-6)
         self.dropout = Dropout(config.dropout)
         nn.init.normal_(self.embedding.weight, std=0.02)
+        if self.everywhere is not None:  # as great as an embedding: a code that drowns the tokens slows learning down
+            nn.init.normal_(self.everywhere.weight, std=0.02 * context**-0.5)
         for layer in layers:
             for part in (layer.qkv, layer.up):
                 nn.init.normal_(part, std=0.02)
