@@ -151,7 +151,7 @@ class Palette(Codec):
         """
         table = self._table.astype(np.int64)
         table[:, 3] *= 1000  # opaque and transparent are never near
-        near = np.abs(table[:, None] - table).max(2) <= most
+        near = np.logical_and.reduce([np.abs(part[:, None] - part) <= most for part in table.T])
         groups = np.arange(self.vocab_size)
         while True:
             least = np.where(near, groups, self.vocab_size).min(1)  # the least number next to each, until none changes

@@ -238,7 +238,7 @@ class PictureModel:
 
     def _raster(self) -> Autoregressive:
         if not isinstance(self.model, Autoregressive):
-            raise InputError(f"{self.opened.name} draws from codes: complete needs a model that goes pixel by pixel")
+            raise InputError(f"{self.opened.name} draws from codes: this needs a model that goes pixel by pixel")
         return self.model
 
     @torch.inference_mode()
