@@ -52,8 +52,8 @@ def measure(
     one are one: -log of the summed probability of the true colour's group, given the true pixels before in all their
     colours (so it compares models, and is not the likelihood of a merged picture).
 
-    Raises InputError if the corpus has another palette, size or order than the model, for likelihoods would not compare,
-    and for `merge` with a model with codes.
+    Raises InputError if the corpus has another palette, size or order than the model, for likelihoods would not
+    compare, and for `merge` with a model with codes.
     """
     found = corpus_of(model, folder).rows(split)
     some = picked(np.random.default_rng(seed), len(found), rows)
