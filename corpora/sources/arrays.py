@@ -43,10 +43,16 @@ def read(inputs: Sequence[str], config: Config) -> Iterator[Picture]:
         if not len(pixels):
             raise InputError(f"{where}: the array holds no picture")
         for number, one in enumerate(pixels):
-            shades = one[..., None] if one.ndim == 2 else one
-            out = np.full((*one.shape[:2], 4), 255, np.uint8)
-            out[..., : max(3, shades.shape[2])] = shades
-            yield Picture(out, None if labels is None else str(labels[number]), f"{where}, picture {number}")
+            yield Picture(coloured(one), None if labels is None else str(labels[number]), f"{where}, picture {number}")
+
+
+def coloured(pixels: np.ndarray) -> np.ndarray:
+    """A picture (H, W), (H, W, 3) or (H, W, 4) as (H, W, 4), uint8: grey in three equal channels, opaque without a
+    fourth."""
+    shades = pixels[..., None] if pixels.ndim == 2 else pixels
+    out = np.full((*pixels.shape[:2], 4), 255, np.uint8)
+    out[..., : max(3, shades.shape[2])] = shades
+    return out
 
 
 def _loaded(given: str, config: Config) -> tuple[np.ndarray, np.ndarray | None]:

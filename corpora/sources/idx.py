@@ -19,6 +19,7 @@ from corpora.errors import InputError
 from corpora.files import explained, quoted_path
 from corpora.row import Picture
 from corpora.settings import require, setting
+from corpora.sources.arrays import coloured
 
 PICTURES = True
 _IMAGES, _LABELS = "-images-idx3-ubyte", "-labels-idx1-ubyte"
@@ -74,17 +75,12 @@ def read(inputs: Sequence[str], config: Config) -> Iterator[Picture]:
             label = None if labels is None else str(labels[number])
             name = f"{quoted_path(path)}, picture {number}"
             if not config.binary:
-                yield Picture(_coloured(greys), label, name, split)
+                yield Picture(coloured(greys), label, name, split)
                 continue
             draw = np.random.default_rng([config.binary_seed, test, number])
             for _ in range(config.binary if split == "train" else config.binary_held):
                 white = draw.integers(0, 255, greys.shape) < greys  # with probability grey / 255
-                yield Picture(_coloured(255 * white.astype(np.uint8)), label, name, split)
-
-
-def _coloured(greys: np.ndarray) -> np.ndarray:
-    """(H, W) uint8 -> (H, W, 4), opaque."""
-    return np.dstack([greys, greys, greys, np.full_like(greys, 255)])
+                yield Picture(coloured(255 * white.astype(np.uint8)), label, name, split)
 
 
 def _found(folder: Path) -> list[Path]:
