@@ -29,15 +29,22 @@ from torch import Tensor
 
 from corpora.errors import InputError
 from imagegen.drawing import PictureModel
-from imagegen.figures import corpus_of, labels_of, merged_nll
+from imagegen.figures import corpus_of, merged_nll, tokens_of
 from textgen.figures import picked
 
 
-def mean_of(models: list[PictureModel], tokens: Tensor, labels: Tensor, groups: Tensor) -> Tensor:
-    """-log p(x) in groups of colours under the mean of some models' next-colour probabilities, nats (N,)."""
-    parts = zip(*(model.log_probabilities(tokens, label=labels) for model in models), strict=True)
-    averaged = (torch.stack(some).logsumexp(0) - math.log(len(models)) for some in parts)
-    return merged_nll(averaged, tokens, groups)
+def measured(models: list[PictureModel], tokens: Tensor, labels: Tensor, kinds: list[Tensor]) -> Tensor:
+    """-log p(x) of each model, and of the mean of their probabilities if they are several, in each of the groups of
+    colours `kinds`, (M or M + 1, K, N) nats. Every model reads every picture once."""
+    found = []
+    for own in zip(*(model.log_probabilities(tokens, label=labels) for model in models), strict=True):
+        each = [*own]
+        if len(each) > 1:
+            each.append(torch.stack(each).logsumexp(0) - math.log(len(own)))
+        first = sum(part.shape[2] for part in found)
+        some = tokens[first : first + len(own[0])]
+        found.append(torch.stack([torch.stack([merged_nll([p], some, groups) for groups in kinds]) for p in each]))
+    return torch.cat(found, 2)
 
 
 def either(nll: Tensor, mirrored: Tensor) -> Tensor:
@@ -65,21 +72,19 @@ def main() -> None:
         parser.error(str(error))
     found = corpora[0].rows(chosen.split)
     some = picked(np.random.default_rng(chosen.seed), len(found), chosen.rows)
-    tokens, labels, palette = torch.from_numpy(found.pad(some)), labels_of(models[0], found, some), models[0].palette
+    (tokens, labels), palette = tokens_of(models[0], found, some), models[0].palette
     mirrored = torch.from_numpy(palette.scan(palette.unscan(tokens.numpy())[..., ::-1]).copy())
-    kinds = [np.arange(palette.vocab_size)] + ([] if chosen.merge is None else [palette.alike(chosen.merge)])
-    contestants = [(model.opened.name, [model]) for model in models]
-    if len(models) > 1:
-        contestants.append(("ensemble", models))
+    kinds = [torch.arange(palette.vocab_size)]
+    if chosen.merge is not None:
+        kinds.append(torch.from_numpy(palette.alike(chosen.merge)))
+    names = [model.opened.name for model in models] + ["ensemble"] * (len(models) > 1)
+    straight, other = measured(models, tokens, labels, kinds), measured(models, mirrored, labels, kinds[:1])
     rows: dict[str, list[tuple[float, float]]] = {}
-    for number, groups in enumerate(map(torch.from_numpy, kinds)):
-        for name, asked in contestants:
-            nll = {name: mean_of(asked, tokens, labels, groups)}
-            if number == 0:
-                nll[f"{name}, both hands"] = either(nll[name], mean_of(asked, mirrored, labels, groups))
-            for row, each in ((row, whole / tokens.shape[1]) for row, whole in nll.items()):
-                rows.setdefault(row, []).append((float(each.mean()), float(each.std() / len(each) ** 0.5)))
-    colours = [int(numbers.max()) + 1 for numbers in kinds]
+    for name, own, hand in zip(names, straight, other, strict=True):
+        for row, nll in ((name, [*own]), (f"{name}, both hands", [either(own[0], hand[0])])):
+            pixels = [each / tokens.shape[1] for each in nll]
+            rows[row] = [(float(each.mean()), float(each.std() / len(each) ** 0.5)) for each in pixels]
+    colours = [int(groups.max()) + 1 for groups in kinds]
     if chosen.json:
         print(json.dumps({"split": chosen.split, "pictures": len(some), "colours": colours, "rows": rows}, indent=1))
         return

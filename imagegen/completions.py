@@ -16,7 +16,7 @@ import torch
 
 from corpora.palette import ORDERS, on_white
 from imagegen.drawing import GREEDY, PictureModel
-from imagegen.figures import corpus_of, labels_of
+from imagegen.figures import corpus_of, tokens_of
 from imagegen.novelty import background, originals
 from textgen.figures import Figure, Figures, mean, picked, told
 
@@ -51,9 +51,8 @@ def measure(
     corpus = corpus_of(model, folder)
     found, train = corpus.rows(split), originals(corpus)
     some = picked(np.random.default_rng(seed), len(found), rows)
-    tokens = torch.from_numpy(found.pad(some)).to(model.device)
+    tokens, labels = tokens_of(model, found, some)
     first = shown * each
-    labels = labels_of(model, found, some)
     nll = model.hidden_nll(tokens, shown, label=labels) / (model.length - first)
     complete = partial(model.complete, tokens, shown, label=labels)
     drawn = complete(count=count, seed=seed, tell=lambda done, of: tell("drawing", done, of))

@@ -28,11 +28,11 @@ def corpus_of(model: PictureModel, folder: Path) -> Corpus:
     return corpus
 
 
-def labels_of(model: PictureModel, rows: Rows, some: Sequence[int] | np.ndarray) -> torch.Tensor:
-    """The classes of some rows as the model numbers them, (N,); -1 where there are none, or it knows none."""
-    return model.opened.labels(
-        [rows.label(row) for row in some] if model.model.classes is not None else None, len(some)
-    )
+def tokens_of(model: PictureModel, rows: Rows, some: Sequence[int] | np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    """Some rows as tokens (N, L), and their classes as the model numbers them (N,); -1 where there are none, or it
+    knows none."""
+    classes = [rows.label(row) for row in some] if model.model.classes is not None else None
+    return torch.from_numpy(rows.pad(some)).to(model.device), model.opened.labels(classes, len(some))
 
 
 def measure(
@@ -57,18 +57,19 @@ def measure(
     """
     found = corpus_of(model, folder).rows(split)
     some = picked(np.random.default_rng(seed), len(found), rows)
-    tokens = torch.from_numpy(found.pad(some)).to(model.device)
-    labels = labels_of(model, found, some)
+    tokens, labels = tokens_of(model, found, some)
+    merged = []
+    if merge is not None:  # first, for a model with codes is refused, and its bounds take long
+        groups = torch.from_numpy(model.palette.alike(merge)).to(model.device)
+        nll = merged_nll(model.log_probabilities(tokens, label=labels), tokens, groups)
+        how = f"exact; {int(groups.max()) + 1} colours, those alike by {merge} of 255 merged"
+        merged = [mean("NLL per pixel, merged", nll / model.length, how, "nats per pixel")]
     if isinstance(model.model, Latent):
         figures = _codes(model, model.model, tokens, labels, samples, seed, tell)
     else:
         nll = model.nll(tokens, label=labels, tell=tell)
         figures = _per_pixel(model, nll, "exact" + told(model.model, labels))
-    if merge is not None:
-        groups = torch.from_numpy(model.palette.alike(merge)).to(model.device)
-        nll = merged_nll(model.log_probabilities(tokens, label=labels), tokens, groups)
-        how = f"exact; {int(groups.max()) + 1} colours, those alike by {merge} of 255 merged"
-        figures.append(mean("NLL per pixel, merged", nll / model.length, how, "nats per pixel"))
+    figures += merged
     return Figures(model.opened.name, f"{folder.name}, {split} split", len(some), seed, figures, "pictures")
 
 

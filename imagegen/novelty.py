@@ -25,7 +25,7 @@ from corpora.errors import InputError
 from corpora.palette import Palette
 from corpora.settings import require
 from imagegen.drawing import PictureModel
-from imagegen.figures import corpus_of, labels_of
+from imagegen.figures import corpus_of, tokens_of
 from textgen import sampler
 from textgen.figures import Figure, Figures, mean, told
 from textgen.model import Latent
@@ -263,8 +263,7 @@ def _gap(
     for name, count in counts.items():
         draw = np.random.default_rng(seed)
         some = draw.choice(count, rows, replace=False) if 0 < rows < count else np.arange(count)
-        picked = torch.from_numpy(corpus.rows(name).pad(some)).to(model.device)
-        labels = labels_of(model, corpus.rows(name), some)
+        picked, labels = tokens_of(model, corpus.rows(name), some)
         told_of = partial(tell, f"NLL of {name}")
         each = model.nll(picked, samples=samples, seed=seed, label=labels, tell=told_of) / model.length
         estimator = (f"importance-weighted bound, K={samples}" if coded else "exact") + told(model.model, labels)
