@@ -143,8 +143,9 @@ def parser() -> Parser:
     moving.add_argument("-n", type=int, default=4, metavar="N", help="how many, side by side (default 4)")
     moving.add_argument("--every", type=int, default=5, metavar="N", help="pixels between two frames (default 5)")
     choice_options(moving)
-    for drawing in (finishing, again, walking, turning, moving):
-        label_option(drawing)
+    label_option(moving, "each in turn")
+    for given in (finishing, again, walking, turning):
+        label_option(given)
 
     judging = verb("evaluate", "likelihood in nats and bits per pixel, rate and active units; completions", _EVALUATE)
     judging.add_argument("data", metavar="CORPUS", help="a folder that `corpora build` made")
@@ -262,6 +263,13 @@ def _how(chosen: argparse.Namespace) -> Choice | None:
     return None if how == Choice() and chosen.temperature is None else how
 
 
+def _labels(chosen: argparse.Namespace, model: PictureModel) -> str | list[str] | None:
+    """What the pictures that are drawn show: what --label says, else each class of the model in turn, if it has any."""
+    if chosen.label is not None or model.model.classes is None:
+        return chosen.label
+    return list(islice(cycle(model.model.vocab.labels), chosen.n))
+
+
 def _sample(chosen: argparse.Namespace) -> int:
     from corpora import sheet
     from textgen.screen import Bar
@@ -269,9 +277,7 @@ def _sample(chosen: argparse.Namespace) -> int:
     how = _how(chosen)
     at_least("-n", chosen.n, 1, 100_000)
     model = _model(chosen)
-    label: str | list[str] | None = chosen.label
-    if label is None and model.model.classes is not None:
-        label = list(islice(cycle(model.model.vocab.labels), chosen.n))
+    label = _labels(chosen, model)
     with Bar() as bar:
         made = model.sample(
             chosen.n,
@@ -488,14 +494,17 @@ def _animate(chosen: argparse.Namespace) -> int:
     at_least("-n", chosen.n, 1, 100)
     at_least("--every", chosen.every, 1, 1_000_000)
     model = _model(chosen)
-    whole = model.pictures(model.sample(chosen.n, label=chosen.label, seed=chosen.seed, how=how))
+    label = _labels(chosen, model)
+    made = model.sample(chosen.n, label=label, seed=chosen.seed, how=how)
+    whole = model.pictures(made)
     frames = []
     for done in [*range(0, model.length, chosen.every), model.length]:
         hidden = model.palette.unscan(np.arange(model.length) >= done)
         frames.append(sheet.grid([_without(picture, hidden) for picture in whole], columns=len(whole)))
     scale = chosen.scale or sheet.scale_for(model.height, model.width)
     path = sheet.write(chosen.out, sheet.gif(frames, scale, seconds=0.04, pause=2))
-    return show(chosen, {"out": str(path), "frames": len(frames)}, f"{path}: {len(frames)} frames")
+    facts = {"seed": chosen.seed, "label": label, "tokens": made.tolist(), "out": str(path), "frames": len(frames)}
+    return show(chosen, facts, f"{path}: {len(frames)} frames")
 
 
 def _evaluate(chosen: argparse.Namespace) -> int:

@@ -221,6 +221,13 @@ def test_an_untied_lstm_keeps_the_laws_as_well(context):
         check(small.backbone("lstm", context, tied=False), context)
 
 
+def test_an_lstm_drops_between_its_layers_as_well():
+    backbone, tokens = small.backbone("lstm", 0, layers=2, dropout=0.5).train(), small.rows([5, 6])
+    backbone.dropout.p = 0.0  # of embeddings and of what the top layer gives
+    assert not torch.equal(backbone.features(tokens), backbone.features(tokens))
+    assert torch.equal(backbone.eval().features(tokens), backbone.features(tokens))
+
+
 # Backbones that break a law are caught.
 
 

@@ -363,7 +363,7 @@ def test_a_language_model_has_nothing_to_interpolate(toy_language_model, capsys,
 
 @pytest.mark.parametrize(
     "options",
-    [[], ["--beams", "3"], ["--prompt", "the small"], ["--temperature", "0"],
+    [[], ["--beams", "3", "--best-of", "2"], ["--prompt", "the small"], ["--temperature", "0"],
      ["--temperature", "0.7", "--top-k", "5", "--top-p", "0.9", "--min-p", "0.05", "--no-repeat", "2"]],
 )  # fmt: skip
 def test_sample(model, capsys, options):
@@ -396,6 +396,7 @@ def test_the_same_seed_gives_the_same_output_and_another_one_another(model, toy_
         (["--no-repeat", "-2"], "error: --no-repeat -2: expected 0 or more\n"),
         (["-n", "0"], "error: -n 0: expected 1 to 1,000,000\n"),
         (["--beams", "-1"], "error: --beams -1: expected 0 to 100\n"),
+        (["--best-of", "0"], "error: --best-of 0: expected 1 to 1,000\n"),
         (["--seed", "4294967296"], "error: --seed 4294967296: expected 0 to 4294967295\n"),
         (["--prompt", "cat " * 99], "error: the prompt has 99 tokens; this model writes at most "),
         (

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 import small
 from corpora.errors import InputError
 from corpora.settings import find, names
+from imagegen.backbones import pixelformer
 from imagegen.raster import look_up, neighbours
 from textgen import config, sampler, trainer
 from textgen.backbone import Backbone, Vocabulary, select
@@ -458,6 +459,22 @@ def test_the_encoder_for_pictures_says_what_it_misses_in_text():
 def test_a_decoder_that_looks_back_at_nothing_needs_a_context():
     with pytest.raises(InputError, match="model=vae"):
         part("imagegen.backbones", BLIND, vocabulary((3, 3)), 0)
+
+
+def test_a_pixelrnn_drops_between_its_layers_as_well():
+    vocab = vocabulary((3, 4))
+    made, tokens = backbone("pixelrnn", vocab, layers=2, dropout=0.5).train(), pictures(2, vocab)
+    made.dropout.p = 0.0  # of embeddings and of what the top layer gives
+    assert not torch.equal(made.features(tokens), made.features(tokens))
+    assert torch.equal(made.eval().features(tokens), made.features(tokens))
+
+
+def test_a_code_does_not_drown_the_pixels_that_a_pixelformer_reads():
+    vocab = vocabulary((6, 6))._replace(colours=None)  # colours only add to what tokens are
+    made, tokens = pixelformer.build(pixelformer.Config(width=64), vocab, 10), pictures(64, vocab)
+    read = look_up(made._tables(), F.pad(tokens, (1, 0), value=made.outside)[:, made.places]).detach()
+    said = made.everywhere(contexts(100, 10)).detach()
+    assert 0.5 < float(said.std() / read.std()) < 2
 
 
 WRONG = [("pixelcnn", "kernel", 4), ("pixelformer", "heads", 5), ("pixelformer", "token_dropout", 1.0)]

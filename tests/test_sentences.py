@@ -363,6 +363,33 @@ def test_a_sample_by_beams_is_the_decoded_prior(vae):
         assert "leave out the prompt, temperature" in lone(lambda options=options: vae.sample(2, beams=3, **options))
 
 
+def test_the_best_of_a_few_is_the_one_the_model_is_surest_of(vae):
+    def nats(point):
+        return point.distortion / (len(vae.codec.encode(point.text)) + 1)
+
+    points = [vae.candidates(code, beams=3)[0] for code in vae.model.context(2, 0, 12)]
+    best = [min(points[row : row + 4], key=nats).text for row in (0, 4, 8)]
+    assert vae.sample(3, seed=2, beams=3, best_of=4) == best
+    assert vae.sample(2, seed=2, beams=3, best_of=4) == best[:2]
+
+
+def test_the_best_of_a_few_drawn_is_one_of_them_and_surer(vae, toy_language_model):
+    for opened in (vae.opened, opening.open_model(toy_language_model)):
+        all_drawn = sentences.draw(opened, 40, seed=3)
+        best = sentences.draw(opened, 10, seed=3, best_of=4)
+        assert all(text in all_drawn[4 * row : 4 * row + 4] for row, text in enumerate(best))
+        assert best != all_drawn[::4]
+        assert sentences.draw(opened, 3, seed=3, best_of=4, begin=2) == best[2:5]
+        with pytest.raises(InputError, match="best_of=0: expected 1 to 1000"):
+            sentences.draw(opened, 1, best_of=0)
+    assert vae.sample(10, seed=3, best_of=4) == sentences.draw(vae.opened, 10, seed=3, best_of=4)
+
+
+def test_an_empty_text_is_the_best_only_where_all_are():
+    assert sentences.surest(["", "a b", "a", "", ""], [0.0, 2.0, 1.0, 0.5, 0.1], 5) == ["a"]
+    assert sentences.surest(["", "a", "", ""], [0.0, 2.0, 0.5, 0.1], 2) == ["a", ""]
+
+
 def test_a_prompt_begins_every_sample_and_must_leave_room(vae):
     assert all(text.startswith("the small cat") for text in vae.sample(5, prompt="the small cat"))
     assert "the prompt has 50 tokens" in lone(lambda: vae.sample(2, prompt="cat " * 50))

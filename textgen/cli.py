@@ -134,6 +134,9 @@ def parser() -> Parser:
     sampling.add_argument(
         "--beams", type=int, default=0, metavar="N", help="write each code's likeliest sentence by beam search"
     )
+    sampling.add_argument(
+        "--best-of", type=int, default=1, metavar="N", help="draw N for each and keep the one the model is surest of"
+    )
     choice_options(sampling)
     ruled(sampling)
 
@@ -525,26 +528,19 @@ def _sample(chosen: argparse.Namespace) -> int:
     how = choice(chosen)
     at_least("-n", chosen.n, 1, 1_000_000)
     at_least("--beams", chosen.beams, 0, 100)
+    at_least("--best-of", chosen.best_of, 1, 1000)
     from textgen.model import Latent
     from textgen.sentences import SentenceVAE, draw
 
     opened = open_chosen(chosen)
-    rules = _rules(chosen, opened.codec)
+    rules = {"constraint": _rules(chosen, opened.codec), "prompt": chosen.prompt, "label": chosen.label}
+    drawn = {"seed": chosen.seed, "how": how, "best_of": chosen.best_of, **rules}
     if isinstance(opened.model, Latent):
-        texts = SentenceVAE(opened).sample(
-            chosen.n,
-            seed=chosen.seed,
-            how=how,
-            beams=chosen.beams,
-            prompt=chosen.prompt,
-            label=chosen.label,
-            constraint=rules,
-        )
+        texts = SentenceVAE(opened).sample(chosen.n, beams=chosen.beams, **drawn)
     else:
         if chosen.beams:
             raise InputError("--beams needs a model with codes: every beam of a language model is the same sentence")
-        drawn = {"how": how, "prompt": chosen.prompt, "label": chosen.label, "constraint": rules}
-        texts = draw(opened, chosen.n, seed=chosen.seed, **drawn)
+        texts = draw(opened, chosen.n, **drawn)
     return show(chosen, {"seed": chosen.seed, "sentences": texts}, "\n".join(texts))
 
 

@@ -545,23 +545,29 @@ class SentenceVAE:
         seed: int = 0,
         how: sampler.Choice | None = None,
         beams: int = 0,
+        best_of: int = 1,
         prompt: str = "",
         label: Label = None,
         constraint: sampler.Constraint | None = None,
     ) -> list[str]:
         """`rows` new sentences with codes from the prior: drawn token by token, or with `beams` the most probable.
 
-        Row i is the same for any `rows`. Raises InputError for a prompt longer than the model takes, and for a prompt
-        or a choice of tokens beside `beams`, which has no use for them.
+        Each is the best of `best_of`, as in `draw`. Row i is the same for any `rows`. Raises InputError for a prompt
+        longer than the model takes, and for a prompt or a choice of tokens beside `beams`, which has no use for them.
         """
         if beams:
             if prompt or how not in (None, sampler.Choice()):
                 raise InputError(
                     "beams write each code's likeliest sentence: leave out the prompt, temperature and top-*"
                 )
-            codes = self.model.prior.draw(seed, 0, rows)
-            return self.decode(codes, beams=beams, label=label, constraint=constraint)
-        return draw(self.opened, rows, seed=seed, how=how, prompt=prompt, label=label, constraint=constraint)
+            require(1 <= best_of <= 1000, "best_of", best_of, "1 to 1000")
+            codes = self.model.prior.draw(seed, 0, rows * best_of)
+            labels = self.opened.labels(label, rows).repeat_interleave(best_of)
+            points = [some[0] for some in self._candidates(codes, beams, True, 64, constraint, labels)]
+            nats = [point.distortion / (len(self.codec.encode(point.text)) + 1) for point in points]
+            return surest([point.text for point in points], nats, best_of)
+        own: dict[str, Any] = {"seed": seed, "how": how, "best_of": best_of}
+        return draw(self.opened, rows, prompt=prompt, label=label, constraint=constraint, **own)
 
 
 CYCLE = 0.5  # weight of the cycle check beside log p(x | z); set by reading paths of the valid split
@@ -573,6 +579,7 @@ def draw(
     *,
     seed: int = 0,
     how: sampler.Choice | None = None,
+    best_of: int = 1,
     prompt: str = "",
     begin: int = 0,
     label: Label = None,
@@ -580,24 +587,29 @@ def draw(
 ) -> list[str]:
     """Sentences `begin`, `begin` + 1, ... of a seed, from any model, language models included; `prompt` begins each.
 
-    `label`: as in `SentenceVAE.decode`. Raises InputError for a prompt that is too long, and for a label that the
-    model does not know.
+    Each is the one of `best_of` drawn that the model is surest of: the least -log p(x | z) per token, its end counted.
+    That is no draw from the model any more: sentences become plainer and shorter. `label`: as in
+    `SentenceVAE.decode`. Raises InputError for a prompt that is too long, and for a label that the model does not know.
     """
-    labels = opened.labels(label, rows)
+    require(1 <= best_of <= 1000, "best_of", best_of, "1 to 1000")
+    labels = opened.labels(label, rows).repeat_interleave(best_of)
+    begin, rows = begin * best_of, rows * best_of
     model, codec = opened.model, of_text(opened.codec)
     begun = codec.encode(prompt) if prompt else []
     if len(begun) + 1 > opened.length:
         raise InputError(f"the prompt has {len(begun)} tokens; this model writes at most {opened.length - 1}")
     start = torch.tensor([begun] * rows, dtype=torch.long) if begun else None
     texts: list[str] = []
+    nats: list[float] = []  # per token
     for first in range(begin, begin + rows, 64):
         count = min(64, begin + rows - first)
+        context = model.context(seed, first, count, labels[first - begin :][:count])
         found = sampler.sample(
             model.backbone,
             model.vocab,
             rows=count,
             length=opened.length,
-            context=model.context(seed, first, count, labels[first - begin :][:count]),
+            context=context,
             prompt=None if start is None else start[:count],
             how=how,
             seed=seed,
@@ -605,7 +617,19 @@ def draw(
             constraint=constraint,
         )
         texts += [codec.decode(row) for row in found.tolist()]
-    return texts
+        if best_of > 1:
+            mask = model.vocab.mask(found)
+            with torch.inference_mode():
+                nats += (model.backbone.nll(found, mask, context) / mask.sum(1)).tolist()
+    return surest(texts, nats, best_of)
+
+
+def surest(texts: Sequence[str], nats: Sequence[float], of: int) -> list[str]:
+    """Of every `of` texts in turn the one with the least `nats`, the first of equals, an empty one only if all are."""
+    if of == 1:
+        return list(texts)
+    starts = range(0, len(texts), of)
+    return [texts[min(range(start, start + of), key=lambda row: (not texts[row], nats[row]))] for start in starts]
 
 
 def edits(one: Sequence[str], other: Sequence[str]) -> int:

@@ -169,6 +169,8 @@ class Pixelformer(Backbone):
             nn.init.normal_(part, std=0.02)
         if self.colour is not None:
             nn.init.normal_(self.colour.weight, std=width**-0.5)
+        if self.everywhere is not None:  # as great as the sum of nine tokens: a code must not drown them
+            nn.init.normal_(self.everywhere.weight, std=(3 * width * context) ** -0.5)
 
     def _tables(self) -> Tensor:
         """What each token at each of the nine places adds to an input, (9, V + 2, D)."""

@@ -53,7 +53,8 @@ class PixelRNN(Backbone):
         for weight in (self.embedding.weight, self.rows, self.columns):
             nn.init.normal_(weight, std=config.embedding**-0.5)
         inputs = (len(OFFSETS) + 1) * config.embedding + context
-        self.lstm = nn.LSTM(inputs, config.width, config.layers, batch_first=True)
+        between = config.dropout if config.layers > 1 else 0.0  # of one layer, PyTorch warns that it is not used
+        self.lstm = nn.LSTM(inputs, config.width, config.layers, batch_first=True, dropout=between)
         remembering(self.lstm)
         self.first = nn.Linear(context, 2 * config.layers * config.width) if context else None
         self.dropout = Dropout(config.dropout)

@@ -90,7 +90,8 @@ class LSTM(Backbone):
         self.vocab, self.context = vocab.size, context
         self.embedding = nn.Embedding(vocab.size + 1, config.embedding)  # the last row is the start symbol
         nn.init.normal_(self.embedding.weight, std=config.embedding**-0.5)
-        self.lstm = nn.LSTM(config.embedding + context, config.width, config.layers, batch_first=True)
+        between = config.dropout if config.layers > 1 else 0.0  # of one layer, PyTorch warns that it is not used
+        self.lstm = nn.LSTM(config.embedding + context, config.width, config.layers, batch_first=True, dropout=between)
         remembering(self.lstm)
         self.first = nn.Linear(context, 2 * config.layers * config.width) if context else None
         self.dropout = Dropout(config.dropout)

@@ -50,6 +50,7 @@ def arguments(verb: Callable[..., Parser]) -> None:
     made.add_argument("-n", type=int, default=10_000, metavar="N", help="samples (default 10,000)")
     made.add_argument("--temperature", type=float, metavar="X", help="of the tokens (default 1)")
     made.add_argument("--beams", type=int, default=0, metavar="N", help="each code's likeliest sentence instead")
+    made.add_argument("--best-of", type=int, default=1, metavar="N", help="the surest of N for each sample (default 1)")
     made.add_argument("--prior", metavar="normal", help="N(0, I) in the place of a prior that was fitted")
     made.add_argument(
         "--reverse-steps", type=int, default=2000, metavar="N", help="training of each reverse model (0: none)"
@@ -172,7 +173,7 @@ def trained(texts: Sequence[str], like: Opened, steps: int, seed: int) -> Opened
 
 def main(chosen: argparse.Namespace, opening: Callable[..., Any]) -> Report:
     """Draw, measure, and report. Raises InputError for bad input."""
-    for name, least in (("n", 2), ("reverse_steps", 0), ("show", 0), ("beams", 0)):
+    for name, least in (("n", 2), ("reverse_steps", 0), ("show", 0), ("beams", 0), ("best_of", 1)):
         if not least <= getattr(chosen, name) <= 100_000_000:
             raise InputError(f"{'-n' if name == 'n' else '--' + name.replace('_', '-')}: expected {least} or more")
     from corpora.corpus import Corpus
@@ -193,13 +194,14 @@ def main(chosen: argparse.Namespace, opening: Callable[..., Any]) -> Report:
         raise InputError(f"{chosen.data}: its train and {chosen.split} splits need two sentences or more")
 
     def write(model: Opened, what: str) -> list[str]:
+        best = chosen.best_of if model is opened else 1
         if isinstance(model.model, Latent) and model is opened and chosen.beams:
-            return SentenceVAE(model).sample(chosen.n, seed=chosen.seed, beams=chosen.beams)
+            return SentenceVAE(model).sample(chosen.n, seed=chosen.seed, beams=chosen.beams, best_of=best)
         found: list[str] = []
         bar.tell(what, 0, chosen.n)
         for first in range(0, chosen.n, 512):
             own = how if model is opened else None
-            found += draw(model, min(512, chosen.n - first), seed=chosen.seed, how=own, begin=first)
+            found += draw(model, min(512, chosen.n - first), seed=chosen.seed, how=own, best_of=best, begin=first)
             bar.tell(what, len(found), chosen.n)
         return found
 
@@ -269,6 +271,7 @@ def main(chosen: argparse.Namespace, opening: Callable[..., Any]) -> Report:
     lines = [f"sample   {text}\nnearest  {one} ({100 * far:.0f} %)" for text, (one, far) in shown]
     prior = opened.model.prior.title if isinstance(opened.model, Latent) else "none"
     how_said = f"{chosen.beams} beams" if chosen.beams else f"temperature {how.temperature:g}"
+    how_said += f", the best of {chosen.best_of}" if chosen.best_of > 1 else ""
     about = f"{len(samples):,} samples, prior {prior}, {how_said}, seed {chosen.seed}"
     title = f"{opened.name}: {about}; beside {Path(chosen.data).name}"
     facts = {"model": opened.name, "judge": judge.name, "prior": prior, "samples": len(samples), "seed": chosen.seed}
