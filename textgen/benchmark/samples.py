@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,12 +44,14 @@ Small numbers are no proof: a model that writes "there was no answer." all day h
 
 def arguments(verb: Callable[..., Parser]) -> None:
     """The options of `textgen benchmark samples`."""
+    from textgen import cli  # which looks for this file, and so has to come first
+
     made = verb(help="fluency, coverage, variety and novelty of samples", description=_ABOUT)
     made.add_argument("--judge", required=True, metavar="LM", help="a language model trained on real text")
     made.add_argument("--data", required=True, metavar="CORPUS", help="a folder that `corpora build` made")
     made.add_argument("--split", default="test", help="held-out text: valid or test (default)")
     made.add_argument("-n", type=int, default=10_000, metavar="N", help="samples (default 10,000)")
-    made.add_argument("--temperature", type=float, metavar="X", help="of the tokens (default 1)")
+    cli.choice_options(made)
     made.add_argument("--beams", type=int, default=0, metavar="N", help="each code's likeliest sentence instead")
     made.add_argument("--best-of", type=int, default=1, metavar="N", help="the surest of N for each sample (default 1)")
     made.add_argument("--prior", metavar="normal", help="N(0, I) in the place of a prior that was fitted")
@@ -177,6 +180,7 @@ def main(chosen: argparse.Namespace, opening: Callable[..., Any]) -> Report:
         if not least <= getattr(chosen, name) <= 100_000_000:
             raise InputError(f"{'-n' if name == 'n' else '--' + name.replace('_', '-')}: expected {least} or more")
     from corpora.corpus import Corpus
+    from textgen import cli
     from textgen.model import Latent
     from textgen.sampler import Choice
     from textgen.screen import Bar
@@ -186,8 +190,9 @@ def main(chosen: argparse.Namespace, opening: Callable[..., Any]) -> Report:
     training, held = corpus.rows("train"), corpus.rows(chosen.split)
     opened, other = opening(), opening(chosen.judge)
     judge = Judge(other)
-    how = Choice() if chosen.temperature is None else Choice(temperature=chosen.temperature)
-    how.check()
+    how = cli.choice(chosen)
+    if chosen.beams and how != Choice():
+        raise InputError("--beams write each code's likeliest sentence: leave out the temperature and top-*")
     if chosen.beams and not isinstance(opened.model, Latent):
         raise InputError("--beams needs a model with codes")
     if min(len(training), len(held)) < 2:
@@ -270,7 +275,9 @@ def main(chosen: argparse.Namespace, opening: Callable[..., Any]) -> Report:
     shown = picked(list(zip(samples, pairs, strict=True)), chosen.show, chosen.seed) if chosen.show else []
     lines = [f"sample   {text}\nnearest  {one} ({100 * far:.0f} %)" for text, (one, far) in shown]
     prior = opened.model.prior.title if isinstance(opened.model, Latent) else "none"
-    how_said = f"{chosen.beams} beams" if chosen.beams else f"temperature {how.temperature:g}"
+    changed = {key.replace("_", "-"): value for key, value in asdict(how).items() if value != getattr(Choice(), key)}
+    how_said = ", ".join(f"{key} {value:g}" for key, value in changed.items()) or "temperature 1"
+    how_said = f"{chosen.beams} beams" if chosen.beams else how_said
     how_said += f", the best of {chosen.best_of}" if chosen.best_of > 1 else ""
     about = f"{len(samples):,} samples, prior {prior}, {how_said}, seed {chosen.seed}"
     title = f"{opened.name}: {about}; beside {Path(chosen.data).name}"
