@@ -78,3 +78,14 @@ def test_what_the_sprite_model_draws_is_likely_under_it_and_never_the_same():
     assert 0.5 < float(model.nll(drawn).mean()) / model.length < 1.1
     again = model.complete(drawn[:1], 10, count=2, seed=1)
     assert (again[0, :, :200] == drawn[0, :200]).all() and (again[0, 0] != again[0, 1]).any()
+
+
+def test_a_drawn_tile_is_of_the_kind_that_was_asked_for():
+    model = PictureModel.from_pretrained("tiles")
+    own = ["monster", "dungeon"] * 4
+    drawn = model.sample(8, label=own, seed=2)
+    nll = model.nll(drawn, label=own)
+    assert float(nll.mean()) / model.length < 1.5, "1.01 nats per pixel on its test split"
+    assert float(nll.mean()) < float(model.nll(drawn, label=own[::-1]).mean())
+    clear = torch.tensor([picture[..., 3].mean() / 255 for picture in model.pictures(drawn)])  # opaque share
+    assert clear[1::2].mean() > clear[::2].mean(), "floors and walls fill their squares"
