@@ -23,9 +23,9 @@ from collections.abc import Callable
 import torch
 
 from corpora.settings import find
-from stepping import ours, stepping_error
+from stepping import ours, palette, stepping_error
 from textgen import sampler
-from textgen.backbone import Backbone, Vocabulary
+from textgen.backbone import Backbone
 from turns import Entry, Report, arguments, begin, in_turn
 
 # times faster than the naive sampler: one picture, and per picture of 64 (None: no bar)
@@ -61,9 +61,7 @@ def main() -> None:
     report = Report(chosen)
     shape = (4, 5) if chosen.quick else (20, 20)
     length, many = shape[0] * shape[1], 4 if chosen.quick else MANY
-    generator = torch.Generator().manual_seed(0)
-    lab = torch.rand(167, 3, generator=generator) * torch.tensor([100.0, 120, 120]) - torch.tensor([0.0, 60, 60])
-    vocab = Vocabulary(167, shape=shape, colours=tuple(tuple(colour) for colour in lab.tolist()))
+    vocab = palette(shape)
     for name in [chosen.only] if chosen.only else BARS:
         torch.manual_seed(0)
         module = find("imagegen.backbones", name)

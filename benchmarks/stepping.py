@@ -1,4 +1,4 @@
-"""Our sampler as a contestant, and whether it draws from the model's own distribution."""
+"""Our sampler as a contestant, whether it draws from the model's own distribution, and a palette to draw in."""
 
 from __future__ import annotations
 
@@ -8,6 +8,13 @@ import torch
 
 from textgen import sampler
 from textgen.backbone import Backbone, Vocabulary
+
+
+def palette(shape: tuple[int, int]) -> Vocabulary:
+    """167 random colours, as many as the lecture's sprites have, for pictures of this shape."""
+    drawn = torch.rand(167, 3, generator=torch.Generator().manual_seed(0))
+    lab = drawn * torch.tensor([100.0, 120, 120]) - torch.tensor([0.0, 60, 60])
+    return Vocabulary(len(lab), shape=shape, colours=tuple(tuple(colour) for colour in lab.tolist()))
 
 
 def ours(backbone: Backbone, vocab: Vocabulary, rows: int, length: int) -> Callable[[], float]:

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from imagegen.training import meant
+from stepping import palette
 from textgen import config, trainer
 from textgen.backbone import Vocabulary
 from turns import Entry, Report, arguments, begin, in_turn
@@ -79,15 +80,13 @@ def main() -> None:
     chosen = begin(parser)
     report = Report(chosen)
     shape, steps = ((4, 5), 1) if chosen.quick else ((20, 20), 2)
-    generator = torch.Generator().manual_seed(0)
-    lab = torch.rand(167, 3, generator=generator) * torch.tensor([100.0, 120, 120]) - torch.tensor([0.0, 60, 60])
-    vocab = Vocabulary(167, shape=shape, colours=tuple(tuple(colour) for colour in lab.tolist()))
+    vocab = palette(shape)
     for name in [chosen.only] if chosen.only else BARS:
         torch.manual_seed(0)
-        tokens = torch.randint(167, (BATCH[name], shape[0] * shape[1]), generator=generator)
+        tokens = torch.randint(vocab.size, (BATCH[name], shape[0] * shape[1]))
         model, words = meant(name)
-        same = config.build(config.recipe(model, words, package="imagegen")[0], vocab)
-        peer = Peer(167) if name == "lstm" else same.backbone
+        recipe = config.recipe(model, words, package="imagegen")[0]
+        peer = Peer(vocab.size) if name == "lstm" else config.build(recipe, vocab).backbone
         entries = [Entry("plain loop, fp32", plain(peer, tokens, steps))]
         for precision, bar in (("fp32", None), ("bf16", BARS[name])):
             entries.append(Entry(f"ours, {precision}", ours(name, vocab, tokens, steps, precision), bar))

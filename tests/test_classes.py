@@ -196,6 +196,9 @@ def test_sentences_of_a_class_are_drawn_by_its_name(name, both):
     assert 10 < mixed.count("animal") < 50
     some = draw(both[name], 2, seed=4, label=["animal", None])
     assert some == [draw(both[name], 1, seed=4, label="animal")[0], draw(both[name], 2, seed=4)[1]]
+    each = draw(both[name], 6, seed=4, label=["animal"] * 3 + ["person"] * 3)
+    best = draw(both[name], 2, seed=4, label=["animal", "person"], best_of=3)
+    assert best[0] in each[:3] and best[1] in each[3:]
 
 
 def test_codes_are_decoded_into_a_class(both):

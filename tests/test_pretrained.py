@@ -87,5 +87,5 @@ def test_a_drawn_tile_is_of_the_kind_that_was_asked_for():
     nll = model.nll(drawn, label=own)
     assert float(nll.mean()) / model.length < 1.5, "1.01 nats per pixel on its test split"
     assert float(nll.mean()) < float(model.nll(drawn, label=own[::-1]).mean())
-    clear = torch.tensor([picture[..., 3].mean() / 255 for picture in model.pictures(drawn)])  # opaque share
-    assert clear[1::2].mean() > clear[::2].mean(), "floors and walls fill their squares"
+    opaque = torch.tensor([picture[..., 3].mean() for picture in model.pictures(drawn)])
+    assert opaque[1::2].mean() > opaque[::2].mean(), "floors and walls fill their squares"

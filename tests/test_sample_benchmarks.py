@@ -101,7 +101,8 @@ def test_samples(toy_run, toy_language_model, toy_corpus, capsys):
         assert f"5 samples, prior N(0, I), {told}, seed 0" in said
     code, _, error = call(capsys, *words, "-n", 5, "--beams", 2, "--top-k", 3)
     assert (code, error.count("\n")) == (2, 1)
-    assert "leave out the temperature and top-*" in error
+    assert "leave out the prompt, temperature and top-*" in error
+    assert "--best-of 5000: expected 1 to 1,000" in call(capsys, *words, "-n", 5, "--best-of", 5000)[2]
 
 
 def test_attribute(toy_run, toy_language_model, labelled, capsys, tmp_path):

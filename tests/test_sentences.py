@@ -365,7 +365,8 @@ def test_a_sample_by_beams_is_the_decoded_prior(vae):
 
 def test_the_best_of_a_few_is_the_one_the_model_is_surest_of(vae):
     def nats(point):
-        return point.distortion / (len(vae.codec.encode(point.text)) + 1)
+        assert point.tokens == len(vae.codec.encode(point.text)) + 1
+        return point.distortion / point.tokens
 
     points = [vae.candidates(code, beams=3)[0] for code in vae.model.context(2, 0, 12)]
     best = [min(points[row : row + 4], key=nats).text for row in (0, 4, 8)]
@@ -373,20 +374,38 @@ def test_the_best_of_a_few_is_the_one_the_model_is_surest_of(vae):
     assert vae.sample(2, seed=2, beams=3, best_of=4) == best[:2]
 
 
-def test_the_best_of_a_few_drawn_is_one_of_them_and_surer(vae, toy_language_model):
+@torch.no_grad()
+def test_the_best_of_a_few_drawn_is_the_surest(vae, toy_language_model):
     for opened in (vae.opened, opening.open_model(toy_language_model)):
-        all_drawn = sentences.draw(opened, 40, seed=3)
+        texts = sentences.draw(opened, 40, seed=3)
+        tokens = [[*opened.codec.encode(text), opened.codec.stop] for text in texts]
+        rows = torch.tensor([row + [opened.codec.pad] * (opened.length - len(row)) for row in tokens])
+        nats = opened.model.backbone.nll(rows, opened.model.vocab.mask(rows), opened.model.context(3, 0, 40))
+        each = nats / torch.tensor([len(row) for row in tokens])
+        each[torch.tensor([not text for text in texts])] = math.inf
         best = sentences.draw(opened, 10, seed=3, best_of=4)
-        assert all(text in all_drawn[4 * row : 4 * row + 4] for row, text in enumerate(best))
-        assert best != all_drawn[::4]
+        assert best == [texts[4 * row + int(each[4 * row : 4 * row + 4].argmin())] for row in range(10)]
         assert sentences.draw(opened, 3, seed=3, best_of=4, begin=2) == best[2:5]
+        prompted = sentences.draw(opened, 6, seed=3, prompt="the small")
+        some = sentences.draw(opened, 2, seed=3, prompt="the small", best_of=3)
+        assert all(text in prompted[3 * row : 3 * row + 3] for row, text in enumerate(some))
         with pytest.raises(InputError, match="best_of=0: expected 1 to 1000"):
             sentences.draw(opened, 1, best_of=0)
     assert vae.sample(10, seed=3, best_of=4) == sentences.draw(vae.opened, 10, seed=3, best_of=4)
 
 
+def test_a_text_that_was_cut_off_is_the_best_only_where_all_are(vae):
+    short = vae.opened._replace(length=5)
+    texts = sentences.draw(short, 24, seed=3)
+    whole = [len(vae.codec.encode(text)) < 5 for text in texts]
+    kept = sentences.draw(short, 8, seed=3, best_of=3)
+    assert any(whole) and not all(whole)
+    for row, text in enumerate(kept):
+        assert len(vae.codec.encode(text)) < 5 or not any(whole[3 * row : 3 * row + 3])
+
+
 def test_an_empty_text_is_the_best_only_where_all_are():
-    assert sentences.surest(["", "a b", "a", "", ""], [0.0, 2.0, 1.0, 0.5, 0.1], 5) == ["a"]
+    assert sentences.surest(["", "a b", "a", " ", ""], [0.0, 2.0, 1.0, 0.5, 0.1], 5) == ["a"]
     assert sentences.surest(["", "a", "", ""], [0.0, 2.0, 0.5, 0.1], 2) == ["a", ""]
 
 

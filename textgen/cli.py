@@ -135,7 +135,7 @@ def parser() -> Parser:
         "--beams", type=int, default=0, metavar="N", help="write each code's likeliest sentence by beam search"
     )
     sampling.add_argument(
-        "--best-of", type=int, default=1, metavar="N", help="draw N for each and keep the one the model is surest of"
+        "--best-of", type=int, default=1, metavar="N", help="draw N for each, keep the surest (default 1)"
     )
     choice_options(sampling)
     ruled(sampling)

@@ -41,6 +41,7 @@ class Point:
     distortion: float  # -log p(text | z), nats: how sure the decoder was
     drift: float  # distance from z to where the sentence encodes back, in standard deviations of its posterior
     repeats: bool = False  # the same sentence as the point before
+    tokens: int = 0  # that the decoder wrote, the end counted
 
 
 @dataclass(frozen=True)
@@ -324,6 +325,7 @@ class SentenceVAE:
         else:
             drifts = torch.zeros_like(scores)
         ranks = scores - CYCLE * drifts.pow(2) / 2 if rerank and self.model.noise else scores
+        counts = self.model.vocab.mask(found.tokens).sum(2).flatten()
         cut = ~(found.tokens.view(rows * beams, -1) == self.codec.stop).any(1)
         ranks = ranks - 1e6 * cut  # a beam cut off at the greatest length is no sentence: last of all
         result = []
@@ -332,7 +334,8 @@ class SentenceVAE:
             part = slice(row * beams, (row + 1) * beams)
             for place in (row * beams + ranks[part].argsort(descending=True)).tolist():
                 if scores[place] > -torch.inf and texts[place].strip() and texts[place] not in points:
-                    points[texts[place]] = Point(0.0, texts[place], -float(scores[place]), float(drifts[place]))
+                    said = texts[place], -float(scores[place]), float(drifts[place])
+                    points[texts[place]] = Point(0.0, *said, tokens=int(counts[place]))
             result.append(list(points.values()) or [Point(0.0, "", 0.0, 0.0)])
         return result
 
@@ -564,10 +567,18 @@ class SentenceVAE:
             codes = self.model.prior.draw(seed, 0, rows * best_of)
             labels = self.opened.labels(label, rows).repeat_interleave(best_of)
             points = [some[0] for some in self._candidates(codes, beams, True, 64, constraint, labels)]
-            nats = [point.distortion / (len(self.codec.encode(point.text)) + 1) for point in points]
+            nats = [point.distortion / max(1, point.tokens) for point in points]
             return surest([point.text for point in points], nats, best_of)
-        own: dict[str, Any] = {"seed": seed, "how": how, "best_of": best_of}
-        return draw(self.opened, rows, prompt=prompt, label=label, constraint=constraint, **own)
+        return draw(
+            self.opened,
+            rows,
+            seed=seed,
+            how=how,
+            best_of=best_of,
+            prompt=prompt,
+            label=label,
+            constraint=constraint,
+        )
 
 
 CYCLE = 0.5  # weight of the cycle check beside log p(x | z); set by reading paths of the valid split
@@ -587,9 +598,11 @@ def draw(
 ) -> list[str]:
     """Sentences `begin`, `begin` + 1, ... of a seed, from any model, language models included; `prompt` begins each.
 
-    Each is the one of `best_of` drawn that the model is surest of: the least -log p(x | z) per token, its end counted.
-    That is no draw from the model any more: sentences become plainer and shorter. `label`: as in
-    `SentenceVAE.decode`. Raises InputError for a prompt that is too long, and for a label that the model does not know.
+    Each is the one of `best_of` drawn that the model is surest of: the least -log p(x), of a model with codes
+    -log p(x | z), per token, the prompt and the end counted, however tokens were chosen; one that was cut off at the
+    greatest length is the last choice. That is no draw from the model any more: sentences become plainer and shorter.
+    `label`: as in `SentenceVAE.decode`. Raises InputError for a prompt that is too long, for a label that the model
+    does not know, and for a `best_of` out of range.
     """
     require(1 <= best_of <= 1000, "best_of", best_of, "1 to 1000")
     labels = opened.labels(label, rows).repeat_interleave(best_of)
@@ -620,7 +633,8 @@ def draw(
         if best_of > 1:
             mask = model.vocab.mask(found)
             with torch.inference_mode():
-                nats += (model.backbone.nll(found, mask, context) / mask.sum(1)).tolist()
+                each = model.backbone.nll(found, mask, context) / mask.sum(1)
+            nats += each.masked_fill(~found.eq(codec.stop).any(1), torch.inf).tolist()
     return surest(texts, nats, best_of)
 
 
@@ -628,8 +642,8 @@ def surest(texts: Sequence[str], nats: Sequence[float], of: int) -> list[str]:
     """Of every `of` texts in turn the one with the least `nats`, the first of equals, an empty one only if all are."""
     if of == 1:
         return list(texts)
-    starts = range(0, len(texts), of)
-    return [texts[min(range(start, start + of), key=lambda row: (not texts[row], nats[row]))] for start in starts]
+    ranks = [(not text.strip(), cost) for text, cost in zip(texts, nats, strict=True)]
+    return [texts[min(range(start, start + of), key=ranks.__getitem__)] for start in range(0, len(texts), of)]
 
 
 def edits(one: Sequence[str], other: Sequence[str]) -> int:

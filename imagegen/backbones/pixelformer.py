@@ -130,7 +130,7 @@ class Layer(nn.Module):
         keys.select(3, position).copy_(key)
         values.select(2, position).copy_(value)
         scores = query.reshape(-1, 1, query.shape[2]).bmm(keys.flatten(0, 1).narrow(2, 0, position + 1))
-        attended = scores.softmax(-1).bmm(values.flatten(0, 1).narrow(1, 0, position + 1)).view(len(inputs), -1)
+        attended = scores.softmax(-1).bmm(values.flatten(0, 1).narrow(1, 0, position + 1)).view_as(inputs)
         inputs = torch.addmm(inputs, attended, self.out)
         gate, value = (unit(inputs) @ up).chunk(2, 1)
         return torch.addmm(inputs, F.silu(gate).mul_(value), self.down)

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from corpora.settings import require, setting
 from imagegen.raster import look_up, neighbours
 from textgen.backbone import Backbone, Dropout, State, Vocabulary
-from textgen.backbones.lstm import advance, remembering, weight_of
+from textgen.backbones.lstm import advance, stacked, weight_of
 
 OFFSETS = ((0, -1), (-1, 0), (-1, -1), (-1, 1))  # rows down, columns right: left, above, above left, above right
 
@@ -53,9 +53,7 @@ class PixelRNN(Backbone):
         for weight in (self.embedding.weight, self.rows, self.columns):
             nn.init.normal_(weight, std=config.embedding**-0.5)
         inputs = (len(OFFSETS) + 1) * config.embedding + context
-        between = config.dropout if config.layers > 1 else 0.0  # of one layer, PyTorch warns that it is not used
-        self.lstm = nn.LSTM(inputs, config.width, config.layers, batch_first=True, dropout=between)
-        remembering(self.lstm)
+        self.lstm = stacked(inputs, config.width, config.layers, config.dropout)
         self.first = nn.Linear(context, 2 * config.layers * config.width) if context else None
         self.dropout = Dropout(config.dropout)
         self.head = nn.Linear(config.width, vocab.size)

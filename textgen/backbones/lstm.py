@@ -55,6 +55,14 @@ def remembering(lstm: nn.LSTM) -> None:
             weight.data[lstm.hidden_size : 2 * lstm.hidden_size] = 1.0
 
 
+def stacked(inputs: int, width: int, layers: int, dropout: float) -> nn.LSTM:
+    """Layers of cells that remember by default, with dropout between them."""
+    between = dropout if layers > 1 else 0.0  # of one layer, PyTorch warns that it is not used
+    lstm = nn.LSTM(inputs, width, layers, batch_first=True, dropout=between)
+    remembering(lstm)
+    return lstm
+
+
 def weight_of(lstm: nn.LSTM, name: str, layer: int = 0) -> Tensor:
     """A layer's `weight_ih`, `weight_hh`, `bias_ih` or `bias_hh`."""
     return getattr(lstm, f"{name}_l{layer}")
@@ -90,9 +98,7 @@ class LSTM(Backbone):
         self.vocab, self.context = vocab.size, context
         self.embedding = nn.Embedding(vocab.size + 1, config.embedding)  # the last row is the start symbol
         nn.init.normal_(self.embedding.weight, std=config.embedding**-0.5)
-        between = config.dropout if config.layers > 1 else 0.0  # of one layer, PyTorch warns that it is not used
-        self.lstm = nn.LSTM(config.embedding + context, config.width, config.layers, batch_first=True, dropout=between)
-        remembering(self.lstm)
+        self.lstm = stacked(config.embedding + context, config.width, config.layers, config.dropout)
         self.first = nn.Linear(context, 2 * config.layers * config.width) if context else None
         self.dropout = Dropout(config.dropout)
         self.head = Head(config.width + context, self.embedding, vocab.size, config.tied)

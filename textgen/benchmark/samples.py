@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from corpora.commands import Parser
 from corpora.errors import InputError
+from textgen import cli
 from textgen.benchmark.judge import Judge, Report, Score, perplexity, picked, score, spaced, units
 
 if TYPE_CHECKING:
@@ -44,8 +45,6 @@ Small numbers are no proof: a model that writes "there was no answer." all day h
 
 def arguments(verb: Callable[..., Parser]) -> None:
     """The options of `textgen benchmark samples`."""
-    from textgen import cli  # which looks for this file, and so has to come first
-
     made = verb(help="fluency, coverage, variety and novelty of samples", description=_ABOUT)
     made.add_argument("--judge", required=True, metavar="LM", help="a language model trained on real text")
     made.add_argument("--data", required=True, metavar="CORPUS", help="a folder that `corpora build` made")
@@ -176,11 +175,12 @@ def trained(texts: Sequence[str], like: Opened, steps: int, seed: int) -> Opened
 
 def main(chosen: argparse.Namespace, opening: Callable[..., Any]) -> Report:
     """Draw, measure, and report. Raises InputError for bad input."""
-    for name, least in (("n", 2), ("reverse_steps", 0), ("show", 0), ("beams", 0), ("best_of", 1)):
+    for name, least in (("n", 2), ("reverse_steps", 0), ("show", 0)):
         if not least <= getattr(chosen, name) <= 100_000_000:
             raise InputError(f"{'-n' if name == 'n' else '--' + name.replace('_', '-')}: expected {least} or more")
+    cli.at_least("--beams", chosen.beams, 0, 100)
+    cli.at_least("--best-of", chosen.best_of, 1, 1000)
     from corpora.corpus import Corpus
-    from textgen import cli
     from textgen.model import Latent
     from textgen.sampler import Choice
     from textgen.screen import Bar
@@ -191,22 +191,19 @@ def main(chosen: argparse.Namespace, opening: Callable[..., Any]) -> Report:
     opened, other = opening(), opening(chosen.judge)
     judge = Judge(other)
     how = cli.choice(chosen)
-    if chosen.beams and how != Choice():
-        raise InputError("--beams write each code's likeliest sentence: leave out the temperature and top-*")
     if chosen.beams and not isinstance(opened.model, Latent):
         raise InputError("--beams needs a model with codes")
     if min(len(training), len(held)) < 2:
         raise InputError(f"{chosen.data}: its train and {chosen.split} splits need two sentences or more")
 
     def write(model: Opened, what: str) -> list[str]:
-        best = chosen.best_of if model is opened else 1
+        ways: dict[str, Any] = {"how": how, "best_of": chosen.best_of} if model is opened else {}
         if isinstance(model.model, Latent) and model is opened and chosen.beams:
-            return SentenceVAE(model).sample(chosen.n, seed=chosen.seed, beams=chosen.beams, best_of=best)
+            return SentenceVAE(model).sample(chosen.n, seed=chosen.seed, beams=chosen.beams, **ways)
         found: list[str] = []
         bar.tell(what, 0, chosen.n)
         for first in range(0, chosen.n, 512):
-            own = how if model is opened else None
-            found += draw(model, min(512, chosen.n - first), seed=chosen.seed, how=own, best_of=best, begin=first)
+            found += draw(model, min(512, chosen.n - first), seed=chosen.seed, begin=first, **ways)
             bar.tell(what, len(found), chosen.n)
         return found
 
@@ -275,10 +272,13 @@ def main(chosen: argparse.Namespace, opening: Callable[..., Any]) -> Report:
     shown = picked(list(zip(samples, pairs, strict=True)), chosen.show, chosen.seed) if chosen.show else []
     lines = [f"sample   {text}\nnearest  {one} ({100 * far:.0f} %)" for text, (one, far) in shown]
     prior = opened.model.prior.title if isinstance(opened.model, Latent) else "none"
-    changed = {key.replace("_", "-"): value for key, value in asdict(how).items() if value != getattr(Choice(), key)}
-    how_said = ", ".join(f"{key} {value:g}" for key, value in changed.items()) or "temperature 1"
-    how_said = f"{chosen.beams} beams" if chosen.beams else how_said
-    how_said += f", the best of {chosen.best_of}" if chosen.best_of > 1 else ""
+    if chosen.beams:
+        how_said = f"{chosen.beams} beams"
+    else:
+        changed = {key: value for key, value in asdict(how).items() if value != getattr(Choice(), key)}
+        how_said = ", ".join(f"{key.replace('_', '-')} {value:g}" for key, value in changed.items()) or "temperature 1"
+    if chosen.best_of > 1:
+        how_said += f", the best of {chosen.best_of}"
     about = f"{len(samples):,} samples, prior {prior}, {how_said}, seed {chosen.seed}"
     title = f"{opened.name}: {about}; beside {Path(chosen.data).name}"
     facts = {"model": opened.name, "judge": judge.name, "prior": prior, "samples": len(samples), "seed": chosen.seed}
