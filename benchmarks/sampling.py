@@ -27,9 +27,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch import nn
-from torch.nn import functional as F
 
+from onehot import OneHotLSTM
 from stepping import ours, stepping_error
 from textgen.backbone import Vocabulary
 from textgen.backbones import lstm, transformer
@@ -38,32 +37,17 @@ from turns import Entry, Report, arguments, begin, in_turn
 WINDOW = 100
 
 
-class WindowPeer(nn.Module):
-    """An LSTM on one-hot tokens that reads its whole window again for every token."""
-
-    def __init__(self, vocab: int, width: int) -> None:
-        super().__init__()
-        self.vocab = vocab
-        self.lstm = nn.LSTM(vocab, width, batch_first=True)
-        self.output = nn.Linear(width, vocab)
-
-    @torch.inference_mode()
-    def next(self, tokens: torch.Tensor) -> torch.Tensor:
-        """The token after a window (B, W): (B, 1)."""
-        inputs = F.one_hot(tokens, self.vocab).float()
-        logits = self.output(self.lstm(inputs)[0][:, -1])
-        return torch.multinomial(logits.softmax(-1), 1)
-
-
-def window_peer(model: WindowPeer, rows: int, length: int, steps: int) -> Callable[[], float]:
+def window_peer(model: OneHotLSTM, rows: int, length: int, steps: int) -> Callable[[], float]:
     """`steps` tokens of `rows` rows at the full window, and how many tokens of whole rows they stand for."""
     mean_window = sum(min(position + 1, WINDOW) for position in range(length)) / length
-    begun = torch.randint(model.vocab, (rows, WINDOW), generator=torch.Generator().manual_seed(0))
+    begun = torch.randint(model.colours, (rows, WINDOW), generator=torch.Generator().manual_seed(0))
 
+    @torch.inference_mode()
     def run() -> float:
         tokens = begun
         for _ in range(steps):
-            tokens = torch.cat([tokens[:, 1:], model.next(tokens)], 1)
+            following = torch.multinomial(model(tokens).softmax(-1), 1)
+            tokens = torch.cat([tokens[:, 1:], following], 1)
         return rows * steps * WINDOW / mean_window
 
     return run
@@ -102,7 +86,7 @@ def compare_lstm(chosen: object, report: Report, quick: bool) -> None:
     backbone = lstm.build(lstm.Config(width=width, embedding=167), vocab, 0).eval()
     error = stepping_error(backbone, vocab, 4, length)
     report.say("lstm stepping error", error, f"LSTM: stepping and forward differ by at most {error:.1e}")
-    peer = WindowPeer(vocab.size, width).eval()
+    peer = OneHotLSTM(vocab.size, width).eval()
     one = Entry("peer, 1 row", window_peer(peer, 1, length, steps))
     entries = [one, Entry("ours, 1 row", ours(backbone, vocab, 1, length), 15)]
     entries.append(Entry("ours, 64 rows", ours(backbone, vocab, 64, length), 100))

@@ -17,43 +17,38 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from imagegen.training import meant
+from onehot import OneHotLSTM
 from stepping import palette
 from textgen import config, trainer
 from textgen.backbone import Vocabulary
+from textgen.model import Autoregressive
 from turns import Entry, Report, arguments, begin, in_turn
 
 BARS = {"lstm": 1.7, "pixelcnn": None, "pixelformer": None}
 BATCH = {"lstm": 64, "pixelcnn": 16, "pixelformer": 16}
-CELLS = 512
 
 
-class Peer(nn.Module):
-    """One-hot colours, one LSTM layer, one linear layer: logits (B, L, V) of every pixel."""
-
-    def __init__(self, colours: int) -> None:
-        super().__init__()
-        self.colours = colours
-        self.lstm = nn.LSTM(colours, CELLS, batch_first=True)
-        self.head = nn.Linear(CELLS, colours)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        before = F.pad(F.one_hot(tokens[:, :-1], self.colours).float(), (0, 0, 1, 0))
-        return self.head(self.lstm(before)[0])
+def made(kind: str, vocab: Vocabulary, precision: str) -> tuple[Autoregressive, trainer.Config]:
+    """A model of default size and how it is trained."""
+    model, words = meant(kind)
+    recipe, (settings,) = config.recipe(model, {**words, "precision": precision}, trainer.Config(), package="imagegen")
+    return config.build(recipe, vocab), settings
 
 
-def plain(model: nn.Module, tokens: Tensor, steps: int) -> Callable[[], float]:
+def plain(kind: str, vocab: Vocabulary, tokens: Tensor, steps: int) -> Callable[[], float]:
     """Steps of the plain loop, and how many pixels they saw."""
+    model = OneHotLSTM(vocab.size) if kind == "lstm" else made(kind, vocab, "fp32")[0].backbone.train()
+    logits = model.everywhere if isinstance(model, OneHotLSTM) else model
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-3)
-    model.train()
 
     def run() -> float:
         for _ in range(steps):
             optimiser.zero_grad()
-            F.cross_entropy(model(tokens).flatten(0, 1), tokens.flatten()).backward()
+            F.cross_entropy(logits(tokens).flatten(0, 1), tokens.flatten()).backward()
             optimiser.step()
         return steps * tokens.numel()
 
@@ -62,9 +57,8 @@ def plain(model: nn.Module, tokens: Tensor, steps: int) -> Callable[[], float]:
 
 def ours(kind: str, vocab: Vocabulary, tokens: Tensor, steps: int, precision: str) -> Callable[[], float]:
     """Steps of our trainer, and how many pixels they saw."""
-    model, words = meant(kind)
-    recipe, (settings,) = config.recipe(model, {**words, "precision": precision}, trainer.Config(), package="imagegen")
-    training = trainer.Training(config.build(recipe, vocab), settings, steps=1_000_000, seed=0)
+    model, settings = made(kind, vocab, precision)
+    training = trainer.Training(model, settings, steps=1_000_000, seed=0)
     reports = trainer.train(training, lambda number: trainer.Rows(tokens, len(tokens)))
 
     def run() -> float:
@@ -84,10 +78,7 @@ def main() -> None:
     for name in [chosen.only] if chosen.only else BARS:
         torch.manual_seed(0)
         tokens = torch.randint(vocab.size, (BATCH[name], shape[0] * shape[1]))
-        model, words = meant(name)
-        recipe = config.recipe(model, words, package="imagegen")[0]
-        peer = Peer(vocab.size) if name == "lstm" else config.build(recipe, vocab).backbone
-        entries = [Entry("plain loop, fp32", plain(peer, tokens, steps))]
+        entries = [Entry("plain loop, fp32", plain(name, vocab, tokens, steps))]
         for precision, bar in (("fp32", None), ("bf16", BARS[name])):
             entries.append(Entry(f"ours, {precision}", ours(name, vocab, tokens, steps, precision), bar))
         report.table(f"{name}, batches of {BATCH[name]}", "pixels per second", in_turn(entries, chosen))

@@ -23,30 +23,18 @@ import time
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from corpora.corpus import Corpus
 from imagegen.drawing import PictureModel
+from onehot import OneHotLSTM
 
-WINDOW, CELLS, BATCH, LR = 100, 512, 64, 1e-3
-
-
-class Windowed(nn.Module):
-    """One-hot colours, one LSTM layer, one linear layer on the last state: (B, WINDOW) -> (B, V)."""
-
-    def __init__(self, colours: int) -> None:
-        super().__init__()
-        self.colours = colours
-        self.lstm = nn.LSTM(colours, CELLS, batch_first=True)
-        self.head = nn.Linear(CELLS, colours)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        return self.head(self.lstm(F.one_hot(tokens, self.colours).float())[0][:, -1])
+WINDOW, BATCH, LR = 100, 64, 1e-3
 
 
 @torch.inference_mode()
-def measured(model: Windowed, tokens: Tensor) -> tuple[float, float]:
+def measured(model: OneHotLSTM, tokens: Tensor) -> tuple[float, float]:
     """Nats per pixel and the share of right pixels over those after the first WINDOW, of pictures (N, L)."""
     windows = tokens.unfold(1, WINDOW, 1)[:, :-1].reshape(-1, WINDOW)
     targets = tokens[:, WINDOW:].reshape(-1)
@@ -58,10 +46,12 @@ def measured(model: Windowed, tokens: Tensor) -> tuple[float, float]:
     return nll / len(targets), right / len(targets)
 
 
-def trained(train: Tensor, valid: Tensor, colours: int, minutes: float, seed: int) -> tuple[Windowed, dict[str, float]]:
+def trained(
+    train: Tensor, valid: Tensor, colours: int, minutes: float, seed: int
+) -> tuple[OneHotLSTM, dict[str, float]]:
     """The model after so many minutes of processor time, and what it saw."""
     torch.manual_seed(seed)
-    model = Windowed(colours)
+    model = OneHotLSTM(colours)
     optimiser = torch.optim.Adam(model.parameters(), lr=LR)
     best, kept, steps, looked, spent = math.inf, model, 0, 0.0, 0.0
     began = time.process_time()

@@ -198,7 +198,7 @@ def main(chosen: argparse.Namespace, opening: Callable[..., Any]) -> Report:
 
     def write(model: Opened, what: str) -> list[str]:
         ways: dict[str, Any] = {"how": how, "best_of": chosen.best_of} if model is opened else {}
-        if isinstance(model.model, Latent) and model is opened and chosen.beams:
+        if model is opened and chosen.beams:
             return SentenceVAE(model).sample(chosen.n, seed=chosen.seed, beams=chosen.beams, **ways)
         found: list[str] = []
         bar.tell(what, 0, chosen.n)
