@@ -18,6 +18,8 @@ from textgen.cli import (
     begin,
     choice,
     choice_options,
+    code_temperature,
+    code_temperature_option,
     export,
     export_options,
     label_option,
@@ -108,6 +110,7 @@ def parser() -> Parser:
 
     sampling = verb("sample", "draw new pictures", out="sample.png")
     sampling.add_argument("-n", type=int, default=16, metavar="N", help="how many (default 16)")
+    code_temperature_option(sampling)
     choice_options(sampling)
     label_option(sampling, "each in turn")
 
@@ -284,6 +287,7 @@ def _sample(chosen: argparse.Namespace) -> int:
             label=label,
             seed=chosen.seed,
             how=how,
+            code_temperature=code_temperature(chosen, model.opened),
             tell=partial(bar.tell, "drawing"),
         )
     drawn = sheet.grid(model.pictures(made))

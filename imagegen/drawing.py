@@ -117,10 +117,12 @@ class PictureModel:
         label: Label = None,
         seed: int = 0,
         how: sampler.Choice | None = None,
+        code_temperature: float = 1.0,
         tell: Tell | None = None,
     ) -> Tensor:
         """New pictures, (count, L). Temperature 0 draws the same picture each time, unless codes make them differ.
 
+        `code_temperature` scales the noise of the codes, as in `Prior.draw`.
         A model with codes draws each from the prior. What looks back at nothing takes each pixel's likeliest colour
         by default, since colours drawn pixel by pixel without regard to each other are noise; others draw.
         Raises InputError for a label that the model does not know.
@@ -129,7 +131,7 @@ class PictureModel:
         labels = self.opened.labels(label, count)
 
         def context(first: int, rows: int) -> Tensor | None:
-            return self.model.context(seed, first, rows, labels[first : first + rows])
+            return self.model.context(seed, first, rows, labels[first : first + rows], code_temperature)
 
         return self._drawn(count, context, None, self.usual if how is None else how, seed, tell)
 

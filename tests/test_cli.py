@@ -363,7 +363,8 @@ def test_a_language_model_has_nothing_to_interpolate(toy_language_model, capsys,
 
 @pytest.mark.parametrize(
     "options",
-    [[], ["--beams", "3", "--best-of", "2"], ["--prompt", "the small"], ["--temperature", "0"],
+    [[], ["--beams", "3", "--best-of", "2"], ["--beams", "3", "--code-temperature", "0"], ["--prompt", "the small"],
+     ["--temperature", "0"],
      ["--temperature", "0.7", "--top-k", "5", "--top-p", "0.9", "--min-p", "0.05", "--no-repeat", "2"]],
 )  # fmt: skip
 def test_sample(model, capsys, options):
@@ -371,10 +372,24 @@ def test_sample(model, capsys, options):
     facts = parsed(capsys, "sample", "-n", "5", *model, *options)
     assert out.splitlines() == facts["sentences"]
     assert (len(facts["sentences"]), facts["seed"]) == (5, 0)
-    if "0" in options:
+    if "--code-temperature" in options:
+        assert len(set(facts["sentences"])) == 1
+    elif "0" in options:
         assert parsed(capsys, "sample", "-n", "5", *model, "--temperature", "1e-300") == facts
     if "--prompt" in options:
         assert all(text.startswith("the small") for text in facts["sentences"])
+
+
+def test_sentences_are_written_to_be_read_unless_draws_are_asked_for(model, capsys):
+    def drawn(*options):
+        return parsed(capsys, "sample", "-n", "6", *model, *options)
+
+    readable, exact = drawn("--beams", "5", "--code-temperature", "0.7"), drawn("--beams", "0")
+    assert (readable["beams"], readable["code_temperature"]) == (5, 0.7)
+    assert (exact["beams"], exact["code_temperature"]) == (0, 1.0)
+    assert drawn() == drawn("--beams", "5") == readable != exact
+    assert drawn("--temperature", "1") == exact != drawn("--code-temperature", "1") != readable
+    assert drawn("--top-k", "3")["beams"] == drawn("--prompt", "the")["beams"] == 0
 
 
 def test_the_same_seed_gives_the_same_output_and_another_one_another(model, toy_language_model, capsys):
@@ -397,6 +412,7 @@ def test_the_same_seed_gives_the_same_output_and_another_one_another(model, toy_
         (["-n", "0"], "error: -n 0: expected 1 to 1,000,000\n"),
         (["--beams", "-1"], "error: --beams -1: expected 0 to 100\n"),
         (["--best-of", "0"], "error: --best-of 0: expected 1 to 1,000\n"),
+        (["--code-temperature", "nan"], "error: --code-temperature nan: expected a number from 0 to 100\n"),
         (["--seed", "4294967296"], "error: --seed 4294967296: expected 0 to 4294967295\n"),
         (["--prompt", "cat " * 99], "error: the prompt has 99 tokens; this model writes at most "),
         (

@@ -87,6 +87,12 @@ def test_temperature_0_draws_the_same_picture_each_time(runs):
     assert (made == made[0]).all()
 
 
+def test_at_code_temperature_0_there_is_one_code_and_one_picture():
+    model = PictureModel.from_pretrained("creatures-vae")
+    assert (model.sample(4, code_temperature=0) == model.sample(1, code_temperature=0)).all()
+    assert not (model.sample(4) == model.sample(1)).all()
+
+
 @pytest.mark.parametrize("rows", [0, 2, HEIGHT - 1])
 def test_completions_keep_what_is_shown_and_cost_what_bayes_says(runs, corpus, rows):
     model = PictureModel.from_pretrained(runs["pixelcnn"])
@@ -422,6 +428,8 @@ def test_a_picture_file_is_taken_in_the_palette(runs, capsys, tmp_path, monkeypa
         (["traverse", "{corpus}@test:0", "--codes", "a", "--model", "{vae}"], "expected numbers such as"),
         (["sample", "--model", "english-fiction"], "is a model of text"),
         (["sample", "-n", "0", "--model", "{pixelcnn}"], "-n 0: expected 1"),
+        (["sample", "--code-temperature", "1", "--model", "{pixelcnn}"], "--code-temperature needs a model with codes"),
+        (["sample", "--code-temperature", "-1", "--model", "{vae}"], "--code-temperature -1: expected a number from 0"),
         (["sample", "--out", "no/where.png", "--model", "{vae}"], "no/where.png"),
         (["evaluate", "{other}", "--model", "{vae}"], "another palette, size or order"),
         (["evaluate", "{corpus}", "--merge", "256", "--model", "{pixelcnn}"], "--merge 256: expected 0 to 255"),

@@ -98,6 +98,21 @@ def test_a_row_is_the_same_whatever_is_drawn_beside_it(name):
 
 
 @every_prior
+def test_a_temperature_scales_the_noise_of_codes_and_nothing_else(name):
+    """At 0 there is the middle alone, of a mixture those of its Gaussians, in the same rows as at 1."""
+    prior = made(name, 4)
+    codes, middles = prior.draw(5, 0, 60), prior.draw(5, 0, 60, 0.0)
+    assert torch.equal(prior.draw(5, 0, 60, 1.0), codes)
+    assert torch.equal(prior.draw(5, 7, 2, 0.5), prior.draw(5, 0, 60, 0.5)[7:9])
+    assert len(middles.unique(dim=0)) == (3 if KINDS[name][0] == "mixture" else 1)
+    if KINDS[name][0] != "flow":  # where codes are a line in the noise
+        torch.testing.assert_close(prior.draw(5, 0, 60, 0.5), middles + 0.5 * (codes - middles))
+    for wrong in (-1.0, math.nan, 101.0):
+        with pytest.raises(InputError, match=r"code_temperature=.*: expected a number from 0 to 100"):
+            prior.draw(0, 0, 1, wrong)
+
+
+@every_prior
 def test_a_fresh_prior_is_the_standard_normal(name):
     kind, settings = KINDS[name]
     part = find("textgen.priors", kind)

@@ -96,7 +96,12 @@ def test_samples(toy_run, toy_language_model, toy_corpus, capsys):
     said = call(capsys, *words, "-n", 5, "--reverse-steps", 0, "--beams", 2)[1]
     assert "5 samples, prior N(0, I), 2 beams, seed 0; beside corpus" in said
     assert "reverse" not in said
-    for chosen, told in ((["--min-p", 0.05, "--best-of", 2], "min-p 0.05, the best of 2"), ([], "temperature 1")):
+    ways = [
+        (["--min-p", 0.05, "--best-of", 2], "min-p 0.05, the best of 2"),
+        (["--code-temperature", 0.5], "temperature 1, code temperature 0.5"),
+        ([], "temperature 1"),
+    ]
+    for chosen, told in ways:
         said = call(capsys, *words, "-n", 5, "--reverse-steps", 0, *chosen)[1]
         assert f"5 samples, prior N(0, I), {told}, seed 0" in said
     code, _, error = call(capsys, *words, "-n", 5, "--beams", 2, "--top-k", 3)

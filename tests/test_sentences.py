@@ -359,6 +359,9 @@ def test_row_i_of_a_sample_is_the_same_for_any_number_of_rows(vae):
 
 def test_a_sample_by_beams_is_the_decoded_prior(vae):
     assert vae.sample(3, seed=2, beams=3) == vae.decode(vae.model.context(2, 0, 3), beams=3)
+    near = vae.decode(0.5 * vae.model.context(2, 0, 3), beams=3)
+    assert vae.sample(3, seed=2, beams=3, code_temperature=0.5) == near != vae.sample(3, seed=2, beams=3)
+    assert len(set(vae.sample(9, code_temperature=0, how=Choice(temperature=0)))) == 1
     for options in ({"prompt": "the"}, {"how": Choice(temperature=0.5)}):
         assert "leave out the prompt, temperature" in lone(lambda options=options: vae.sample(2, beams=3, **options))
 

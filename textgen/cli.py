@@ -18,6 +18,7 @@ from textgen import benchmark
 if TYPE_CHECKING:
     import argparse
 
+    from textgen.opening import Opened
     from textgen.sampler import Choice
     from textgen.verse import Verse
 
@@ -36,6 +37,18 @@ KEY=VALUE: settings of the corpus, the model, its parts and the training; `textg
 
 Text is sized by --preset auto: codec, model, rate and steps are chosen by what is in it, with a line of reason for
 each. What you give wins. A built corpus, and --init, have sizes already: there the defaults hold (--preset none)."""
+
+_SAMPLE = """\
+Draw new sentences.
+
+  textgen sample -n 20
+  textgen sample -n 20 --temperature 1
+  textgen sample --prompt "the old man" --top-p 0.9
+
+A model with codes draws a code for each. By default it writes what reads best: the likeliest sentence (--beams 5) of a
+code nearer to the middle of the prior (--code-temperature 0.7). Where something is said of how tokens are chosen
+(--temperature, --top-p, a prompt, --beams 0), and from a language model, sentences are drawn token by token, by default
+exactly from the model: codes from the whole prior, temperature 1."""
 
 _INTERPOLATE = """\
 Walk from one sentence to another, through sentences.
@@ -90,7 +103,7 @@ def parser() -> Parser:
             "--rhyme", metavar="CHARACTER|FINAL", help="the last one rhymes with this, or on this final (ang)"
         )
 
-    def refined(made: Parser, steps: int = 10) -> None:
+    def refined(made: Parser, steps: int = 40) -> None:
         made.add_argument(
             "--refine",
             type=int,
@@ -128,15 +141,16 @@ def parser() -> Parser:
     refined(walking)
     ruled(walking)
 
-    sampling = verb("sample", "draw new sentences")
+    sampling = verb("sample", "draw new sentences", _SAMPLE)
     sampling.add_argument("-n", type=int, default=8, metavar="N", help="how many (default 8)")
     sampling.add_argument("--prompt", default="", metavar="TEXT", help="how each begins")
     sampling.add_argument(
-        "--beams", type=int, default=0, metavar="N", help="write each code's likeliest sentence by beam search"
+        "--beams", type=int, metavar="N", help="write each code's likeliest sentence, of N; 0: token by token"
     )
     sampling.add_argument(
         "--best-of", type=int, default=1, metavar="N", help="draw N for each, keep the surest (default 1)"
     )
+    code_temperature_option(sampling)
     choice_options(sampling)
     ruled(sampling)
 
@@ -293,6 +307,29 @@ def choice_options(made: Parser) -> None:
         ("no-repeat", int, "never write an n-gram of this many tokens twice"),
     ):
         made.add_argument(f"--{name}", type=kind, metavar="X", help=what)
+
+
+READABLE, READABLE_CODES = 5, 0.7  # beams and temperature of codes where nobody asks for draws from the model
+
+
+def code_temperature_option(made: Parser) -> None:
+    """How far codes are drawn from the middle of the prior, for the verbs that draw them."""
+    what = "noise of the codes times X: below 1 nearer to the middle of the prior, plainer"
+    made.add_argument("--code-temperature", type=float, metavar="X", help=what)
+
+
+def code_temperature(chosen: argparse.Namespace, opened: Opened, usual: float = 1.0) -> float:
+    """What `code_temperature_option` said, or what is usual."""
+    from textgen.model import Latent
+
+    given = chosen.code_temperature
+    if given is None:
+        return usual
+    if not 0 <= given <= 100:
+        raise InputError(f"--code-temperature {given:g}: expected a number from 0 to 100")
+    if not isinstance(opened.model, Latent):
+        raise InputError(f"--code-temperature needs a model with codes; {opened.name} has none")
+    return float(given)
 
 
 def train_options(training: Parser, kinds: str) -> None:
@@ -527,21 +564,27 @@ def choice(chosen: argparse.Namespace) -> Choice:
 def _sample(chosen: argparse.Namespace) -> int:
     how = choice(chosen)
     at_least("-n", chosen.n, 1, 1_000_000)
-    at_least("--beams", chosen.beams, 0, 100)
+    at_least("--beams", chosen.beams or 0, 0, 100)
     at_least("--best-of", chosen.best_of, 1, 1000)
     from textgen.model import Latent
+    from textgen.sampler import Choice
     from textgen.sentences import SentenceVAE, draw
 
-    opened = open_chosen(chosen)
-    rules = {"constraint": _rules(chosen, opened.codec), "prompt": chosen.prompt, "label": chosen.label}
-    drawn = {"seed": chosen.seed, "how": how, "best_of": chosen.best_of, **rules}
-    if isinstance(opened.model, Latent):
-        texts = SentenceVAE(opened).sample(chosen.n, beams=chosen.beams, **drawn)
-    else:
-        if chosen.beams:
+    opened, beams = open_chosen(chosen), chosen.beams
+    if not isinstance(opened.model, Latent):
+        if beams:
             raise InputError("--beams needs a model with codes: every beam of a language model is the same sentence")
+    elif beams is None and how == Choice() and chosen.temperature is None and not chosen.prompt:
+        beams = READABLE
+    heat = code_temperature(chosen, opened, READABLE_CODES if beams else 1.0)
+    rules = {"constraint": _rules(chosen, opened.codec), "prompt": chosen.prompt, "label": chosen.label}
+    drawn = {"seed": chosen.seed, "how": how, "best_of": chosen.best_of, "code_temperature": heat, **rules}
+    if isinstance(opened.model, Latent):
+        texts = SentenceVAE(opened).sample(chosen.n, beams=beams or 0, **drawn)
+    else:
         texts = draw(opened, chosen.n, **drawn)
-    return show(chosen, {"seed": chosen.seed, "sentences": texts}, "\n".join(texts))
+    facts = {"seed": chosen.seed, "beams": beams or 0, "code_temperature": heat, "sentences": texts}
+    return show(chosen, facts, "\n".join(texts))
 
 
 def _reconstruct(chosen: argparse.Namespace) -> int:

@@ -117,8 +117,13 @@ class Model(nn.Module):
         known = self.classes(labels if draw is None else self.classes.hide(labels, draw))
         return known if codes is None else torch.cat([codes, known], 1)
 
-    def context(self, seed: int, first: int, rows: int, labels: Tensor | None = None) -> Tensor | None:
-        """What to condition rows first, first + 1, ... on when sampling, (rows, C) or None; `labels` as in `given`."""
+    def context(
+        self, seed: int, first: int, rows: int, labels: Tensor | None = None, code_temperature: float = 1.0
+    ) -> Tensor | None:
+        """What to condition rows first, first + 1, ... on when sampling, (rows, C) or None; `labels` as in `given`.
+
+        `code_temperature` scales the noise of codes (`Prior.draw`), where a model has codes.
+        """
         return self.given(rows, labels)
 
 
@@ -341,6 +346,9 @@ class Latent(Model):
             return report["distortion"] + config.beta * report["rate"]
         return report["distortion"] + max(report["rate"], config.rate)
 
-    def context(self, seed: int, first: int, rows: int, labels: Tensor | None = None) -> Tensor | None:
+    def context(
+        self, seed: int, first: int, rows: int, labels: Tensor | None = None, code_temperature: float = 1.0
+    ) -> Tensor | None:
         """What is `given` of codes from the prior, one stream of random numbers per row, (rows, Z)."""
-        return self.given(rows, labels, self.prior.draw(seed, first, rows).to(self.summary.weight.device))
+        codes = self.prior.draw(seed, first, rows, code_temperature)
+        return self.given(rows, labels, codes.to(self.summary.weight.device))

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
+from corpora.settings import require
 from textgen.draw import normals
 
 
@@ -23,14 +24,24 @@ class Prior(nn.Module):
         raise NotImplementedError(f"{type(self).__name__} must define forward")
 
     def codes(self, numbers: Tensor) -> Tensor:
-        """Codes (N, Z) out of standard normal numbers (N, `numbers`): row i out of row i alone."""
+        """Codes (N, Z) out of standard normal numbers (N, `numbers`): row i out of row i alone.
+
+        The first Z numbers are noise, which a temperature may scale; what follows makes a choice.
+        """
         raise NotImplementedError(f"{type(self).__name__} must define codes")
 
     @torch.no_grad()
-    def draw(self, seed: int, first: int, rows: int) -> Tensor:
+    def draw(self, seed: int, first: int, rows: int, temperature: float = 1.0) -> Tensor:
         """Codes for rows first, first + 1, ...: (rows, Z), float32, one stream of random numbers per row.
+
+        `temperature`: the noise times so much (Kingma and Dhariwal 2018 draw from Glow at 0.7). Below 1 codes lie
+        nearer to the middle of the prior, or of one of its Gaussians, and are no draws from it any more.
+        Raises InputError for a temperature out of range.
 
         In float64 on the processor, so that rounding, which hangs on how many rows there are, leaves no trace.
         """
+        require(0 <= temperature <= 100, "code_temperature", temperature, "a number from 0 to 100")
         exact = copy.deepcopy(self).cpu().double()
-        return exact.codes(normals(seed, first, rows, self.numbers).double()).float()
+        numbers = normals(seed, first, rows, self.numbers).double()
+        numbers[:, : exact().event_shape[0]] *= temperature
+        return exact.codes(numbers).float()

@@ -27,8 +27,8 @@ from textgen import opening, sampler
 from textgen.model import Latent
 from textgen.opening import Label
 
-REFINE = 10  # steps towards a code that gives its sentence back; more gain little (docs/results.md)
-PULL, PACE = 0.05, 0.3  # weight of the posterior in them; their size, in its standard deviations
+REFINE = 40  # most steps towards a code that gives its sentence back (docs/results.md)
+PULL, PACE = 0.01, 0.2  # weight of the posterior in them; their size, in its standard deviations
 MOST_POINTS = 64  # of a path whose number of points is found by bisection
 
 
@@ -549,14 +549,16 @@ class SentenceVAE:
         how: sampler.Choice | None = None,
         beams: int = 0,
         best_of: int = 1,
+        code_temperature: float = 1.0,
         prompt: str = "",
         label: Label = None,
         constraint: sampler.Constraint | None = None,
     ) -> list[str]:
         """`rows` new sentences with codes from the prior: drawn token by token, or with `beams` the most probable.
 
-        Each is the best of `best_of`, as in `draw`. Row i is the same for any `rows`. Raises InputError for a prompt
-        longer than the model takes, and for a prompt or a choice of tokens beside `beams`, which has no use for them.
+        `code_temperature`: as in `Prior.draw`; below 1 sentences become plainer. Each is the best of `best_of`, as in
+        `draw`. Row i is the same for any `rows`. Raises InputError for a prompt longer than the model takes, and for
+        a prompt or a choice of tokens beside `beams`, which has no use for them.
         """
         if beams:
             if prompt or how not in (None, sampler.Choice()):
@@ -564,7 +566,7 @@ class SentenceVAE:
                     "beams write each code's likeliest sentence: leave out the prompt, temperature and top-*"
                 )
             require(1 <= best_of <= 1000, "best_of", best_of, "1 to 1000")
-            codes = self.model.prior.draw(seed, 0, rows * best_of)
+            codes = self.model.prior.draw(seed, 0, rows * best_of, code_temperature)
             labels = self.opened.labels(label, rows).repeat_interleave(best_of)
             points = [some[0] for some in self._candidates(codes, beams, True, 64, constraint, labels)]
             nats = [point.distortion / max(1, point.tokens) for point in points]
@@ -575,6 +577,7 @@ class SentenceVAE:
             seed=seed,
             how=how,
             best_of=best_of,
+            code_temperature=code_temperature,
             prompt=prompt,
             label=label,
             constraint=constraint,
@@ -591,6 +594,7 @@ def draw(
     seed: int = 0,
     how: sampler.Choice | None = None,
     best_of: int = 1,
+    code_temperature: float = 1.0,
     prompt: str = "",
     begin: int = 0,
     label: Label = None,
@@ -616,7 +620,7 @@ def draw(
     nats: list[float] = []  # per token
     for first in range(begin, begin + rows, 64):
         count = min(64, begin + rows - first)
-        context = model.context(seed, first, count, labels[first - begin :][:count])
+        context = model.context(seed, first, count, labels[first - begin :][:count], code_temperature)
         found = sampler.sample(
             model.backbone,
             model.vocab,

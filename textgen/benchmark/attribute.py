@@ -48,7 +48,7 @@ def arguments(verb: Callable[..., Parser]) -> None:
     made.add_argument(
         "--rows", type=int, default=5000, metavar="N", help="of each label for the direction (default 5,000)"
     )
-    made.add_argument("--refine", type=int, default=10, metavar="N", help="as for `arithmetic` (default 10)")
+    made.add_argument("--refine", type=int, default=40, metavar="N", help="as for `arithmetic` (default 40)")
     made.add_argument("--beams", type=int, default=5, metavar="N", help="candidates (default 5; 1 is greedy)")
     made.add_argument("--show", type=int, default=4, metavar="N", help="examples each way (default 4)")
 

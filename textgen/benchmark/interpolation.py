@@ -51,7 +51,7 @@ def arguments(add: Callable[..., Parser]) -> None:
     made.add_argument("--beams", type=int, default=10, metavar="N", help="candidates (default 10; 1 is greedy)")
     made.add_argument("--path", default="line", metavar="line|arc", help="as for `interpolate` (default line)")
     made.add_argument("--pace", default="text", metavar="text|code", help="as for `interpolate` (default text)")
-    made.add_argument("--refine", type=int, default=10, metavar="N", help="as for `interpolate` (default 10)")
+    made.add_argument("--refine", type=int, default=40, metavar="N", help="as for `interpolate` (default 40)")
     made.add_argument("--rows", type=int, default=0, metavar="N", help="draw N of the pairs (default 0: all)")
     made.add_argument("--paths", metavar="FILE", help="write the decoded paths here, to be read")
 

@@ -50,6 +50,7 @@ def arguments(verb: Callable[..., Parser]) -> None:
     made.add_argument("--data", required=True, metavar="CORPUS", help="a folder that `corpora build` made")
     made.add_argument("--split", default="test", help="held-out text: valid or test (default)")
     made.add_argument("-n", type=int, default=10_000, metavar="N", help="samples (default 10,000)")
+    cli.code_temperature_option(made)
     cli.choice_options(made)
     made.add_argument("--beams", type=int, default=0, metavar="N", help="each code's likeliest sentence instead")
     made.add_argument("--best-of", type=int, default=1, metavar="N", help="the surest of N for each sample (default 1)")
@@ -190,14 +191,15 @@ def main(chosen: argparse.Namespace, opening: Callable[..., Any]) -> Report:
     training, held = corpus.rows("train"), corpus.rows(chosen.split)
     opened, other = opening(), opening(chosen.judge)
     judge = Judge(other)
-    how = cli.choice(chosen)
+    how, heat = cli.choice(chosen), cli.code_temperature(chosen, opened)
     if chosen.beams and not isinstance(opened.model, Latent):
         raise InputError("--beams needs a model with codes")
     if min(len(training), len(held)) < 2:
         raise InputError(f"{chosen.data}: its train and {chosen.split} splits need two sentences or more")
 
     def write(model: Opened, what: str) -> list[str]:
-        ways: dict[str, Any] = {"how": how, "best_of": chosen.best_of} if model is opened else {}
+        own = {"how": how, "best_of": chosen.best_of, "code_temperature": heat}
+        ways: dict[str, Any] = own if model is opened else {}
         if model is opened and chosen.beams:
             return SentenceVAE(model).sample(chosen.n, seed=chosen.seed, beams=chosen.beams, **ways)
         found: list[str] = []
@@ -277,6 +279,8 @@ def main(chosen: argparse.Namespace, opening: Callable[..., Any]) -> Report:
     else:
         changed = {key: value for key, value in asdict(how).items() if value != getattr(Choice(), key)}
         how_said = ", ".join(f"{key.replace('_', '-')} {value:g}" for key, value in changed.items()) or "temperature 1"
+    if heat != 1:
+        how_said += f", code temperature {heat:g}"
     if chosen.best_of > 1:
         how_said += f", the best of {chosen.best_of}"
     about = f"{len(samples):,} samples, prior {prior}, {how_said}, seed {chosen.seed}"
