@@ -556,9 +556,9 @@ class SentenceVAE:
     ) -> list[str]:
         """`rows` new sentences with codes from the prior: drawn token by token, or with `beams` the most probable.
 
-        `code_temperature`: as in `Prior.draw`; below 1 sentences become plainer. Each is the best of `best_of`, as in
-        `draw`. Row i is the same for any `rows`. Raises InputError for a prompt longer than the model takes, and for
-        a prompt or a choice of tokens beside `beams`, which has no use for them.
+        `code_temperature`: as in `Prior.draw`; below 1 what beams write becomes plainer. Each is the best of
+        `best_of`, as in `draw`. Row i is the same for any `rows`. Raises InputError for a prompt longer than the model
+        takes, and for a prompt or a choice of tokens beside `beams`, which has no use for them.
         """
         if beams:
             if prompt or how not in (None, sampler.Choice()):
