@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from imagegen.drawing import PictureModel
-    from textgen.sampler import Choice
 
 _TRAIN = """\
 Train a model on pictures and keep it in a run folder.
@@ -258,14 +257,6 @@ def _write(chosen: argparse.Namespace, model: PictureModel, drawn: np.ndarray, f
     return show(chosen, {"out": str(path), **facts}, f"{path}: {text}")
 
 
-def _how(chosen: argparse.Namespace) -> Choice | None:
-    """How pixels are chosen, or None where nothing was said, so that each model does what it usually does."""
-    from textgen.sampler import Choice
-
-    how = choice(chosen)
-    return None if how == Choice() and chosen.temperature is None else how
-
-
 def _labels(chosen: argparse.Namespace, model: PictureModel) -> str | list[str] | None:
     """What the pictures that are drawn show: what --label says, else each class of the model in turn, if it has any."""
     if chosen.label is not None or model.model.classes is None:
@@ -277,7 +268,7 @@ def _sample(chosen: argparse.Namespace) -> int:
     from corpora import sheet
     from textgen.screen import Bar
 
-    how = _how(chosen)
+    how = choice(chosen)
     at_least("-n", chosen.n, 1, 100_000)
     model = _model(chosen)
     label = _labels(chosen, model)
@@ -327,12 +318,11 @@ def _complete(chosen: argparse.Namespace) -> int:
 def _inpaint(chosen: argparse.Namespace) -> int:
     import torch
 
-    from textgen.sampler import Choice
     from textgen.screen import Bar
 
     if chosen.keep is not None:
         raise InputError("--keep with --mask or --hide: each says what is shown; leave out one")
-    if choice(chosen) != Choice():
+    if choice(chosen) is not None:
         raise InputError(
             "--mask and --hide draw from the model as it is: leave out --temperature, --top-k, --top-p, --min-p "
             "and --no-repeat"
@@ -494,7 +484,7 @@ def _animate(chosen: argparse.Namespace) -> int:
 
     from corpora import sheet
 
-    how = _how(chosen)
+    how = choice(chosen)
     at_least("-n", chosen.n, 1, 100)
     at_least("--every", chosen.every, 1, 1_000_000)
     model = _model(chosen)
@@ -566,7 +556,7 @@ def _novelty(chosen: argparse.Namespace) -> int:
     from imagegen import novelty
     from textgen.screen import Bar
 
-    how = _how(chosen)
+    how = choice(chosen)
     at_least("-n", chosen.n, 1, 100_000)
     at_least("--pairs", chosen.pairs, 1, 1000)
     at_least("--rows", chosen.rows, 0, 100_000_000)

@@ -19,7 +19,7 @@ import torch
 import small
 import textgen
 from corpora import Corpus
-from textgen import checkpoint, opening
+from textgen import checkpoint, cli, opening, sentences
 from textgen.cli import main
 
 ROOT = str(Path(textgen.__file__).parents[1])
@@ -384,12 +384,17 @@ def test_sentences_are_written_to_be_read_unless_draws_are_asked_for(model, caps
     def drawn(*options):
         return parsed(capsys, "sample", "-n", "6", *model, *options)
 
-    readable, exact = drawn("--beams", "5", "--code-temperature", "0.7"), drawn("--beams", "0")
-    assert (readable["beams"], readable["code_temperature"]) == (5, 0.7)
-    assert (exact["beams"], exact["code_temperature"]) == (0, 1.0)
+    readable = drawn("--beams", "5", "--code-temperature", "0.7", "--best-of", "4")
+    exact = drawn("--beams", "0")
+    assert (readable["beams"], readable["code_temperature"], readable["best_of"]) == (5, 0.7, 4)
+    assert (exact["beams"], exact["code_temperature"], exact["best_of"]) == (0, 1.0, 1)
     assert drawn() == drawn("--beams", "5") == readable != exact
     assert drawn("--temperature", "1") == exact != drawn("--code-temperature", "1") != readable
-    assert drawn("--top-k", "3")["beams"] == drawn("--prompt", "the")["beams"] == 0
+    assert drawn("--top-k", "3")["beams"] == drawn("--prompt", "the")["beams"] == drawn("--top-p", "1")["beams"] == 0
+
+
+def test_the_default_of_refine_is_that_of_python():
+    assert (cli.REFINE, sentences.REFINE) == (40, 40)
 
 
 def test_the_same_seed_gives_the_same_output_and_another_one_another(model, toy_language_model, capsys):
@@ -415,9 +420,9 @@ def test_the_same_seed_gives_the_same_output_and_another_one_another(model, toy_
         (["--code-temperature", "nan"], "error: --code-temperature nan: expected a number from 0 to 100\n"),
         (["--seed", "4294967296"], "error: --seed 4294967296: expected 0 to 4294967295\n"),
         (["--prompt", "cat " * 99], "error: the prompt has 99 tokens; this model writes at most "),
-        (
-            ["--beams", "2", "--prompt", "the"],
-            "error: beams write each code's likeliest sentence: leave out the prompt",
+        *(
+            (["--beams", "2", *words], "error: beams write each code's likeliest sentence: leave out the prompt")
+            for words in (["--prompt", "the"], ["--temperature", "1"], ["--temperature", "0.5"])
         ),
     ],
 )

@@ -91,6 +91,8 @@ def test_at_code_temperature_0_there_is_one_code_and_one_picture():
     model = PictureModel.from_pretrained("creatures-vae")
     assert (model.sample(4, code_temperature=0) == model.sample(1, code_temperature=0)).all()
     assert not (model.sample(4) == model.sample(1)).all()
+    with pytest.raises(InputError, match=r"code_temperature=0\.5: expected 1, since this model has no codes"):
+        PictureModel.from_pretrained("creatures").sample(1, code_temperature=0.5)
 
 
 @pytest.mark.parametrize("rows", [0, 2, HEIGHT - 1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,8 @@ def test_samples(toy_run, toy_language_model, toy_corpus, capsys):
     for chosen, told in ways:
         said = call(capsys, *words, "-n", 5, "--reverse-steps", 0, *chosen)[1]
         assert f"5 samples, prior N(0, I), {told}, seed 0" in said
+    said = call(capsys, *words, "-n", 5, "--reverse-steps", 0, "--beams", 2, "--code-temperature", 0)[1]
+    assert re.search(r"different samples +20\.0+ +% of samples +1\n", said), "one code, one sentence"
     code, _, error = call(capsys, *words, "-n", 5, "--beams", 2, "--top-k", 3)
     assert (code, error.count("\n")) == (2, 1)
     assert "leave out the prompt, temperature and top-*" in error

@@ -38,17 +38,21 @@ KEY=VALUE: settings of the corpus, the model, its parts and the training; `textg
 Text is sized by --preset auto: codec, model, rate and steps are chosen by what is in it, with a line of reason for
 each. What you give wins. A built corpus, and --init, have sizes already: there the defaults hold (--preset none)."""
 
-_SAMPLE = """\
+REFINE = 40  # as in textgen.sentences, which would import torch
+SAMPLE_BEAMS, SAMPLE_CODES, SAMPLE_OF = 5, 0.7, 4  # where nobody asks for draws from the model
+
+_SAMPLE = f"""\
 Draw new sentences.
 
   textgen sample -n 20
   textgen sample -n 20 --temperature 1
   textgen sample --prompt "the old man" --top-p 0.9
 
-A model with codes draws a code for each. By default it writes what reads best: the likeliest sentence (--beams 5) of a
-code nearer to the middle of the prior (--code-temperature 0.7). Where something is said of how tokens are chosen
-(--temperature, --top-p, a prompt, --beams 0), and from a language model, sentences are drawn token by token, by default
-exactly from the model: codes from the whole prior, temperature 1."""
+A model with codes by default writes what reads best: the likeliest sentences (--beams {SAMPLE_BEAMS}) of codes
+nearer to the middle of the prior (--code-temperature {SAMPLE_CODES}), and of each {SAMPLE_OF}
+the surest (--best-of {SAMPLE_OF}). Where something is said of how tokens are chosen (--temperature, --top-p,
+a prompt, --beams 0), and from a language model, sentences are drawn token by token, unless told otherwise exactly
+from the model."""
 
 _INTERPOLATE = """\
 Walk from one sentence to another, through sentences.
@@ -103,15 +107,6 @@ def parser() -> Parser:
             "--rhyme", metavar="CHARACTER|FINAL", help="the last one rhymes with this, or on this final (ang)"
         )
 
-    def refined(made: Parser, steps: int = 40) -> None:
-        made.add_argument(
-            "--refine",
-            type=int,
-            default=steps,
-            metavar="N",
-            help=f"steps towards a code that gives its sentence back (default {steps}; 0: the posterior mean)",
-        )
-
     training = verb("train", "train a model on text", _TRAIN, model=False)
     training.add_argument("--preset", metavar="NAME", help="auto: chosen by the corpus (default for text), or none")
     training.add_argument("--minutes", type=float, metavar="M", help="preset auto: train so long (default 12)")
@@ -138,26 +133,32 @@ def parser() -> Parser:
     walking.add_argument(
         "--no-rerank", action="store_true", help="take the likeliest candidate, without the cycle check"
     )
-    refined(walking)
+    refine_option(walking)
     ruled(walking)
 
     sampling = verb("sample", "draw new sentences", _SAMPLE)
     sampling.add_argument("-n", type=int, default=8, metavar="N", help="how many (default 8)")
     sampling.add_argument("--prompt", default="", metavar="TEXT", help="how each begins")
     sampling.add_argument(
-        "--beams", type=int, metavar="N", help="write each code's likeliest sentence, of N; 0: token by token"
+        "--beams",
+        type=int,
+        metavar="N",
+        help=f"write each code's likeliest sentence, of N (default {SAMPLE_BEAMS}); 0: token by token",
     )
     sampling.add_argument(
-        "--best-of", type=int, default=1, metavar="N", help="draw N for each, keep the surest (default 1)"
+        "--best-of",
+        type=int,
+        metavar="N",
+        help=f"draw N for each, keep the surest (default {SAMPLE_OF}, token by token 1)",
     )
-    code_temperature_option(sampling)
+    code_temperature_option(sampling, f"{SAMPLE_CODES}, token by token 1")
     choice_options(sampling)
     ruled(sampling)
 
     again = verb("reconstruct", "encode sentences and decode them again")
     again.add_argument("sentences", nargs="+", metavar="SENTENCE|-", help="sentences, or - for lines of standard input")
     again.add_argument("--beams", type=int, default=5, metavar="N", help="candidates (default 5; 1 is greedy)")
-    refined(again)
+    refine_option(again)
     ruled(again)
 
     near = verb("neighbours", "the sentences of a corpus nearest to a sentence, by their codes")
@@ -181,7 +182,7 @@ def parser() -> Parser:
         )
     adding.add_argument("--strength", default="1", metavar="S[,S...]", help="how far to go (default 1)")
     adding.add_argument("--beams", type=int, default=10, metavar="N", help="candidates (default 10; 1 is greedy)")
-    refined(adding)
+    refine_option(adding)
     ruled(adding)
 
     turning = verb("vary", "turn one or two of a sentence's codes, the others held")
@@ -195,7 +196,7 @@ def parser() -> Parser:
         "--span", type=float, default=2.0, metavar="X", help="from -X to X standard deviations (default 2)"
     )
     turning.add_argument("--beams", type=int, default=5, metavar="N", help="candidates (default 5; 1 is greedy)")
-    refined(turning)
+    refine_option(turning)
     ruled(turning)
 
     encoding = verb("encode", "write the codes of sentences to a .npz file")
@@ -204,7 +205,7 @@ def parser() -> Parser:
     )
     encoding.add_argument("--out", required=True, metavar="FILE.npz", help="where the array `codes` (N, Z) goes")
     encoding.add_argument("--draw", action="store_true", help="draw from the posterior instead of taking its mean")
-    refined(encoding, 0)
+    refine_option(encoding, 0)
 
     decoding = verb("decode", "write a sentence for each code in a .npz file")
     decoding.add_argument("codes", metavar="FILE.npz", help="an array `codes` (N, Z), as `encode` writes it")
@@ -309,12 +310,15 @@ def choice_options(made: Parser) -> None:
         made.add_argument(f"--{name}", type=kind, metavar="X", help=what)
 
 
-READABLE, READABLE_CODES = 5, 0.7  # beams and temperature of codes where nobody asks for draws from the model
+def refine_option(made: Parser, steps: int = REFINE) -> None:
+    """How far the code of a given sentence is refined, for the verbs that encode sentences."""
+    what = f"most steps towards a code that gives its sentence back (default {steps}; 0: the posterior mean)"
+    made.add_argument("--refine", type=int, default=steps, metavar="N", help=what)
 
 
-def code_temperature_option(made: Parser) -> None:
+def code_temperature_option(made: Parser, usual: str = "1") -> None:
     """How far codes are drawn from the middle of the prior, for the verbs that draw them."""
-    what = "noise of the codes times X: below 1 nearer to the middle of the prior, plainer"
+    what = f"noise of the codes times X: below 1 nearer to the middle of the prior (default {usual})"
     made.add_argument("--code-temperature", type=float, metavar="X", help=what)
 
 
@@ -548,14 +552,14 @@ def _rules(chosen: argparse.Namespace, codec: Any) -> Verse | None:
     return Verse(codec, **given)
 
 
-def choice(chosen: argparse.Namespace) -> Choice:
-    """What `choice_options` said."""
+def choice(chosen: argparse.Namespace) -> Choice | None:
+    """What `choice_options` said, or None where nothing was said, so that each model does what it usually does."""
     from corpora.settings import override
     from textgen.sampler import Choice
 
     given = {key: getattr(chosen, key) for key in Choice.__dataclass_fields__ if getattr(chosen, key) is not None}
     try:
-        return override([Choice()], given)[0]
+        return override([Choice()], given)[0] if given else None
     except InputError as error:
         key, equals, rest = str(error).partition("=")
         raise InputError(f"--{key.replace('_', '-')} {rest}" if equals else str(error)) from error
@@ -565,26 +569,29 @@ def _sample(chosen: argparse.Namespace) -> int:
     how = choice(chosen)
     at_least("-n", chosen.n, 1, 1_000_000)
     at_least("--beams", chosen.beams or 0, 0, 100)
-    at_least("--best-of", chosen.best_of, 1, 1000)
+    at_least("--best-of", 1 if chosen.best_of is None else chosen.best_of, 1, 1000)
     from textgen.model import Latent
-    from textgen.sampler import Choice
     from textgen.sentences import SentenceVAE, draw
 
     opened, beams = open_chosen(chosen), chosen.beams
-    if not isinstance(opened.model, Latent):
+    rules = {"constraint": _rules(chosen, opened.codec), "prompt": chosen.prompt, "label": chosen.label}
+    facts: dict[str, Any] = {"seed": chosen.seed}
+    best_of = chosen.best_of or 1
+    if isinstance(opened.model, Latent):
+        if beams is None:
+            beams = SAMPLE_BEAMS if how is None and not chosen.prompt else 0
+        if beams:
+            best_of = chosen.best_of or SAMPLE_OF
+        heat = code_temperature(chosen, opened, SAMPLE_CODES if beams else 1.0)
+        said = {"beams": beams, "code_temperature": heat, "best_of": best_of}
+        texts = SentenceVAE(opened).sample(chosen.n, seed=chosen.seed, how=how, **said, **rules)
+        facts |= said
+    else:
         if beams:
             raise InputError("--beams needs a model with codes: every beam of a language model is the same sentence")
-    elif beams is None and how == Choice() and chosen.temperature is None and not chosen.prompt:
-        beams = READABLE
-    heat = code_temperature(chosen, opened, READABLE_CODES if beams else 1.0)
-    rules = {"constraint": _rules(chosen, opened.codec), "prompt": chosen.prompt, "label": chosen.label}
-    drawn = {"seed": chosen.seed, "how": how, "best_of": chosen.best_of, "code_temperature": heat, **rules}
-    if isinstance(opened.model, Latent):
-        texts = SentenceVAE(opened).sample(chosen.n, beams=beams or 0, **drawn)
-    else:
-        texts = draw(opened, chosen.n, **drawn)
-    facts = {"seed": chosen.seed, "beams": beams or 0, "code_temperature": heat, "sentences": texts}
-    return show(chosen, facts, "\n".join(texts))
+        heat = code_temperature(chosen, opened)
+        texts = draw(opened, chosen.n, seed=chosen.seed, how=how, best_of=best_of, code_temperature=heat, **rules)
+    return show(chosen, {**facts, "sentences": texts}, "\n".join(texts))
 
 
 def _reconstruct(chosen: argparse.Namespace) -> int:

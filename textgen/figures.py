@@ -273,7 +273,7 @@ def _reconstruction(opened: Opened, whole: Encoded, some: Sequence[int], beams: 
 
     vae, sentences, figures = SentenceVAE(opened), [whole.texts[number] for number in some], []
     given = [whole.codec.normalise(text) for text in sentences]
-    bleu = BLEU(tokenize="13a" if spaced(given) else "char")
+    bleu = BLEU(tokenize="13a" if spaced(given) else "char", force=True)
     labels = whole.labels[some]
     for refine in (0, REFINE) if vae.model.noise else (0,):
         made = vae.reconstruct(sentences, beams=beams, refine=refine, label=labels)

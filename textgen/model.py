@@ -122,8 +122,9 @@ class Model(nn.Module):
     ) -> Tensor | None:
         """What to condition rows first, first + 1, ... on when sampling, (rows, C) or None; `labels` as in `given`.
 
-        `code_temperature` scales the noise of codes (`Prior.draw`), where a model has codes.
+        `code_temperature` scales the noise of codes (`Prior.draw`). Raises InputError for one where there are no codes.
         """
+        require(code_temperature == 1, "code_temperature", code_temperature, "1, since this model has no codes")
         return self.given(rows, labels)
 
 

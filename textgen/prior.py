@@ -16,6 +16,7 @@ class Prior(nn.Module):
     """p(z) over codes of Z numbers. Its weights are part of the model's."""
 
     title: str  # what a figure computed under it calls it
+    latent: int  # Z
     numbers: int  # standard normal numbers that one code is made of
     standard = False  # whether it is N(0, I), to which the rate has a closed form
 
@@ -43,5 +44,5 @@ class Prior(nn.Module):
         require(0 <= temperature <= 100, "code_temperature", temperature, "a number from 0 to 100")
         exact = copy.deepcopy(self).cpu().double()
         numbers = normals(seed, first, rows, self.numbers).double()
-        numbers[:, : exact().event_shape[0]] *= temperature
+        numbers[:, : self.latent] *= temperature
         return exact.codes(numbers).float()

@@ -27,7 +27,7 @@ from textgen import opening, sampler
 from textgen.model import Latent
 from textgen.opening import Label
 
-REFINE = 40  # most steps towards a code that gives its sentence back (docs/results.md)
+REFINE = 40  # the most steps towards a code that gives its sentence back (docs/results.md)
 PULL, PACE = 0.01, 0.2  # weight of the posterior in them; their size, in its standard deviations
 MOST_POINTS = 64  # of a path whose number of points is found by bisection
 
@@ -561,7 +561,7 @@ class SentenceVAE:
         takes, and for a prompt or a choice of tokens beside `beams`, which has no use for them.
         """
         if beams:
-            if prompt or how not in (None, sampler.Choice()):
+            if prompt or how is not None:
                 raise InputError(
                     "beams write each code's likeliest sentence: leave out the prompt, temperature and top-*"
                 )
@@ -605,8 +605,8 @@ def draw(
     Each is the one of `best_of` drawn that the model is surest of: the least -log p(x), of a model with codes
     -log p(x | z), per token, the prompt and the end counted, however tokens were chosen; one that was cut off at the
     greatest length is the last choice. That is no draw from the model any more: sentences become plainer and shorter.
-    `label`: as in `SentenceVAE.decode`. Raises InputError for a prompt that is too long, for a label that the model
-    does not know, and for a `best_of` out of range.
+    `label`: as in `SentenceVAE.decode`; `code_temperature`: as in `Prior.draw`. Raises InputError for a prompt that is
+    too long, for a label that the model does not know, and for a `best_of` out of range.
     """
     require(1 <= best_of <= 1000, "best_of", best_of, "1 to 1000")
     labels = opened.labels(label, rows).repeat_interleave(best_of)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from corpora.commands import Parser
 from corpora.errors import InputError, choose, quoted
+from textgen import cli
 from textgen.benchmark.judge import Judge, Report, Score, perplexity, picked, score
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def arguments(verb: Callable[..., Parser]) -> None:
     made.add_argument(
         "--rows", type=int, default=5000, metavar="N", help="of each label for the direction (default 5,000)"
     )
-    made.add_argument("--refine", type=int, default=40, metavar="N", help="as for `arithmetic` (default 40)")
+    cli.refine_option(made)
     made.add_argument("--beams", type=int, default=5, metavar="N", help="candidates (default 5; 1 is greedy)")
     made.add_argument("--show", type=int, default=4, metavar="N", help="examples each way (default 4)")
 
@@ -153,7 +154,7 @@ def main(chosen: argparse.Namespace, opening: Callable[..., Any]) -> Report:
                 "perplexity, real sentences", f"under {judge.name}", judge.nll(sources), sources, seed=chosen.seed
             ),
         ]
-        bleu, table, made = BLEU(tokenize="13a"), [], {}
+        bleu, table, made = BLEU(tokenize="13a", force=True), [], {}
         for number, strength in enumerate(strengths):
             written: list[str] = []
             hits: list[np.ndarray] = []

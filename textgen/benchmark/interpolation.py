@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from corpora.commands import Parser
 from corpora.errors import InputError, quoted
+from textgen import cli
 from textgen.benchmark.judge import Judge, Report, Score, score, spaced, units
 from textgen.screen import tracked
 
@@ -51,7 +52,7 @@ def arguments(add: Callable[..., Parser]) -> None:
     made.add_argument("--beams", type=int, default=10, metavar="N", help="candidates (default 10; 1 is greedy)")
     made.add_argument("--path", default="line", metavar="line|arc", help="as for `interpolate` (default line)")
     made.add_argument("--pace", default="text", metavar="text|code", help="as for `interpolate` (default text)")
-    made.add_argument("--refine", type=int, default=40, metavar="N", help="as for `interpolate` (default 40)")
+    cli.refine_option(made)
     made.add_argument("--rows", type=int, default=0, metavar="N", help="draw N of the pairs (default 0: all)")
     made.add_argument("--paths", metavar="FILE", help="write the decoded paths here, to be read")
 
@@ -294,7 +295,7 @@ class _Bleu:
         from sacrebleu.metrics import BLEU
 
         tokenize = "13a" if words else "char"
-        self.bleu = BLEU(tokenize=tokenize, effective_order=True)
+        self.bleu = BLEU(tokenize=tokenize, effective_order=True, force=True)
         self.about = f"corpus BLEU of the decoded ends; sacreBLEU, tok:{tokenize}, smooth:exp"
 
     def counts(self, given: Sequence[str], made: Sequence[str]) -> list[float]:

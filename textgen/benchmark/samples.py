@@ -277,7 +277,8 @@ def main(chosen: argparse.Namespace, opening: Callable[..., Any]) -> Report:
     if chosen.beams:
         how_said = f"{chosen.beams} beams"
     else:
-        changed = {key: value for key, value in asdict(how).items() if value != getattr(Choice(), key)}
+        said = asdict(how or Choice())
+        changed = {key: value for key, value in said.items() if value != getattr(Choice(), key)}
         how_said = ", ".join(f"{key.replace('_', '-')} {value:g}" for key, value in changed.items()) or "temperature 1"
     if heat != 1:
         how_said += f", code temperature {heat:g}"

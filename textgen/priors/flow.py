@@ -73,7 +73,8 @@ class Flow(Prior):
 
     def __init__(self, config: Config, latent: int) -> None:
         super().__init__()
-        self.numbers, self.bins, self.passes = latent, config.bins, min(config.passes, latent)
+        self.latent = self.numbers = latent
+        self.bins, self.passes = config.bins, min(config.passes, latent)
         self.title = f"{'spline' if config.bins else 'affine'} flow of {config.transforms} transforms"
         self.sizes = [config.bins, config.bins, config.bins - 1] if config.bins else [1, 1]
         self.register_buffer("centre", torch.zeros(latent))

@@ -47,7 +47,7 @@ class Mixture(Prior):
 
     def __init__(self, components: int, full: bool, latent: int) -> None:
         super().__init__()
-        self.full, self.numbers = full, latent + 1
+        self.full, self.latent, self.numbers = full, latent, latent + 1
         kind = "full" if full else "diagonal"
         self.title = f"mixture of {components} Gaussians ({kind})"
         self.logits = nn.Parameter(torch.zeros(components))

@@ -24,7 +24,7 @@ class StandardNormal(Prior):
 
     def __init__(self, latent: int) -> None:
         super().__init__()
-        self.numbers = latent
+        self.latent = self.numbers = latent
         self.register_buffer("mean", torch.zeros(latent), persistent=False)  # on the device of the model
         self.mean: Tensor
 
