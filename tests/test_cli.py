@@ -393,6 +393,18 @@ def test_sentences_are_written_to_be_read_unless_draws_are_asked_for(model, caps
     assert drawn("--top-k", "3")["beams"] == drawn("--prompt", "the")["beams"] == drawn("--top-p", "1")["beams"] == 0
 
 
+def test_a_folder_here_that_is_named_as_a_model_that_ships_is_told_of(toy_run, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(toy_run, "verse-zh")
+    words = ["sample", "-n", "2", "--json", "--model"]
+    assert main([*words, "verse-zh"]) == 0
+    ships = capsys.readouterr()
+    assert ships.err == "note: verse-zh is the model that ships; ./verse-zh is the one in this folder\n"
+    assert main([*words, "./verse-zh"]) == 0
+    here = capsys.readouterr()
+    assert here.err == "" and here.out != ships.out
+
+
 def test_the_default_of_refine_is_that_of_python():
     assert (cli.REFINE, sentences.REFINE) == (40, 40)
 

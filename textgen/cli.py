@@ -502,6 +502,9 @@ def open_chosen(chosen: argparse.Namespace, name: str | None = None) -> Any:
         torch.set_num_threads(chosen.threads)
     torch.set_flush_denormal(True)
     device = trainer.pick_device(chosen.device)
+    said = name or chosen.model
+    if said in opening.shipped() and any((Path(said) / file).is_file() for file in ("recipe.json", "config.json")):
+        print(f"note: {said} is the model that ships; ./{said} is the one in this folder", file=sys.stderr)
     if name is not None:  # another model than the one to be tried
         return opening.open_model(name, device)
     return opening.open_model(chosen.model or opening.DEFAULT_MODEL, device, getattr(chosen, "prior", None))
