@@ -236,23 +236,8 @@ def test_a_shared_model_knows_its_classes_by_name(name, both, toy_classes, tmp_p
     assert again.model.vocab.labels == ("animal", "person")
     assert draw(again, 5, seed=1, label="person") == draw(both[name], 5, seed=1, label="person")
     assert "`animal`, `person`" in (tmp_path / "shared" / "README.md").read_text()
-    assert (
-        text_cli.main(
-            [
-                "sample",
-                "--model",
-                str(tmp_path / "shared"),
-                "--label",
-                "person",
-                "-n",
-                "3",
-                "--temperature",
-                "1",
-                "--json",
-            ]
-        )
-        == 0
-    )
+    words = ["--model", str(tmp_path / "shared"), "--label", "person", "-n", "3", "--temperature", "1", "--json"]
+    assert text_cli.main(["sample", *words]) == 0
     drawn = json.loads(capsys.readouterr().out)
     assert drawn["sentences"] == draw(both[name], 3, label="person")
 

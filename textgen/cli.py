@@ -577,24 +577,21 @@ def _sample(chosen: argparse.Namespace) -> int:
     from textgen.sentences import SentenceVAE, draw
 
     opened, beams = open_chosen(chosen), chosen.beams
+    coded = isinstance(opened.model, Latent)
+    if beams is None:
+        beams = SAMPLE_BEAMS if coded and how is None and not chosen.prompt else 0
+    if beams and not coded:
+        raise InputError("--beams needs a model with codes: every beam of a language model is the same sentence")
+    best_of = chosen.best_of or (SAMPLE_OF if beams else 1)
+    heat = code_temperature(chosen, opened, SAMPLE_CODES if beams else 1.0)
     rules = {"constraint": _rules(chosen, opened.codec), "prompt": chosen.prompt, "label": chosen.label}
-    facts: dict[str, Any] = {"seed": chosen.seed}
-    best_of = chosen.best_of or 1
-    if isinstance(opened.model, Latent):
-        if beams is None:
-            beams = SAMPLE_BEAMS if how is None and not chosen.prompt else 0
-        if beams:
-            best_of = chosen.best_of or SAMPLE_OF
-        heat = code_temperature(chosen, opened, SAMPLE_CODES if beams else 1.0)
-        said = {"beams": beams, "code_temperature": heat, "best_of": best_of}
-        texts = SentenceVAE(opened).sample(chosen.n, seed=chosen.seed, how=how, **said, **rules)
-        facts |= said
+    drawn = {"seed": chosen.seed, "how": how, "best_of": best_of, "code_temperature": heat, **rules}
+    if beams:
+        texts = SentenceVAE(opened).sample(chosen.n, beams=beams, **drawn)
     else:
-        if beams:
-            raise InputError("--beams needs a model with codes: every beam of a language model is the same sentence")
-        heat = code_temperature(chosen, opened)
-        texts = draw(opened, chosen.n, seed=chosen.seed, how=how, best_of=best_of, code_temperature=heat, **rules)
-    return show(chosen, {**facts, "sentences": texts}, "\n".join(texts))
+        texts = draw(opened, chosen.n, **drawn)
+    codes = {"beams": beams, "code_temperature": heat, "best_of": best_of} if coded else {}
+    return show(chosen, {"seed": chosen.seed, **codes, "sentences": texts}, "\n".join(texts))
 
 
 def _reconstruct(chosen: argparse.Namespace) -> int:
