@@ -195,7 +195,8 @@ def build_rows(
 ) -> None:
     """`build` for rows already at hand: those of `train`, and of `valid` and `test` where they are given.
 
-    `codec`, if there is one, is taken as it is; `source`, called at the end, describes where the rows are from.
+    `codec`, if there is one, is taken as it is, but for the words that its lexicon gains; `source`, called at the end,
+    describes where the rows are from.
     """
     config, codec_config = settings.override([Config(), codecs.Config()], words or {})
     tell = progress or (lambda what, count: None)
@@ -225,6 +226,8 @@ def build_rows(
         if codec is None:
             tell("training the codec", 0)
             codec = codecs.train(_sample(spools["train"], splits["train"], config), codec_config)
+        else:
+            codec = codec.learned(_sample(spools["train"], splits["train"], config))
         if sample and chooser is not None:
             lengths = np.fromiter(map(len, codec.encode_many(sample)), np.int64, len(sample))
             (config,) = settings.override([config], chooser.longest(lengths))

@@ -29,6 +29,8 @@ FILE = "codec.json"
 _SPECIAL = ("<pad>", "</s>", "<unk>")
 _MODEL_BYTES = 64 << 20
 _TRAINING_SLICE = 1000  # characters; SentencePiece skips longer texts (over 4192 bytes) when it trains
+_NEW = 0.2  # with a greater share of words that stand in the text once, other text has too many that are not in it
+WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")  # letters, with apostrophes between them
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Config:
     lower: bool = setting(False, "lower-case the text")
     vocab_file: str | None = setting(None, "words: a file with one word on each line, in place of the most frequent")
     coverage: float = setting(0.9995, "pieces: share of characters with a piece of their own; the rest become bytes")
+    lexicon: int = setting(30_000, "pieces: the most frequent words, kept so that a model spells no others; 0: none")
 
     def check(self) -> None:
         """Raise InputError for values that cannot work."""
@@ -48,6 +51,7 @@ class Config:
         choose("model_type", self.model_type, ("auto", "unigram", "bpe"))
         require(4 <= self.vocab <= LARGEST, "vocab", self.vocab, f"between 4 and {LARGEST:,} tokens")
         require(0.5 <= self.coverage <= 1, "coverage", self.coverage, "a share between 0.5 and 1")
+        require(0 <= self.lexicon <= LARGEST, "lexicon", self.lexicon, f"0 to {LARGEST:,} words")
         if self.vocab_file is not None and self.codec != "words":
             raise InputError(f"vocab_file={self.vocab_file}: only codec=words reads a vocabulary file")
         if self.vocab_file is not None and not Path(self.vocab_file).is_file():
@@ -86,6 +90,7 @@ class TextCodec(Codec):
     blank: ClassVar[int] = 2
     measures = ("bytes", "words")
     lower: bool
+    lexicon: Sequence[str] = ()  # the words, in lower case, that a model is held to (`textgen.spelling`), if any
 
     @classmethod
     @abc.abstractmethod
@@ -107,6 +112,10 @@ class TextCodec(Codec):
     def fallback_tokens(self) -> list[int]:
         """The tokens that stand for text the vocabulary does not have: blank, or single bytes."""
         return [self.blank]
+
+    def learned(self, texts: Iterable[str]) -> Self:
+        """This codec with the words of more texts in its lexicon; one that spells no words is the same."""
+        return self
 
     def encode(self, text: str) -> list[int]:
         """Tokens of one text, without stop."""
@@ -176,7 +185,9 @@ class Pieces(TextCodec):
 
     name = "pieces"
 
-    def __init__(self, model: bytes, *, lower: bool = False, notes: Sequence[str] = ()) -> None:
+    def __init__(
+        self, model: bytes, *, lower: bool = False, notes: Sequence[str] = (), lexicon: Sequence[str] = ()
+    ) -> None:
         import sentencepiece
 
         try:
@@ -194,11 +205,12 @@ class Pieces(TextCodec):
         self.vocab_size = size
         self.lower = lower
         self.notes = list(notes)
+        self.lexicon = list(lexicon)
 
     @classmethod
     def train(cls, texts: Iterable[str], config: Config) -> Self:
         """Train on texts, with one thread so that the result is the same each time."""
-        normal = (_spaces(text, config.lower) for text in texts)
+        normal = [_spaces(text, config.lower) for text in texts]
         slices = [
             text[i : i + _TRAINING_SLICE].strip() for text in normal for i in range(0, len(text), _TRAINING_SLICE)
         ]
@@ -207,14 +219,14 @@ class Pieces(TextCodec):
             raise InputError("there is no text to train a codec on")
         kind = "unigram" if config.model_type == "auto" else config.model_type
         codec = cls(_sentencepiece(slices, kind, config), lower=config.lower)
-        if codec.vocab_size == config.vocab:
-            return codec
-        asked = f"vocab={config.vocab:,} was asked for; this text supports {codec.vocab_size:,} {kind} pieces"
-        if config.model_type == "auto":
-            # Where it runs out of text, the unigram model cuts even the most frequent words in two; bpe keeps them.
-            codec = cls(_sentencepiece(slices, "bpe", config), lower=config.lower)
-            asked += f", so these are {codec.vocab_size:,} bpe pieces (model_type=unigram keeps unigram)"
-        codec.notes.append(asked)
+        if codec.vocab_size != config.vocab:
+            asked = f"vocab={config.vocab:,} was asked for; this text supports {codec.vocab_size:,} {kind} pieces"
+            if config.model_type == "auto":
+                # Where it runs out of text, the unigram model cuts even the most frequent words in two; bpe keeps them.
+                codec = cls(_sentencepiece(slices, "bpe", config), lower=config.lower)
+                asked += f", so these are {codec.vocab_size:,} bpe pieces (model_type=unigram keeps unigram)"
+            codec.notes.append(asked)
+        codec.lexicon = codec._words(normal, config.lexicon)
         return codec
 
     @classmethod
@@ -226,10 +238,12 @@ class Pieces(TextCodec):
             model = base64.b64decode(encoded, validate=True)
         except (binascii.Error, ValueError) as error:
             raise InputError("the codec's `model` is not base64") from error
-        return cls(model, lower=value(data, "lower", bool), notes=notes(data))
+        lexicon = _strings(data, "lexicon") if "lexicon" in data else []
+        return cls(model, lower=value(data, "lower", bool), notes=notes(data), lexicon=lexicon)
 
     def to_dict(self) -> dict[str, Any]:
-        return {**self._head(), "model": base64.b64encode(self._model).decode("ascii")}
+        model = base64.b64encode(self._model).decode("ascii")
+        return {**self._head(), "model": model, **({"lexicon": self.lexicon} if self.lexicon else {})}
 
     def normalise(self, text: str) -> str:
         return _spaces(text, self.lower)
@@ -242,6 +256,31 @@ class Pieces(TextCodec):
 
     def fallback_tokens(self) -> list[int]:
         return [self.blank, *range(3, 259)]
+
+    def pieces(self) -> list[str]:
+        """The text that each token adds, a space in the place of U+2581; nothing for special tokens and bytes."""
+        found = self._processor.id_to_piece(list(range(self.vocab_size)))
+        return ["" if token < 259 else piece.replace("\u2581", " ") for token, piece in enumerate(found)]
+
+    def learned(self, texts: Iterable[str]) -> Self:
+        """This codec with the words of more texts in its lexicon, as `_words` finds them."""
+        lexicon = self._words((_spaces(text, self.lower) for text in texts), Config.lexicon)
+        return type(self)(self._model, lower=self.lower, notes=self.notes, lexicon=lexicon)
+
+    def _words(self, texts: Iterable[str], most: int) -> list[str]:
+        """The lexicon with the `most` frequent words of normalised texts; none where too many are new (see `_NEW`).
+
+        In a script that writes no words apart nearly every run of letters is new.
+        """
+        counts: Counter[str] = Counter()
+        for text in texts:
+            counts.update(WORD.findall(text.lower()))
+        known = {*self.lexicon}
+        once = sum(count == 1 and word not in known for word, count in counts.items())
+        letters = {*"".join(self.pieces())}  # other letters are written as bytes, which spell nothing
+        ranked = sorted(counts, key=lambda word: (-counts[word], word))
+        kept = [word for word in ranked if letters.issuperset(word)][:most]
+        return sorted(known.union(kept)) if kept and once <= _NEW * counts.total() else []
 
 
 class Words(TextCodec):
@@ -397,6 +436,11 @@ def train(texts: Iterable[str], config: Config) -> TextCodec:
     """Make the codec that `config` names from texts. Raises InputError if they do not allow it."""
     config.check()
     return _CODECS[config.codec].train(texts, config)
+
+
+def alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two codecs, as `to_dict` gives them, make the same tokens of any text; their lexicons may differ."""
+    return {**one, "lexicon": None} == {**other, "lexicon": None}
 
 
 def from_dict(data: Any) -> Codec:

@@ -406,7 +406,7 @@ def test_a_folder_here_that_is_named_as_a_model_that_ships_is_told_of(toy_run, t
 
 
 def test_the_default_of_refine_is_that_of_python():
-    assert (cli.REFINE, sentences.REFINE) == (40, 40)
+    assert (cli.REFINE, sentences.REFINE) == (200, 200)
 
 
 def test_the_same_seed_gives_the_same_output_and_another_one_another(model, toy_language_model, capsys):

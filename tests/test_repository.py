@@ -41,7 +41,8 @@ CORE = {
     "config",
 }
 ABOVE = {"textgen"} | {
-    f"textgen.{name}" for name in ("opening", "run", "sentences", "verse", "figures", "fit", "card", "cli", "screen")
+    f"textgen.{name}"
+    for name in ("opening", "run", "sentences", "spelling", "verse", "figures", "fit", "card", "cli", "screen")
 }
 BENCHMARKS = "textgen.benchmark"
 PARTS = ("textgen.models.", "textgen.backbones.", "textgen.encoders.", "textgen.priors.", "corpora.sources.")

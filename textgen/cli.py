@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,11 +17,10 @@ from corpora.settings import find
 from textgen import benchmark
 
 if TYPE_CHECKING:
-    import argparse
-
+    from corpora.codec import Codec
     from textgen.opening import Opened
-    from textgen.sampler import Choice
-    from textgen.verse import Verse
+    from textgen.sampler import Choice, Constraint
+    from textgen.sentences import SentenceVAE
 
 _TRAIN = """\
 Train a model on text and keep it in a run folder.
@@ -38,7 +38,7 @@ KEY=VALUE: settings of the corpus, the model, its parts and the training; `textg
 Text is sized by --preset auto: codec, model, rate and steps are chosen by what is in it, with a line of reason for
 each. What you give wins. A built corpus, and --init, have sizes already: there the defaults hold (--preset none)."""
 
-REFINE = 40  # as in textgen.sentences, which would import torch
+REFINE = 200  # as in textgen.sentences, which would import torch
 SAMPLE_BEAMS, SAMPLE_CODES, SAMPLE_OF = 5, 0.7, 4  # where nobody asks for draws from the model
 
 _SAMPLE = f"""\
@@ -95,7 +95,7 @@ def parser() -> Parser:
             model_options(made)
         return made
 
-    def ruled(made: Parser) -> None:
+    def ruled(made: Parser, new_words: str) -> None:
         rules = made.add_argument_group("verse", "what every line written obeys (models with codec=characters)")
         rules.add_argument("--length", type=int, metavar="N", help="just N characters")
         rules.add_argument(
@@ -106,6 +106,7 @@ def parser() -> Parser:
         rules.add_argument(
             "--rhyme", metavar="CHARACTER|FINAL", help="the last one rhymes with this, or on this final (ang)"
         )
+        new_words_option(made, new_words)
 
     training = verb("train", "train a model on text", _TRAIN, model=False)
     training.add_argument("--preset", metavar="NAME", help="auto: chosen by the corpus (default for text), or none")
@@ -134,7 +135,7 @@ def parser() -> Parser:
         "--no-rerank", action="store_true", help="take the likeliest candidate, without the cycle check"
     )
     refine_option(walking)
-    ruled(walking)
+    ruled(walking, "no")
 
     sampling = verb("sample", "draw new sentences", _SAMPLE)
     sampling.add_argument("-n", type=int, default=8, metavar="N", help="how many (default 8)")
@@ -153,13 +154,13 @@ def parser() -> Parser:
     )
     code_temperature_option(sampling, f"{SAMPLE_CODES}, token by token 1")
     choice_options(sampling)
-    ruled(sampling)
+    ruled(sampling, "yes token by token, no by beams")
 
     again = verb("reconstruct", "encode sentences and decode them again")
     again.add_argument("sentences", nargs="+", metavar="SENTENCE|-", help="sentences, or - for lines of standard input")
     again.add_argument("--beams", type=int, default=5, metavar="N", help="candidates (default 5; 1 is greedy)")
     refine_option(again)
-    ruled(again)
+    ruled(again, "yes")
 
     near = verb("neighbours", "the sentences of a corpus nearest to a sentence, by their codes")
     near.add_argument("sentence", metavar="SENTENCE")
@@ -183,7 +184,7 @@ def parser() -> Parser:
     adding.add_argument("--strength", default="1", metavar="S[,S...]", help="how far to go (default 1)")
     adding.add_argument("--beams", type=int, default=10, metavar="N", help="candidates (default 10; 1 is greedy)")
     refine_option(adding)
-    ruled(adding)
+    ruled(adding, "no")
 
     turning = verb("vary", "turn one or two of a sentence's codes, the others held")
     turning.add_argument("sentence", metavar="SENTENCE")
@@ -197,7 +198,7 @@ def parser() -> Parser:
     )
     turning.add_argument("--beams", type=int, default=5, metavar="N", help="candidates (default 5; 1 is greedy)")
     refine_option(turning)
-    ruled(turning)
+    ruled(turning, "no")
 
     encoding = verb("encode", "write the codes of sentences to a .npz file")
     encoding.add_argument(
@@ -210,7 +211,7 @@ def parser() -> Parser:
     decoding = verb("decode", "write a sentence for each code in a .npz file")
     decoding.add_argument("codes", metavar="FILE.npz", help="an array `codes` (N, Z), as `encode` writes it")
     decoding.add_argument("--beams", type=int, default=5, metavar="N", help="candidates (default 5; 1 is greedy)")
-    ruled(decoding)
+    ruled(decoding, "yes")
 
     judging = verb("evaluate", "likelihood, rate, mutual information and reconstruction, with units")
     judging.add_argument("data", metavar="CORPUS|FILE", help="a folder that `corpora build` made, or a text file")
@@ -314,6 +315,12 @@ def refine_option(made: Parser, steps: int = REFINE) -> None:
     """How far the code of a given sentence is refined, for the verbs that encode sentences."""
     what = f"most steps towards a code that gives its sentence back (default {steps}; 0: the posterior mean)"
     made.add_argument("--refine", type=int, default=steps, metavar="N", help=what)
+
+
+def new_words_option(made: Parser, usual: str) -> None:
+    """Whether pieces may make words that are none, for the verbs that write sentences."""
+    what = "let pieces make words that are not in the model's lexicon (where it has one), nor given"
+    made.add_argument("--new-words", action=argparse.BooleanOptionalAction, help=f"{what} (default: {usual})")
 
 
 def code_temperature_option(made: Parser, usual: str = "1") -> None:
@@ -538,21 +545,33 @@ def _interpolate(chosen: argparse.Namespace) -> int:
         if not 2 <= steps <= 1000:
             raise InputError(f"--steps {steps}: expected 2 to 1000, or auto")
     at_least("--beams", chosen.beams, 1, 100)
-    from textgen.sentences import SentenceVAE
-
-    vae = SentenceVAE(open_chosen(chosen))
-    how = {"path": chosen.path, "beams": chosen.beams, "pace": chosen.pace, "constraint": _rules(chosen, vae.codec)}
+    vae = _writer(chosen)
+    rules = _rules(chosen, vae.codec, chosen.sentences)
+    how = {"path": chosen.path, "beams": chosen.beams, "pace": chosen.pace, "constraint": rules}
     walk = vae.interpolate(*chosen.sentences, steps=steps, rerank=not chosen.no_rerank, refine=chosen.refine, **how)
     return show(chosen, walk.to_dict(), str(walk))
 
 
-def _rules(chosen: argparse.Namespace, codec: Any) -> Verse | None:
-    given = {key: getattr(chosen, key) for key in ("length", "tones", "rhyme") if getattr(chosen, key) is not None}
-    if not given:
-        return None
-    from textgen.verse import Verse
+def _writer(chosen: argparse.Namespace) -> SentenceVAE:
+    from textgen.sentences import SentenceVAE
 
-    return Verse(codec, **given)
+    vae = SentenceVAE(open_chosen(chosen))
+    vae.new_words = bool(chosen.new_words)
+    return vae
+
+
+def _rules(chosen: argparse.Namespace, codec: Codec, given: Iterable[str] = ()) -> Constraint | None:
+    """What the options say of every line written, from a model with this codec; `given`: sentences, or their begin."""
+    verse = {key: getattr(chosen, key) for key in ("length", "tones", "rhyme") if getattr(chosen, key) is not None}
+    if verse:
+        from textgen.verse import Verse
+
+        return Verse(codec, **verse)
+    if chosen.new_words is False:
+        from textgen.spelling import Spelling
+
+        return Spelling(codec, given)
+    return None
 
 
 def choice(chosen: argparse.Namespace) -> Choice | None:
@@ -584,10 +603,16 @@ def _sample(chosen: argparse.Namespace) -> int:
         raise InputError("--beams needs a model with codes: every beam of a language model is the same sentence")
     best_of = chosen.best_of or (SAMPLE_OF if beams else 1)
     heat = code_temperature(chosen, opened, SAMPLE_CODES if beams else 1.0)
-    rules = {"constraint": _rules(chosen, opened.codec), "prompt": chosen.prompt, "label": chosen.label}
+    rules = {
+        "constraint": _rules(chosen, opened.codec, [chosen.prompt]),
+        "prompt": chosen.prompt,
+        "label": chosen.label,
+    }
     drawn = {"seed": chosen.seed, "how": how, "best_of": best_of, "code_temperature": heat, **rules}
     if beams:
-        texts = SentenceVAE(opened).sample(chosen.n, beams=beams, **drawn)
+        vae = SentenceVAE(opened)
+        vae.new_words = bool(chosen.new_words)
+        texts = vae.sample(chosen.n, beams=beams, **drawn)
     else:
         texts = draw(opened, chosen.n, **drawn)
     codes = {"beams": beams, "code_temperature": heat, "best_of": best_of} if coded else {}
@@ -600,7 +625,7 @@ def _reconstruct(chosen: argparse.Namespace) -> int:
 
     vae = SentenceVAE(open_chosen(chosen))
     given = _sentences(chosen)
-    how = {"beams": chosen.beams, "refine": chosen.refine, "constraint": _rules(chosen, vae.codec)}
+    how = {"beams": chosen.beams, "refine": chosen.refine, "constraint": _rules(chosen, vae.codec, given)}
     found = vae.reconstruct(given, label=chosen.label, **how)
     same = [vae.codec.normalise(one) == other for one, other in zip(given, found, strict=True)]
     text = "\n".join(f"given    {one}\ndecoded  {other}" for one, other in zip(given, found, strict=True))
@@ -631,11 +656,9 @@ def _neighbours(chosen: argparse.Namespace) -> int:
 def _arithmetic(chosen: argparse.Namespace) -> int:
     at_least("--beams", chosen.beams, 1, 100)
     strengths = _numbers("--strength", chosen.strength, float)
-    from textgen.sentences import SentenceVAE
-
-    vae = SentenceVAE(open_chosen(chosen))
+    vae = _writer(chosen)
     sides = [[line for word in side for line in _lines(word)] for side in (chosen.minus, chosen.plus)]
-    rules = _rules(chosen, vae.codec)
+    rules = _rules(chosen, vae.codec, [chosen.sentence, *sides[0], *sides[1]])
     how = {"beams": chosen.beams, "refine": chosen.refine, "constraint": rules}
     found = vae.arithmetic(chosen.sentence, *sides, strengths=strengths, **how)
     pairs = list(zip(strengths, found, strict=True))
@@ -667,10 +690,8 @@ def _vary(chosen: argparse.Namespace) -> int:
     dims = chosen.dims if chosen.codes is None else _numbers("--codes", chosen.codes, int)
     from dataclasses import asdict
 
-    from textgen.sentences import SentenceVAE
-
-    vae = SentenceVAE(open_chosen(chosen))
-    rules = _rules(chosen, vae.codec)
+    vae = _writer(chosen)
+    rules = _rules(chosen, vae.codec, [chosen.sentence])
     how = {"beams": chosen.beams, "refine": chosen.refine, "constraint": rules}
     grid = vae.vary(chosen.sentence, dims=dims, steps=chosen.steps, span=chosen.span, **how)
     return show(chosen, asdict(grid), str(grid))

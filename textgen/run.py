@@ -385,7 +385,7 @@ def _check_sizes(first: Opened, changed: dict[str, Any]) -> None:
 def _check_init(folder: Path, recipe: config.Recipe, corpus: Corpus) -> None:
     """Raise InputError unless a model of this recipe on a corpus can begin with the weights of a model folder."""
     stored, vocab, where = checkpoint.read_model(folder), _vocabulary(corpus), files.quoted_path(folder)
-    if stored.codec != corpus.codec.to_dict():
+    if not codecs.alike(stored.codec, corpus.codec.to_dict()):
         raise InputError(f"the corpus has another codec than {where}: build it with codec_from={where}")
     before = stored.config.get("labels", [])
     if before and before != list(vocab.labels):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -42,6 +42,20 @@ class Constraint(Protocol):
         `left` is how many tokens there is still room for, this one and the stop included, so that a rule about the end
         of a row can be kept. What is said of a row that has stopped is not looked at.
         """
+
+
+@dataclass(frozen=True)
+class Each:
+    """A `Constraint` made of one for each of as many groups of rows, all of the same size, in order."""
+
+    constraints: Sequence[Constraint]
+
+    def allowed(self, tokens: Tensor, left: int) -> Tensor:
+        """As in `Constraint`."""
+        groups = tokens.chunk(len(self.constraints))
+        size = len(groups[0])
+        masks = [rule.allowed(rows, left) for rule, rows in zip(self.constraints, groups, strict=True)]
+        return torch.cat([mask.expand(size, -1) for mask in masks])
 
 
 def choose(logits: Tensor, numbers: Tensor, how: Choice) -> Tensor:

@@ -9,7 +9,7 @@ for point in vae.interpolate("i went to the store to buy some groceries", "don't
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
@@ -26,8 +26,9 @@ from corpora.settings import require
 from textgen import opening, sampler
 from textgen.model import Latent
 from textgen.opening import Label
+from textgen.spelling import Spelling
 
-REFINE = 40  # the most steps towards a code that gives its sentence back (docs/results.md)
+REFINE = 200  # the most steps towards a code that gives its sentence back (docs/results.md)
 PULL, PACE = 0.01, 0.2  # weight of the posterior in them; their size, in its standard deviations
 MOST_POINTS = 64  # of a path whose number of points is found by bisection
 
@@ -132,7 +133,14 @@ ROUNDS, FINEST = 3, 2e-3  # they come in so many rounds, each where the text cha
 
 
 class SentenceVAE:
-    """A trained sentence VAE (or plain autoencoder) with its codec. Codes are tensors (N, Z)."""
+    """A trained sentence VAE (or plain autoencoder) with its codec. Codes are tensors (N, Z).
+
+    Where its codec has a lexicon (`textgen.spelling`), walks, grids, arithmetic and sentences that beams write hold no
+    words but those of the lexicon and of the sentences given, unless there is another constraint, or `new_words` is
+    True. What is reconstructed, or decoded from codes at hand, is what the model says.
+    """
+
+    new_words = False
 
     def __init__(self, opened: opening.Opened) -> None:
         if not isinstance(opened.model, Latent):
@@ -278,8 +286,9 @@ class SentenceVAE:
     ) -> list[Point]:
         """The best sentences for one code (Z,), best first, by log p(x | z) and the cycle check together.
 
-        The cycle check asks whether a sentence encodes back near its point: minus half the squared distance from z
-        to the posterior mean of the sentence, in its standard deviations, which is log q(z | x) without its normaliser.
+        The cycle check asks whether a sentence encodes back near its point: minus the distance from z to the posterior
+        mean of the sentence, in its standard deviations. Half its square, which is log q(z | x) without its normaliser,
+        drowns log p(x | z) where codes are refined: far out q has no heavy tails, and sentences do.
         """
         return self._candidates(code[None], beams, True, 1, constraint, label)[0]
 
@@ -290,9 +299,10 @@ class SentenceVAE:
         beams: int,
         rerank: bool,
         at_once: int,
-        constraint: sampler.Constraint | None,
+        constraint: sampler.Constraint | Sequence[sampler.Constraint] | None,
         label: Label = None,
     ) -> list[list[Point]]:
+        """As `candidates`, for codes (N, Z), `at_once` together; `constraint`: one, or one for each code."""
         if codes.dim() != 2 or codes.shape[1] != self.latent:
             raise InputError(
                 f"codes of shape {tuple(codes.shape)}: expected (N, {self.latent}), as `encode` gives them"
@@ -301,9 +311,17 @@ class SentenceVAE:
             raise InputError("the codes hold NaN or infinity")
         labels, found = self.opened.labels(label, len(codes)), []
         for start in range(0, len(codes), at_once):
-            some = codes[start : start + at_once].to(self.device, torch.float32)
-            found += self._some(some, labels[start : start + at_once], beams, rerank, constraint)
+            part = slice(start, start + at_once)
+            some = codes[part].to(self.device, torch.float32)
+            rule = sampler.Each(constraint[part]) if isinstance(constraint, Sequence) else constraint
+            found += self._some(some, labels[part], beams, rerank, rule)
         return found
+
+    def _held(self, constraint: sampler.Constraint | None, given: Iterable[str] = ()) -> sampler.Constraint | None:
+        """The constraint, or where there is none the words that may be written beside those of the sentences given."""
+        if constraint is not None or self.new_words or not self.codec.lexicon:
+            return constraint
+        return Spelling(self.codec, given)
 
     def _some(
         self, codes: Tensor, labels: Tensor, beams: int, rerank: bool, constraint: sampler.Constraint | None
@@ -324,7 +342,7 @@ class SentenceVAE:
             drifts = self._drift(found.tokens.view(rows * beams, -1), codes.repeat_interleave(beams, 0))
         else:
             drifts = torch.zeros_like(scores)
-        ranks = scores - CYCLE * drifts.pow(2) / 2 if rerank and self.model.noise else scores
+        ranks = scores - CYCLE * drifts if rerank and self.model.noise else scores
         counts = self.model.vocab.mask(found.tokens).sum(2).flatten()
         cut = ~(found.tokens.view(rows * beams, -1) == self.codec.stop).any(1)
         ranks = ranks - 1e6 * cut  # a beam cut off at the greatest length is no sentence: last of all
@@ -401,6 +419,7 @@ class SentenceVAE:
             )[0]
         _check(path, beams, pace)
         ends = self.encode([start, end], refine=refine)
+        constraint = self._held(constraint, (start, end))
 
         def points(positions: Sequence[float]) -> list[Point]:
             codes = torch.stack([PATHS[path](ends[0], ends[1], position) for position in positions])
@@ -427,12 +446,14 @@ class SentenceVAE:
             raise InputError(f"steps {steps}: expected 2 to 1000 points, or auto")
         given = [sentence for pair in pairs for sentence in pair]
         ends = self.encode(given, refine=refine).view(len(pairs), 2, self.latent)
+        held = [self._held(constraint, pair) for pair in pairs]
         extra = max(0, min(MOST_TRIED, TRIED * (steps - 1) + 1) - steps) if pace == "text" else 0
         wanted = [(pair, number / (steps - 1)) for pair in range(len(pairs)) for number in range(steps)]
         found: list[list[Point]] = [[] for _ in pairs]
         while wanted:
             codes = torch.stack([PATHS[path](ends[pair, 0], ends[pair, 1], position) for pair, position in wanted])
-            best = self._candidates(codes, beams, rerank, 64, constraint)
+            rules = [rule for pair, _ in wanted if (rule := held[pair]) is not None]
+            best = self._candidates(codes, beams, rerank, 64, constraint or rules or None)
             for (pair, position), candidates in zip(wanted, best, strict=True):
                 found[pair].append(replace(candidates[0], position=position))
             found = [sorted(points, key=lambda point: point.position) for points in found]
@@ -501,7 +522,7 @@ class SentenceVAE:
         """
         code, way = self.encode([sentence], refine=refine)[0], self.direction(minus, plus)
         codes = torch.stack([code + strength * way for strength in strengths])
-        return self.decode(codes, beams=beams, constraint=constraint)
+        return self.decode(codes, beams=beams, constraint=self._held(constraint, [sentence, *minus, *plus]))
 
     def vary(
         self,
@@ -533,7 +554,7 @@ class SentenceVAE:
         codes = code.repeat(steps ** len(chosen), 1)
         places = torch.cartesian_prod(*[values] * len(chosen)).view(len(codes), -1).to(codes)
         codes[:, chosen] = places
-        texts = self.decode(codes, beams=beams, rerank=False, constraint=constraint)
+        texts = self.decode(codes, beams=beams, rerank=False, constraint=self._held(constraint, [sentence]))
         width = steps if len(chosen) == 2 else 1
         rows = [texts[start : start + width] for start in range(0, len(texts), width)]
         return Grid(
@@ -568,7 +589,7 @@ class SentenceVAE:
             require(1 <= best_of <= 1000, "best_of", best_of, "1 to 1000")
             codes = self.model.prior.draw(seed, 0, rows * best_of, code_temperature)
             labels = self.opened.labels(label, rows).repeat_interleave(best_of)
-            points = [some[0] for some in self._candidates(codes, beams, True, 64, constraint, labels)]
+            points = [some[0] for some in self._candidates(codes, beams, True, 64, self._held(constraint), labels)]
             nats = [point.distortion / max(1, point.tokens) for point in points]
             return surest([point.text for point in points], nats, best_of)
         return draw(
@@ -584,7 +605,7 @@ class SentenceVAE:
         )
 
 
-CYCLE = 0.5  # weight of the cycle check beside log p(x | z); set by reading paths of the valid split
+CYCLE = 1.0  # weight of the cycle check beside log p(x | z) (docs/results.md)
 
 
 def draw(

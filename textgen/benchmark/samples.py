@@ -53,6 +53,7 @@ def arguments(verb: Callable[..., Parser]) -> None:
     cli.code_temperature_option(made)
     cli.choice_options(made)
     made.add_argument("--beams", type=int, default=0, metavar="N", help="each code's likeliest sentence instead")
+    cli.new_words_option(made, "as for `sample`")
     made.add_argument("--best-of", type=int, default=1, metavar="N", help="the surest of N for each sample (default 1)")
     made.add_argument("--prior", metavar="normal", help="N(0, I) in the place of a prior that was fitted")
     made.add_argument(
@@ -186,6 +187,7 @@ def main(chosen: argparse.Namespace, opening: Callable[..., Any]) -> Report:
     from textgen.sampler import Choice
     from textgen.screen import Bar
     from textgen.sentences import SentenceVAE, draw
+    from textgen.spelling import Spelling
 
     corpus = Corpus.open(chosen.data)
     training, held = corpus.rows("train"), corpus.rows(chosen.split)
@@ -197,11 +199,15 @@ def main(chosen: argparse.Namespace, opening: Callable[..., Any]) -> Report:
     if min(len(training), len(held)) < 2:
         raise InputError(f"{chosen.data}: its train and {chosen.split} splits need two sentences or more")
 
+    rule = Spelling(opened.codec) if chosen.new_words is False else None
+
     def write(model: Opened, what: str) -> list[str]:
-        own = {"how": how, "best_of": chosen.best_of, "code_temperature": heat}
+        own = {"how": how, "best_of": chosen.best_of, "code_temperature": heat, "constraint": rule}
         ways: dict[str, Any] = own if model is opened else {}
         if model is opened and chosen.beams:
-            return SentenceVAE(model).sample(chosen.n, seed=chosen.seed, beams=chosen.beams, **ways)
+            vae = SentenceVAE(model)
+            vae.new_words = bool(chosen.new_words)
+            return vae.sample(chosen.n, seed=chosen.seed, beams=chosen.beams, **ways)
         found: list[str] = []
         bar.tell(what, 0, chosen.n)
         for first in range(0, chosen.n, 512):
@@ -282,6 +288,8 @@ def main(chosen: argparse.Namespace, opening: Callable[..., Any]) -> Report:
         how_said = ", ".join(f"{key.replace('_', '-')} {value:g}" for key, value in changed.items()) or "temperature 1"
     if heat != 1:
         how_said += f", code temperature {heat:g}"
+    if chosen.new_words is not None:
+        how_said += ", new words" if chosen.new_words else ", no new words"
     if chosen.best_of > 1:
         how_said += f", the best of {chosen.best_of}"
     about = f"{len(samples):,} samples, prior {prior}, {how_said}, seed {chosen.seed}"
