@@ -176,8 +176,10 @@ def test_walks_grids_arithmetic_and_beams_write_known_words(vae):
 
 def test_walks_decoded_together_hold_the_words_of_their_own_sentences_alone(vae):
     pairs = [PAIR, ("the other side", "qopmet is far"), ("the river", "far down")]
-    together = vae.walks(pairs, steps=4, beams=3)
-    assert [str(walk) for walk in together] == [str(vae.interpolate(*pair, steps=4, beams=3)) for pair in pairs]
+    together = vae.walks(pairs, steps=4, beams=3, refine=0)
+    assert [str(walk) for walk in together] == [
+        str(vae.interpolate(*pair, steps=4, beams=3, refine=0)) for pair in pairs
+    ]
 
 
 def test_a_model_draws_what_it_likes_unless_it_is_held(vae):
