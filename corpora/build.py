@@ -227,6 +227,8 @@ def build_rows(
             tell("training the codec", 0)
             codec = codecs.train(_sample(spools["train"], splits["train"], config), codec_config)
         else:
+            if codec.lexicon:
+                tell("finding its words", 0)
             codec = codec.learned(_sample(spools["train"], splits["train"], config))
         if sample and chooser is not None:
             lengths = np.fromiter(map(len, codec.encode_many(sample)), np.int64, len(sample))

@@ -30,7 +30,9 @@ _SPECIAL = ("<pad>", "</s>", "<unk>")
 _MODEL_BYTES = 64 << 20
 _TRAINING_SLICE = 1000  # characters; SentencePiece skips longer texts (over 4192 bytes) when it trains
 _NEW = 0.2  # with a greater share of words that stand in the text once, other text has too many that are not in it
-WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")  # letters, with apostrophes between them
+MARKS = "".join(chr(code) for code in range(0x300, 0x3100) if unicodedata.category(chr(code))[0] == "M")
+_LETTERS = rf"(?:[^\W\d_][{MARKS}]*)+"
+WORD = re.compile(rf"{_LETTERS}(?:['\u2019]{_LETTERS})*")  # letters with their signs, and apostrophes between them
 
 
 @dataclass(frozen=True)
@@ -239,6 +241,8 @@ class Pieces(TextCodec):
         except (binascii.Error, ValueError) as error:
             raise InputError("the codec's `model` is not base64") from error
         lexicon = _strings(data, "lexicon") if "lexicon" in data else []
+        if len({*lexicon}) < len(lexicon) or not all(WORD.fullmatch(word) and word == word.lower() for word in lexicon):
+            raise InputError("the codec's 'lexicon' should be words in lower case, each once")
         return cls(model, lower=value(data, "lower", bool), notes=notes(data), lexicon=lexicon)
 
     def to_dict(self) -> dict[str, Any]:
@@ -263,12 +267,14 @@ class Pieces(TextCodec):
         return ["" if token < 259 else piece.replace("\u2581", " ") for token, piece in enumerate(found)]
 
     def learned(self, texts: Iterable[str]) -> Self:
-        """This codec with the words of more texts in its lexicon, as `_words` finds them."""
+        """This codec with the words of more texts in its lexicon, as `_words` finds them; without one it gains none."""
+        if not self.lexicon:
+            return self
         lexicon = self._words((_spaces(text, self.lower) for text in texts), Config.lexicon)
         return type(self)(self._model, lower=self.lower, notes=self.notes, lexicon=lexicon)
 
     def _words(self, texts: Iterable[str], most: int) -> list[str]:
-        """The lexicon with the `most` frequent words of normalised texts; none where too many are new (see `_NEW`).
+        """The lexicon with the `most` frequent words of normalised texts; as it is where too many are new (`_NEW`).
 
         In a script that writes no words apart nearly every run of letters is new.
         """
@@ -277,10 +283,11 @@ class Pieces(TextCodec):
             counts.update(WORD.findall(text.lower()))
         known = {*self.lexicon}
         once = sum(count == 1 and word not in known for word, count in counts.items())
+        if once > _NEW * counts.total():
+            return sorted(known)
         letters = {*"".join(self.pieces())}  # other letters are written as bytes, which spell nothing
         ranked = sorted(counts, key=lambda word: (-counts[word], word))
-        kept = [word for word in ranked if letters.issuperset(word)][:most]
-        return sorted(known.union(kept)) if kept and once <= _NEW * counts.total() else []
+        return sorted(known.union([word for word in ranked if letters.issuperset(word)][:most]))
 
 
 class Words(TextCodec):

@@ -563,6 +563,8 @@ def _writer(chosen: argparse.Namespace) -> SentenceVAE:
 def _rules(chosen: argparse.Namespace, codec: Codec, given: Iterable[str] = ()) -> Constraint | None:
     """What the options say of every line written, from a model with this codec; `given`: sentences, or their begin."""
     verse = {key: getattr(chosen, key) for key in ("length", "tones", "rhyme") if getattr(chosen, key) is not None}
+    if verse and chosen.new_words is False:
+        raise InputError(f"--no-new-words and --{next(iter(verse))} are for different models: leave one of them out")
     if verse:
         from textgen.verse import Verse
 

@@ -11,22 +11,24 @@ import sys
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from string import ascii_letters
 
 import torch
 from torch import Tensor
 
-from corpora.codec import WORD, Codec, Pieces
+from corpora.codec import MARKS, WORD, Codec, Pieces
 from corpora.errors import InputError
 
 _BEGUN = re.compile(rf"{WORD.pattern}['\u2019]?$")  # a word at the end of a text; what is after an apostrophe may come
-_LETTERS = re.compile(r"(?:[^\W\d_]|['\u2019])+")
+_LETTERS = re.compile(rf"(?:[^\W\d_]|[{MARKS}'\u2019])+")
 _APOSTROPHES = "'\u2019"
 
 
 class Spelling:
     """A `sampler.Constraint`: every word stands in the lexicon of the codec or in one of `texts`, in lower case or not.
 
-    Signs, digits and bytes are free, but do not stand within a word. Raises InputError for a codec without a lexicon.
+    Signs and digits are free, but do not stand within a word; letters without a piece, which bytes spell, may stand
+    anywhere. Raises InputError for a codec without a lexicon.
     """
 
     def __init__(self, codec: Codec, texts: Iterable[str] = ()) -> None:
@@ -37,7 +39,8 @@ class Spelling:
             )
         self._pieces = [text.lower() for text in codec.pieces()]
         letters = {*"".join(self._pieces)}
-        self._words = sorted({*codec.lexicon}.union(*(_words(codec.normalise(text), letters) for text in texts)))
+        words = {*codec.lexicon}.union(*(_words(codec.normalise(text), letters) for text in texts))
+        self._words = sorted(word for word in words if letters.issuperset(word))
         self._goes_on = [token for token, text in enumerate(self._pieces) if _LETTERS.match(text)]
         self._signed = [token for token in self._goes_on if not self._pieces[token].isalpha()]
         self._by_letters: dict[str, list[int]] = {}
@@ -45,9 +48,12 @@ class Spelling:
             self._by_letters.setdefault(self._pieces[token], []).append(token)
         self._longest = max(map(len, self._by_letters), default=0)
         ends = [not _LETTERS.match(text) and self._spells(text) for text in self._pieces]
+        own = {*"".join(codec.pieces())}
+        for letter in own.intersection(ascii_letters):  # which is not to be written by its byte
+            ends[3 + ord(letter)] = False
         self._ends = torch.tensor(ends)  # what may follow a word, whatever it is, the stop too: (V,)
         self._begun = lru_cache(1 << 16)(self._find_begun)
-        self._after = lru_cache(4096)(self._find_after)
+        self._after = lru_cache(max(64, (1 << 23) // codec.vocab_size))(self._find_after)  # 8 MB at most
 
     def _beginning(self, text: str) -> Sequence[str]:
         """The words that begin with this."""

@@ -53,7 +53,7 @@ def arguments(add: Callable[..., Parser]) -> None:
     made.add_argument("--path", default="line", metavar="line|arc", help="as for `interpolate` (default line)")
     made.add_argument("--pace", default="text", metavar="text|code", help="as for `interpolate` (default text)")
     cli.refine_option(made)
-    made.add_argument("--new-words", action="store_true", help="as for `interpolate`")
+    cli.new_words_option(made, "no")
     made.add_argument("--rows", type=int, default=0, metavar="N", help="draw N of the pairs (default 0: all)")
     made.add_argument("--paths", metavar="FILE", help="write the decoded paths here, to be read")
 
@@ -73,7 +73,7 @@ def main(chosen: argparse.Namespace, open_model: Callable[[], Opened]) -> Report
 
     opened = open_model()
     vae = SentenceVAE(opened)
-    vae.new_words = chosen.new_words
+    vae.new_words = bool(chosen.new_words)
     check_pairs(vae, pairs, path)
     if 0 < chosen.rows < len(pairs):
         rows = np.random.default_rng(chosen.seed).choice(len(pairs), chosen.rows, replace=False)
@@ -89,11 +89,10 @@ def main(chosen: argparse.Namespace, open_model: Callable[[], Opened]) -> Report
             files.replace_file(out, ("\n\n".join(map(str, walks)) + "\n").encode())
     report = measure(walks, judge, vae.codec.normalise, real=real, train=train, seed=chosen.seed)
     done = f"{chosen.path}, pace {chosen.pace}, {chosen.beams} beams, {chosen.refine} refining steps"
-    done += ", new words" * chosen.new_words
+    done += ", new words" * vae.new_words
     title = f"{opened.name} on {path.name}, {done}: {report.title}"
-    return Report(
-        title, {"model": opened.name, "data": path.name, **how, **report.facts}, report.scores, details=report.details
-    )
+    facts = {"model": opened.name, "data": path.name, **how, "new_words": vae.new_words, **report.facts}
+    return Report(title, facts, report.scores, details=report.details)
 
 
 def read_pairs(path: Path) -> list[tuple[str, str]]:

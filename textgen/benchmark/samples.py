@@ -294,7 +294,14 @@ def main(chosen: argparse.Namespace, opening: Callable[..., Any]) -> Report:
         how_said += f", the best of {chosen.best_of}"
     about = f"{len(samples):,} samples, prior {prior}, {how_said}, seed {chosen.seed}"
     title = f"{opened.name}: {about}; beside {Path(chosen.data).name}"
-    facts = {"model": opened.name, "judge": judge.name, "prior": prior, "samples": len(samples), "seed": chosen.seed}
+    facts = {
+        "model": opened.name,
+        "judge": judge.name,
+        "prior": prior,
+        "samples": len(samples),
+        "how": how_said,
+        "seed": chosen.seed,
+    }
     details = {"nearest": [{"sample": text, "nearest": one, "distance": far} for text, (one, far) in shown]}
     return Report(title, facts, scores, lines, details)
 
