@@ -274,7 +274,7 @@ class Pieces(TextCodec):
         return type(self)(self._model, lower=self.lower, notes=self.notes, lexicon=lexicon)
 
     def _words(self, texts: Iterable[str], most: int) -> list[str]:
-        """The lexicon with the `most` frequent words of normalised texts; as it is where too many are new (`_NEW`).
+        """The lexicon with the `most` frequent words of normalised texts; a new one only where few are new (`_NEW`).
 
         In a script that writes no words apart nearly every run of letters is new.
         """
@@ -282,9 +282,8 @@ class Pieces(TextCodec):
         for text in texts:
             counts.update(WORD.findall(text.lower()))
         known = {*self.lexicon}
-        once = sum(count == 1 and word not in known for word, count in counts.items())
-        if once > _NEW * counts.total():
-            return sorted(known)
+        if not known and list(counts.values()).count(1) > _NEW * counts.total():
+            return []
         letters = {*"".join(self.pieces())}  # other letters are written as bytes, which spell nothing
         ranked = sorted(counts, key=lambda word: (-counts[word], word))
         return sorted(known.union([word for word in ranked if letters.issuperset(word)][:most]))
