@@ -228,7 +228,8 @@ class Pieces(TextCodec):
                 codec = cls(_sentencepiece(slices, "bpe", config), lower=config.lower)
                 asked += f", so these are {codec.vocab_size:,} bpe pieces (model_type=unigram keeps unigram)"
             codec.notes.append(asked)
-        codec.lexicon = codec._words(normal, config.lexicon)
+        if config.lexicon:
+            codec.lexicon = codec._words(normal, config.lexicon)
         return codec
 
     @classmethod

@@ -555,17 +555,17 @@ def _interpolate(chosen: argparse.Namespace) -> int:
 def _writer(chosen: argparse.Namespace) -> SentenceVAE:
     from textgen.sentences import SentenceVAE
 
-    vae = SentenceVAE(open_chosen(chosen))
-    vae.new_words = bool(chosen.new_words)
-    return vae
+    return SentenceVAE(open_chosen(chosen), new_words=bool(chosen.new_words))
 
 
 def _rules(chosen: argparse.Namespace, codec: Codec, given: Iterable[str] = ()) -> Constraint | None:
     """What the options say of every line written, from a model with this codec; `given`: sentences, or their begin."""
     verse = {key: getattr(chosen, key) for key in ("length", "tones", "rhyme") if getattr(chosen, key) is not None}
-    if verse and chosen.new_words is False:
-        raise InputError(f"--no-new-words and --{next(iter(verse))} are for different models: leave one of them out")
     if verse:
+        if chosen.new_words is False:
+            raise InputError(
+                f"--no-new-words and --{next(iter(verse))} are for different models: leave one of them out"
+            )
         from textgen.verse import Verse
 
         return Verse(codec, **verse)
@@ -605,16 +605,17 @@ def _sample(chosen: argparse.Namespace) -> int:
         raise InputError("--beams needs a model with codes: every beam of a language model is the same sentence")
     best_of = chosen.best_of or (SAMPLE_OF if beams else 1)
     heat = code_temperature(chosen, opened, SAMPLE_CODES if beams else 1.0)
-    rules = {
-        "constraint": _rules(chosen, opened.codec, [chosen.prompt]),
-        "prompt": chosen.prompt,
+    rules = {"constraint": _rules(chosen, opened.codec, [chosen.prompt]), "prompt": chosen.prompt}
+    drawn = {
+        "seed": chosen.seed,
+        "how": how,
+        "best_of": best_of,
+        "code_temperature": heat,
         "label": chosen.label,
+        **rules,
     }
-    drawn = {"seed": chosen.seed, "how": how, "best_of": best_of, "code_temperature": heat, **rules}
     if beams:
-        vae = SentenceVAE(opened)
-        vae.new_words = bool(chosen.new_words)
-        texts = vae.sample(chosen.n, beams=beams, **drawn)
+        texts = SentenceVAE(opened, new_words=bool(chosen.new_words)).sample(chosen.n, beams=beams, **drawn)
     else:
         texts = draw(opened, chosen.n, **drawn)
     codes = {"beams": beams, "code_temperature": heat, "best_of": best_of} if coded else {}

@@ -140,9 +140,7 @@ class SentenceVAE:
     True. What is reconstructed, or decoded from codes at hand, is what the model says.
     """
 
-    new_words = False
-
-    def __init__(self, opened: opening.Opened) -> None:
+    def __init__(self, opened: opening.Opened, *, new_words: bool = False) -> None:
         if not isinstance(opened.model, Latent):
             raise InputError(
                 f"{opened.name}: a {opened.recipe.model} has no codes; "
@@ -151,6 +149,7 @@ class SentenceVAE:
         self.opened, self.model, self.codec, self.length = opened, opened.model, of_text(opened.codec), opened.length
         self.device = next(self.model.parameters()).device
         self.latent: int = opened.model.latent or 0
+        self.new_words = new_words
 
     @classmethod
     def from_pretrained(

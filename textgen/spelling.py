@@ -37,7 +37,8 @@ class Spelling:
                 "there is no lexicon to hold the words to: that needs a corpus with codec=pieces "
                 f"(this is {codec.name}), lexicon above 0, and words that mostly come again"
             )
-        self._pieces = [text.lower() for text in codec.pieces()]
+        pieces = codec.pieces()
+        self._pieces = [text.lower() for text in pieces]
         letters = {*"".join(self._pieces)}
         words = {*codec.lexicon}.union(*(_words(codec.normalise(text), letters) for text in texts))
         self._words = sorted(word for word in words if letters.issuperset(word))
@@ -48,8 +49,7 @@ class Spelling:
             self._by_letters.setdefault(self._pieces[token], []).append(token)
         self._longest = max(map(len, self._by_letters), default=0)
         ends = [not _LETTERS.match(text) and self._spells(text) for text in self._pieces]
-        own = {*"".join(codec.pieces())}
-        for letter in own.intersection(ascii_letters):  # which is not to be written by its byte
+        for letter in {*"".join(pieces)}.intersection(ascii_letters):  # which is not to be written by its byte
             ends[3 + ord(letter)] = False
         self._ends = torch.tensor(ends)  # what may follow a word, whatever it is, the stop too: (V,)
         self._begun = lru_cache(1 << 16)(self._find_begun)

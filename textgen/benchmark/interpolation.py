@@ -72,8 +72,7 @@ def main(chosen: argparse.Namespace, open_model: Callable[[], Opened]) -> Report
     from textgen.sentences import SentenceVAE
 
     opened = open_model()
-    vae = SentenceVAE(opened)
-    vae.new_words = bool(chosen.new_words)
+    vae = SentenceVAE(opened, new_words=bool(chosen.new_words))
     check_pairs(vae, pairs, path)
     if 0 < chosen.rows < len(pairs):
         rows = np.random.default_rng(chosen.seed).choice(len(pairs), chosen.rows, replace=False)

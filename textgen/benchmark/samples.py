@@ -205,8 +205,7 @@ def main(chosen: argparse.Namespace, opening: Callable[..., Any]) -> Report:
         own = {"how": how, "best_of": chosen.best_of, "code_temperature": heat, "constraint": rule}
         ways: dict[str, Any] = own if model is opened else {}
         if model is opened and chosen.beams:
-            vae = SentenceVAE(model)
-            vae.new_words = bool(chosen.new_words)
+            vae = SentenceVAE(model, new_words=bool(chosen.new_words))
             return vae.sample(chosen.n, seed=chosen.seed, beams=chosen.beams, **ways)
         found: list[str] = []
         bar.tell(what, 0, chosen.n)
