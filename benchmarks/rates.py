@@ -57,10 +57,11 @@ def trained(folder: Path, data: Path, backbone: str, rate: str, chosen: argparse
 def drawn(data: Path, split: str, seed: int) -> list[str]:
     """Up to `MOST` sentences of a split."""
     rows = Corpus.open(data).rows(split)
-    return [rows.text(row) for row in figures.picked(np.random.default_rng(seed), len(rows), MOST).tolist()]
+    order = np.random.default_rng(seed).permutation(len(rows))[:MOST]
+    return [rows.text(int(row)) for row in sorted(order)]
 
 
-def rate(opened: opening.Opened, texts: list[str]) -> float:
+def mean_rate(opened: opening.Opened, texts: list[str]) -> float:
     """The mean KL(q(z | x) || N(0, I)) of sentences, nats."""
     model, whole = opened.model, figures.Encoded(opened, texts)
     assert isinstance(model, Latent)
@@ -74,8 +75,11 @@ def measured(opened: opening.Opened, data: Path, chosen: argparse.Namespace) -> 
     found = figures.measure(opened, test, where=data.name, rows=chosen.rows, samples=chosen.samples, seed=chosen.seed)
     names = ("distortion", "NLL", "mutual information", "active units", "reconstruction BLEU")
     assert isinstance(opened.model, Latent)
-    both = {"rate": rate(opened, test), "rate, train": rate(opened, train), "latent": opened.model.latent or 0}
-    return {name: found[name] for name in names} | both
+    return {name: found[name] for name in names} | {
+        "rate": mean_rate(opened, test),
+        "rate, train": mean_rate(opened, train),
+        "latent": opened.model.latent or 0,
+    }
 
 
 def row(cell: dict[str, Any]) -> str:
@@ -135,8 +139,8 @@ def main() -> None:
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
     torch.set_flush_denormal(True)
-    how = f"test split, rates of {MOST:,} sentences, the rest of {chosen.rows:,}, NLL by K={chosen.samples}"
-    print(f"{chosen.steps:,} steps of {chosen.batch} rows, seed {chosen.seed}; {how}")
+    how = f"test split; rates, mutual information and active units of {MOST:,} sentences, the rest of {chosen.rows:,}"
+    print(f"{chosen.steps:,} steps of {chosen.batch} rows, seed {chosen.seed}; {how}; NLL by K={chosen.samples}")
     print(
         "| corpus | backbone | target | rate | off | off, train | mutual information | active units "
         "| distortion | NLL | BLEU |\n|---|---|---|---|---|---|---|---|---|---|---|",

@@ -605,14 +605,14 @@ def _sample(chosen: argparse.Namespace) -> int:
         raise InputError("--beams needs a model with codes: every beam of a language model is the same sentence")
     best_of = chosen.best_of or (SAMPLE_OF if beams else 1)
     heat = code_temperature(chosen, opened, SAMPLE_CODES if beams else 1.0)
-    rules = {"constraint": _rules(chosen, opened.codec, [chosen.prompt]), "prompt": chosen.prompt}
     drawn = {
         "seed": chosen.seed,
         "how": how,
         "best_of": best_of,
         "code_temperature": heat,
+        "prompt": chosen.prompt,
         "label": chosen.label,
-        **rules,
+        "constraint": _rules(chosen, opened.codec, [chosen.prompt]),
     }
     if beams:
         texts = SentenceVAE(opened, new_words=bool(chosen.new_words)).sample(chosen.n, beams=beams, **drawn)
