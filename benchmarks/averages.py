@@ -28,9 +28,9 @@ import torch
 from torch import Tensor
 
 from corpora.errors import InputError
-from imagegen.drawing import PictureModel
-from imagegen.figures import corpus_of, merged_nll, tokens_of
-from textgen.figures import picked
+from imagegen.pictures.measures import corpus_of, merged_nll, tokens_of
+from imagegen.pictures.picture_model import PictureModel
+from textgen.sentences.measures import picked
 
 
 def measured(models: list[PictureModel], tokens: Tensor, labels: Tensor, kinds: list[Tensor]) -> Tensor:

@@ -24,8 +24,9 @@ import numpy as np
 import torch
 
 from corpora.corpus import Corpus
-from textgen import coding, evaluate, opening
-from textgen.model import Autoregressive
+from textgen.core import coding, estimators
+from textgen.core.model import Autoregressive
+from textgen.runs import library
 
 BAR = 0.01  # of the NLL, by which the code may be longer or shorter
 
@@ -43,7 +44,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
-    opened, corpus = opening.open_model(chosen.model), Corpus.open(chosen.data)
+    opened, corpus = library.open_model(chosen.model), Corpus.open(chosen.data)
     model = opened.model
     if not isinstance(model, Autoregressive):
         parser.error(f"{opened.name} draws from codes: a bound is no probability that could be coded by")
@@ -65,7 +66,7 @@ def main() -> None:
         assert torch.equal(again, rows), "the rows that came back are not those that were coded"
         octets += len(code)
         tokens += int(model.vocab.mask(rows).sum())
-        nll += float(evaluate.exact_nll(model, rows).double().sum())
+        nll += float(estimators.exact_nll(model, rows).double().sum())
         plain += rows[model.vocab.mask(rows)].numpy().astype(kind).tobytes()
     unit = "pixel" if model.vocab.shape else "token"
     code_nats, reported = 8 * octets * math.log(2) / tokens, nll / tokens

@@ -38,11 +38,11 @@ from corpora.build import build
 from corpora.corpus import Corpus
 from corpora.palette import Palette, lab_of
 from imagegen.backbones.pixelrnn import Config, PixelRNN
-from imagegen.figures import colourfulness, saturation
-from textgen import sampler, trainer
-from textgen.draw import Draw
-from textgen.model import Autoregressive, Model, Terms
-from textgen.opening import vocabulary
+from imagegen.pictures.measures import colourfulness, saturation
+from textgen.core import sampler, trainer
+from textgen.core.model import Autoregressive, Model, Terms
+from textgen.core.randomness import Draw
+from textgen.runs.library import vocabulary
 
 
 class Regression(Model):

@@ -29,8 +29,9 @@ import torch
 from torch import Tensor
 
 from corpora.codec import Words
-from textgen import config, opening
-from textgen.sentences import SentenceVAE
+from textgen.core import recipes
+from textgen.runs import library
+from textgen.sentences.sentence_vae import SentenceVAE
 from turns import Entry, Report, arguments, begin, in_turn
 
 SETTINGS = {"width": 512, "embedding": 256, "latent": 64, "encoder_width": 256}
@@ -41,13 +42,13 @@ LENGTH = 20
 def untrained(vocabulary: int) -> SentenceVAE:
     """A model of the shipped size that never stops before `LENGTH` tokens."""
     codec = Words([f"w{number}" for number in range(vocabulary - 3)])
-    recipe, _ = config.recipe("vae", SETTINGS)
+    recipe, _ = recipes.recipe("vae", SETTINGS)
     torch.manual_seed(0)
-    model = config.build(recipe, opening.vocabulary(codec)).eval()
+    model = recipes.build(recipe, library.vocabulary(codec)).eval()
     with torch.no_grad():
         for token in (codec.stop, codec.pad, codec.blank):
             model.backbone.head.bias[token] = -1e4
-    return SentenceVAE(opening.Opened(model, codec, recipe, LENGTH, {}, Path("untrained")))
+    return SentenceVAE(library.Opened(model, codec, recipe, LENGTH, {}, Path("untrained")))
 
 
 class Peer:
@@ -123,7 +124,7 @@ def main() -> None:
     text = "\n".join(f"{name:42}{value:>10.1f} ms" for name, value in latencies.items())
     report.say("milliseconds", latencies, f"\nmedian latency\n{text}")
 
-    if opening.shipped():
+    if library.shipped():
         times = 1 if chosen.quick else 5
         bare = cold([sys.executable, "-c", "import torch"], times)
         whole = cold([sys.executable, "-m", "textgen.cli", "interpolate", "it was late .", "she left ."], times)

@@ -40,9 +40,9 @@ from corpora.build import build
 from corpora.corpus import Corpus
 from corpora.sources import moons
 from imagegen import PictureModel, training
-from imagegen.figures import nearest
-from textgen import opening, run
-from textgen.screen import Screen
+from imagegen.pictures.measures import nearest
+from textgen.runs import library, run
+from textgen.runs.screen import Screen
 
 SMALL = {
     "channels": 16,
@@ -186,7 +186,7 @@ def main() -> None:
                 options = {"steps": chosen.steps, "batch": chosen.batch, "every": chosen.steps, "seed": seed}
                 options |= {"threads": chosen.threads, "screen": Screen(quiet=True), "device": "cpu"}
                 training.train([data], folder, model=kind, settings={**SMALL, **own}, **options)
-            elif opening.newest_whole(folder)[1]["step"] < chosen.steps:
+            elif library.newest_whole(folder)[1]["step"] < chosen.steps:
                 run.resume(folder, Screen(quiet=True))
             model = PictureModel.from_pretrained(folder)
             truths = pictures(model, phases)

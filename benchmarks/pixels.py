@@ -4,7 +4,7 @@
     python benchmarks/pixels.py --only pixelcnn
 
 Pictures of 20 x 20 pixels in 167 colours, each backbone at its default size. Weights are random: speed does not depend
-on them. Counted are pixels per second over all pictures together; ours is `textgen.sampler.sample`, fp32, start to
+on them. Counted are pixels per second over all pictures together; ours is `textgen.core.sampler.sample`, fp32, start to
 end, of one picture and of 64.
 
 The naive sampler is how scripts for such models draw: for each pixel one forward pass of the same backbone over the
@@ -24,8 +24,8 @@ import torch
 
 from corpora.settings import find
 from stepping import ours, palette, stepping_error
-from textgen import sampler
-from textgen.backbone import Backbone
+from textgen.core import sampler
+from textgen.core.backbone import Backbone
 from turns import Entry, Report, arguments, begin, in_turn
 
 # times faster than the naive sampler: one picture, and per picture of 64 (None: no bar)

@@ -24,14 +24,16 @@ import numpy as np
 import torch
 
 from corpora.corpus import Corpus
-from textgen import evaluate, figures, opening, run
-from textgen.model import Latent
-from textgen.screen import Screen
+from textgen.core import estimators
+from textgen.core.model import Latent
+from textgen.runs import library, run
+from textgen.runs.screen import Screen
+from textgen.sentences import measures
 
 MOST = 4000  # sentences for the rate, mutual information and active units
 
 
-def trained(folder: Path, data: Path, backbone: str, rate: str, chosen: argparse.Namespace) -> opening.Opened:
+def trained(folder: Path, data: Path, backbone: str, rate: str, chosen: argparse.Namespace) -> library.Opened:
     """The run of a cell, made, finished or found."""
     screen = Screen(quiet=True)
     if not (folder / "recipe.json").is_file():
@@ -49,9 +51,9 @@ def trained(folder: Path, data: Path, backbone: str, rate: str, chosen: argparse
             threads=chosen.threads,
             screen=screen,
         )
-    elif opening.newest_whole(folder)[1]["step"] < chosen.steps:
+    elif library.newest_whole(folder)[1]["step"] < chosen.steps:
         run.resume(folder, screen, steps=chosen.steps)
-    return opening.open_model(folder)
+    return library.open_model(folder)
 
 
 def drawn(data: Path, split: str, seed: int) -> list[str]:
@@ -61,18 +63,18 @@ def drawn(data: Path, split: str, seed: int) -> list[str]:
     return [rows.text(int(row)) for row in sorted(order)]
 
 
-def mean_rate(opened: opening.Opened, texts: list[str]) -> float:
+def mean_rate(opened: library.Opened, texts: list[str]) -> float:
     """The mean KL(q(z | x) || N(0, I)) of sentences, nats."""
-    model, whole = opened.model, figures.Encoded(opened, texts)
+    model, whole = opened.model, measures.Encoded(opened, texts)
     assert isinstance(model, Latent)
     batches = (whole.padded(batch) for batch in whole.batches(range(len(whole.rows)), 256))
-    return float(model.rates(evaluate.posteriors(model, batches)).sum(1).mean())
+    return float(model.rates(estimators.posteriors(model, batches)).sum(1).mean())
 
 
-def measured(opened: opening.Opened, data: Path, chosen: argparse.Namespace) -> dict[str, float]:
+def measured(opened: library.Opened, data: Path, chosen: argparse.Namespace) -> dict[str, float]:
     """The figures of a cell."""
     train, test = (drawn(data, split, chosen.seed) for split in ("train", "test"))
-    found = figures.measure(opened, test, where=data.name, rows=chosen.rows, samples=chosen.samples, seed=chosen.seed)
+    found = measures.measure(opened, test, where=data.name, rows=chosen.rows, samples=chosen.samples, seed=chosen.seed)
     names = ("distortion", "NLL", "mutual information", "active units", "reconstruction BLEU")
     assert isinstance(opened.model, Latent)
     return {name: found[name] for name in names} | {

@@ -5,7 +5,7 @@
     python benchmarks/sampling.py --threads 1
 
 Needs the `bench` extra for the Transformer (pip install "stroll[bench]"). Weights are random: speed does not depend on
-them. Counted are tokens per second over all rows together; ours is `textgen.sampler.sample`, fp32, start to end.
+them. Counted are tokens per second over all rows together; ours is `textgen.core.sampler.sample`, fp32, start to end.
 
 LSTM (width 512, vocabulary 167, rows of 400 tokens: a 20 x 20 picture). The peer draws as PixelRNN scripts do: for
 each token `nn.LSTM` reads the last 100 tokens again, one-hot, then softmax and `torch.multinomial`. So that this does
@@ -30,8 +30,8 @@ import torch
 
 from onehot import OneHotLSTM
 from stepping import ours, stepping_error
-from textgen.backbone import Vocabulary
 from textgen.backbones import lstm, transformer
+from textgen.core.backbone import Vocabulary
 from turns import Entry, Report, arguments, begin, in_turn
 
 WINDOW = 100

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import torch
 
-from textgen import sampler
-from textgen.backbone import Backbone, Vocabulary
+from textgen.core import sampler
+from textgen.core.backbone import Backbone, Vocabulary
 
 
 def palette(shape: tuple[int, int]) -> Vocabulary:

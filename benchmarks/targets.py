@@ -8,7 +8,7 @@ whole steps: forward, backward and update. Tokens are random: speed does not dep
 
 The plain loop is what one writes first: `F.cross_entropy` over all logits, `torch.optim.Adam` as it comes, fp32. For
 the lecture's LSTM (512 cells) it reads one-hot colours into `nn.LSTM`, as that exercise is done, and every pixel is
-its target; for other backbones it trains the very module that ours trains. Ours is `textgen.trainer` as `imagegen
+its target; for other backbones it trains the very module that ours trains. Ours is `textgen.core.trainer` as `imagegen
 train` runs it, with its default clipping and weight averaging, fp32 and bf16.
 """
 
@@ -23,9 +23,9 @@ from torch.nn import functional as F
 from imagegen.training import meant
 from onehot import OneHotLSTM
 from stepping import palette
-from textgen import config, trainer
-from textgen.backbone import Vocabulary
-from textgen.model import Autoregressive
+from textgen.core import recipes, trainer
+from textgen.core.backbone import Vocabulary
+from textgen.core.model import Autoregressive
 from turns import Entry, Report, arguments, begin, in_turn
 
 BARS = {"lstm": 1.7, "pixelcnn": None, "pixelformer": None}
@@ -35,8 +35,8 @@ BATCH = {"lstm": 64, "pixelcnn": 16, "pixelformer": 16}
 def made(kind: str, vocab: Vocabulary, precision: str) -> tuple[Autoregressive, trainer.Config]:
     """A model of default size and how it is trained."""
     model, words = meant(kind)
-    recipe, (settings,) = config.recipe(model, {**words, "precision": precision}, trainer.Config(), package="imagegen")
-    return config.build(recipe, vocab), settings
+    recipe, (settings,) = recipes.recipe(model, {**words, "precision": precision}, trainer.Config(), package="imagegen")
+    return recipes.build(recipe, vocab), settings
 
 
 def plain(kind: str, vocab: Vocabulary, tokens: Tensor, steps: int) -> Callable[[], float]:

@@ -12,9 +12,9 @@ GRU encoder, whose last state gives the posterior, and a GRU decoder, both of wi
 16; batches of 32 random rows; logits and log-softmax over the vocabulary at every position up to the batch's longest
 row, padding included; logistic KL annealing; Adam updating one parameter at a time; fp32.
 
-Ours is `textgen.trainer` as `textgen train` runs it, with its default clipping and weight averaging: batches of rows
-of like length from a Corpus, output layer on real positions only, fused AdamW, fp32 or bf16. Its parts differ (pooled
-bidirectional encoder, the code at every step, tied embedding), so its sizes are set to have the peer's weight count
+Ours is `textgen.core.trainer` as `textgen train` runs it, with its default clipping and weight averaging: batches of
+rows of like length from a Corpus, output layer on real positions only, fused AdamW, fp32 or bf16. Its parts differ
+(pooled bidirectional encoder, the code at every step, tied embedding), so its sizes are set to have the peer's weight count
 and the peer's output layer, 256 x 10,000, which is three quarters of the arithmetic.
 """
 
@@ -31,8 +31,8 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from corpora.codec import Words
 from corpora.corpus import Corpus
-from textgen import config, trainer
-from textgen.opening import vocabulary
+from textgen.core import recipes, trainer
+from textgen.runs.library import vocabulary
 from turns import Entry, Report, arguments, begin, in_turn
 
 VOCABULARY = 10_000
@@ -133,13 +133,13 @@ class PeerTraining:
 
 
 class OurTraining:
-    """`textgen.trainer` on batches of a Corpus."""
+    """`textgen.core.trainer` on batches of a Corpus."""
 
     def __init__(self, corpus: Corpus, batch: int, precision: str, steps: int, seed: int = 0) -> None:
         words = {**SETTINGS, "precision": precision}
-        recipe, (settings,) = config.recipe("vae", words, trainer.Config(lr_warmup=20, schedule="constant"))
+        recipe, (settings,) = recipes.recipe("vae", words, trainer.Config(lr_warmup=20, schedule="constant"))
         torch.manual_seed(seed)
-        self.model = config.build(recipe, vocabulary(corpus.codec))
+        self.model = recipes.build(recipe, vocabulary(corpus.codec))
         training = trainer.Training(self.model, settings, steps=steps, seed=seed)
 
         def rows(number: int) -> trainer.Rows:

@@ -27,7 +27,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from corpora.corpus import Corpus
-from imagegen.drawing import PictureModel
+from imagegen.pictures.picture_model import PictureModel
 from onehot import OneHotLSTM
 
 WINDOW, BATCH, LR = 100, 64, 1e-3

@@ -92,7 +92,9 @@ class TextCodec(Codec):
     blank: ClassVar[int] = 2
     measures = ("bytes", "words")
     lower: bool
-    lexicon: Sequence[str] = ()  # the words, in lower case, that a model is held to (`textgen.spelling`), if any
+    lexicon: Sequence[
+        str
+    ] = ()  # the words, in lower case, that a model is held to (`textgen.sentences.lexicon`), if any
 
     @classmethod
     @abc.abstractmethod

@@ -9,10 +9,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from imagegen.drawing import PictureModel
+    from imagegen.pictures.picture_model import PictureModel
     from imagegen.training import train
 
-_HOMES = {"PictureModel": "imagegen.drawing", "train": "imagegen.training"}
+_HOMES = {"PictureModel": "imagegen.pictures.picture_model", "train": "imagegen.training"}
 
 __all__ = ["PictureModel", "train"]
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-    from imagegen.drawing import PictureModel
+    from imagegen.pictures.picture_model import PictureModel
 
 _TRAIN = """\
 Train a model on pictures and keep it in a run folder.
@@ -216,7 +216,7 @@ def _trained(*arguments: Any, **options: Any) -> Path:
 
 
 def _model(chosen: argparse.Namespace) -> PictureModel:
-    from imagegen.drawing import DEFAULT_MODEL, PictureModel
+    from imagegen.pictures.picture_model import DEFAULT_MODEL, PictureModel
 
     chosen.model = chosen.model or DEFAULT_MODEL
     return PictureModel(open_chosen(chosen))
@@ -266,7 +266,7 @@ def _labels(chosen: argparse.Namespace, model: PictureModel) -> str | list[str] 
 
 def _sample(chosen: argparse.Namespace) -> int:
     from corpora import sheet
-    from textgen.screen import Bar
+    from textgen.runs.screen import Bar
 
     how = choice(chosen)
     at_least("-n", chosen.n, 1, 100_000)
@@ -292,8 +292,8 @@ def _complete(chosen: argparse.Namespace) -> int:
     if chosen.mask is not None or chosen.hide is not None:
         return _inpaint(chosen)
     from corpora.palette import ORDERS
-    from textgen.figures import told
-    from textgen.screen import Bar
+    from textgen.runs.screen import Bar
+    from textgen.sentences.measures import told
 
     how = choice(chosen)
     keep = _check_share(0.5 if chosen.keep is None else chosen.keep)
@@ -318,7 +318,7 @@ def _complete(chosen: argparse.Namespace) -> int:
 def _inpaint(chosen: argparse.Namespace) -> int:
     import torch
 
-    from textgen.screen import Bar
+    from textgen.runs.screen import Bar
 
     if chosen.keep is not None:
         raise InputError("--keep with --mask or --hide: each says what is shown; leave out one")
@@ -502,8 +502,8 @@ def _animate(chosen: argparse.Namespace) -> int:
 
 
 def _evaluate(chosen: argparse.Namespace) -> int:
-    from imagegen import figures
-    from textgen.screen import Bar
+    from imagegen.pictures import measures
+    from textgen.runs.screen import Bar
 
     at_least("--rows", chosen.rows, 0, 100_000_000)
     at_least("--samples", chosen.samples, 1, 1_000_000)
@@ -517,7 +517,7 @@ def _evaluate(chosen: argparse.Namespace) -> int:
         raise InputError(f"-n {chosen.n}: completions are judged with --keep X, the share of rows that is shown")
     model = _model(chosen)
     with Bar() as bar:
-        found = figures.measure(
+        found = measures.measure(
             model,
             Path(chosen.data),
             split=chosen.split,
@@ -531,15 +531,15 @@ def _evaluate(chosen: argparse.Namespace) -> int:
 
 
 def _judge_completions(chosen: argparse.Namespace) -> int:
-    from imagegen import completions
-    from textgen.screen import Bar
+    from imagegen.pictures import completion
+    from textgen.runs.screen import Bar
 
     _check_share(chosen.keep)
     count = 4 if chosen.n is None else chosen.n
     at_least("-n", count, 1, 1000)
     model = _model(chosen)
     with Bar() as bar:
-        found = completions.measure(
+        found = completion.measure(
             model,
             Path(chosen.data),
             _shown(chosen.keep, model),
@@ -553,8 +553,8 @@ def _judge_completions(chosen: argparse.Namespace) -> int:
 
 
 def _novelty(chosen: argparse.Namespace) -> int:
-    from imagegen import novelty
-    from textgen.screen import Bar
+    from imagegen.pictures import novelty
+    from textgen.runs.screen import Bar
 
     how = choice(chosen)
     at_least("-n", chosen.n, 1, 100_000)
@@ -585,8 +585,8 @@ def _novelty(chosen: argparse.Namespace) -> int:
 def _models(chosen: argparse.Namespace) -> int:
     from corpora import pictures, settings
     from imagegen import training
-    from imagegen.drawing import DEFAULT_MODEL
-    from textgen import trainer
+    from imagegen.pictures.picture_model import DEFAULT_MODEL
+    from textgen.core import trainer
 
     configs: dict[str, Any] = {}
     for kind in ("backbones", "encoders"):

@@ -13,7 +13,7 @@ from typing import Any
 
 from corpora.errors import InputError, choose
 from corpora.settings import names
-from textgen import opening, run
+from textgen.runs import library, run
 
 DEFAULT = "pixelcnn"
 CODES = 10  # of a VAE, as in the lecture
@@ -58,7 +58,7 @@ def train(
         model, own = meant(model or DEFAULT)
         words = {**own, **words}
     elif model is not None:
-        kind, first = model, opening.open_model(init)
+        kind, first = model, library.open_model(init)
         model, own = meant(kind)
         if (model, own["backbone"]) != (first.recipe.model, first.recipe.settings()["backbone"]):
             raise InputError(f"--init {first.name} is no {kind}: leave out --model, or give another --init")

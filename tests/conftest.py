@@ -38,8 +38,8 @@ def toy_corpus(tmp_path_factory) -> Path:
 
 def trained(toy_corpus: Path, folder: Path, model: str, **settings: object) -> Path:
     from corpora import Corpus
-    from textgen import run
-    from textgen.screen import Screen
+    from textgen.runs import run
+    from textgen.runs.screen import Screen
 
     options = {"steps": 240, "batch": 32, "seed": 3, "every": 80, "device": "cpu", "threads": 1}
     settings = {**small.settings(model), "precision": "fp32", "lr": 1e-2, "lr_warmup": 10, **settings}
@@ -65,12 +65,13 @@ def toy_language_model(toy_corpus, tmp_path_factory) -> Path:
 def toy_autoencoder(toy_corpus, tmp_path_factory) -> Path:
     """The folder of a plain autoencoder that has learned nothing. Tests must not write into it."""
     from corpora import Corpus, files
-    from textgen import checkpoint, config, opening
+    from textgen.core import checkpoint, recipes
+    from textgen.runs import library
 
     corpus, folder = Corpus.open(toy_corpus), tmp_path_factory.mktemp("models") / "autoencoder"
-    recipe = config.recipe("autoencoder", small.settings("autoencoder"))[0]
+    recipe = recipes.recipe("autoencoder", small.settings("autoencoder"))[0]
     torch.manual_seed(0)
-    weights = checkpoint.weights(config.build(recipe, opening.vocabulary(corpus.codec)))
+    weights = checkpoint.weights(recipes.build(recipe, library.vocabulary(corpus.codec)))
     with files.new_folder(folder) as new:
         checkpoint.write_model(new, {"recipe": recipe.to_dict(), "length": 16}, corpus.codec.to_dict(), weights)
         files.write_manifest(new, {"format": checkpoint.FORMAT})

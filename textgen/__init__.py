@@ -10,24 +10,24 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from corpora.errors import InputError
-    from textgen.backbone import Backbone, Vocabulary
-    from textgen.model import Autoregressive, Latent
-    from textgen.opening import open_model
-    from textgen.run import train
-    from textgen.sampler import Choice
-    from textgen.sentences import SentenceVAE
+    from textgen.core.backbone import Backbone, Vocabulary
+    from textgen.core.model import Autoregressive, Latent
+    from textgen.core.sampler import Choice
+    from textgen.runs.library import open_model
+    from textgen.runs.run import train
+    from textgen.sentences.sentence_vae import SentenceVAE
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "SentenceVAE": "textgen.sentences",
-    "Backbone": "textgen.backbone",
-    "Vocabulary": "textgen.backbone",
-    "Autoregressive": "textgen.model",
-    "Latent": "textgen.model",
-    "Choice": "textgen.sampler",
-    "open_model": "textgen.opening",
-    "train": "textgen.run",
+    "SentenceVAE": "textgen.sentences.sentence_vae",
+    "Backbone": "textgen.core.backbone",
+    "Vocabulary": "textgen.core.backbone",
+    "Autoregressive": "textgen.core.model",
+    "Latent": "textgen.core.model",
+    "Choice": "textgen.core.sampler",
+    "open_model": "textgen.runs.library",
+    "train": "textgen.runs.run",
     "InputError": "corpora.errors",
 }
 

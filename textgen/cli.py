@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 from corpora.commands import Parser, printable, run, split_words
 from corpora.errors import InputError, quoted
 from corpora.settings import find
-from textgen import benchmark
+from textgen.sentences import benchmark
 
 if TYPE_CHECKING:
     from corpora.codec import Codec
-    from textgen.opening import Opened
-    from textgen.sampler import Choice, Constraint
-    from textgen.sentences import SentenceVAE
+    from textgen.core.sampler import Choice, Constraint
+    from textgen.runs.library import Opened
+    from textgen.sentences.sentence_vae import SentenceVAE
 
 _TRAIN = """\
 Train a model on text and keep it in a run folder.
@@ -38,7 +38,7 @@ KEY=VALUE: settings of the corpus, the model, its parts and the training; `textg
 Text is sized by --preset auto: codec, model, rate and steps are chosen by what is in it, with a line of reason for
 each. What you give wins. A built corpus, and --init, have sizes already: there the defaults hold (--preset none)."""
 
-REFINE = 200  # as in textgen.sentences, which would import torch
+REFINE = 200  # as in textgen.sentences.sentence_vae, which would import torch
 SAMPLE_BEAMS, SAMPLE_CODES, SAMPLE_OF = 5, 0.7, 4  # where nobody asks for draws from the model
 
 _SAMPLE = f"""\
@@ -256,7 +256,7 @@ def parser() -> Parser:
     )
     several = trying.add_subparsers(dest="benchmark", metavar="NAME", required=True)
     for name in benchmark.names():
-        find("textgen.benchmark", name).arguments(partial(verb, name, among=several))
+        find("textgen.sentences.benchmark", name).arguments(partial(verb, name, among=several))
 
     listing = verb("models", "what ships, and the settings of each kind of model", model=False)
     listing.add_argument("--json", action="store_true", help="as JSON")
@@ -331,7 +331,7 @@ def code_temperature_option(made: Parser, usual: str = "1") -> None:
 
 def code_temperature(chosen: argparse.Namespace, opened: Opened, usual: float = 1.0) -> float:
     """What `code_temperature_option` said, or what is usual."""
-    from textgen.model import Latent
+    from textgen.core.model import Latent
 
     given = chosen.code_temperature
     if given is None:
@@ -427,7 +427,7 @@ _OPTIONS = (
 
 
 def _trained(*arguments: Any, **options: Any) -> Path:
-    from textgen import run as runs
+    from textgen.runs import run as runs
 
     return runs.train(*arguments, **options)
 
@@ -447,7 +447,7 @@ def train(chosen: argparse.Namespace, program: str = "textgen", work: Callable[.
     given = {name: value for name in _OPTIONS if (value := getattr(chosen, name, None)) is not None}
     if "minutes" in given and not 0 < chosen.minutes <= 10_080:
         raise InputError(f"--minutes {chosen.minutes:g}: expected more than 0, and 10,080 (a week) at most")
-    from textgen.screen import Screen
+    from textgen.runs.screen import Screen
 
     if chosen.out is None and int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise InputError("several processes need to be told the same run folder: give --out")
@@ -463,8 +463,8 @@ def _resume(chosen: argparse.Namespace, inputs: list[str], words: dict[str, str]
         raise InputError(f"--resume goes on with a run as it was begun: leave out {', '.join(extra)}")
     if chosen.steps is not None and chosen.steps < 1:
         raise InputError(f"--steps {chosen.steps}: expected 1 or more")
-    from textgen import run as runs
-    from textgen.screen import Screen
+    from textgen.runs import run as runs
+    from textgen.runs.screen import Screen
 
     folder = Path(chosen.resume)
     screen = Screen(quiet=chosen.quiet)
@@ -472,7 +472,7 @@ def _resume(chosen: argparse.Namespace, inputs: list[str], words: dict[str, str]
 
 
 def _finish(chosen: argparse.Namespace, folder: Path, work: Callable[[], Path], program: str) -> int:
-    from textgen.run import Stopped
+    from textgen.runs.run import Stopped
 
     try:
         best = work()
@@ -503,18 +503,19 @@ def open_chosen(chosen: argparse.Namespace, name: str | None = None) -> Any:
     """The model that `model_options` named, or another one by `name`, on the device and threads they said."""
     import torch
 
-    from textgen import opening, trainer
+    from textgen.core import trainer
+    from textgen.runs import library
 
     if chosen.threads:
         torch.set_num_threads(chosen.threads)
     torch.set_flush_denormal(True)
     device = trainer.pick_device(chosen.device)
     said = name or chosen.model
-    if said in opening.shipped() and any((Path(said) / file).is_file() for file in ("recipe.json", "config.json")):
+    if said in library.shipped() and any((Path(said) / file).is_file() for file in ("recipe.json", "config.json")):
         print(f"note: {said} is the model that ships; ./{said} is the one in this folder", file=sys.stderr)
     if name is not None:  # another model than the one to be tried
-        return opening.open_model(name, device)
-    return opening.open_model(chosen.model or opening.DEFAULT_MODEL, device, getattr(chosen, "prior", None))
+        return library.open_model(name, device)
+    return library.open_model(chosen.model or library.DEFAULT_MODEL, device, getattr(chosen, "prior", None))
 
 
 def _sentences(chosen: argparse.Namespace) -> list[str]:
@@ -553,7 +554,7 @@ def _interpolate(chosen: argparse.Namespace) -> int:
 
 
 def _writer(chosen: argparse.Namespace) -> SentenceVAE:
-    from textgen.sentences import SentenceVAE
+    from textgen.sentences.sentence_vae import SentenceVAE
 
     return SentenceVAE(open_chosen(chosen), new_words=bool(chosen.new_words))
 
@@ -566,11 +567,11 @@ def _rules(chosen: argparse.Namespace, codec: Codec, given: Iterable[str] = ()) 
             raise InputError(
                 f"--no-new-words and --{next(iter(verse))} are for different models: leave one of them out"
             )
-        from textgen.verse import Verse
+        from textgen.sentences.verse import Verse
 
         return Verse(codec, **verse)
     if chosen.new_words is False:
-        from textgen.spelling import Spelling
+        from textgen.sentences.lexicon import Spelling
 
         return Spelling(codec, given)
     return None
@@ -579,7 +580,7 @@ def _rules(chosen: argparse.Namespace, codec: Codec, given: Iterable[str] = ()) 
 def choice(chosen: argparse.Namespace) -> Choice | None:
     """What `choice_options` said, or None where nothing was said, so that each model does what it usually does."""
     from corpora.settings import override
-    from textgen.sampler import Choice
+    from textgen.core.sampler import Choice
 
     given = {key: getattr(chosen, key) for key in Choice.__dataclass_fields__ if getattr(chosen, key) is not None}
     try:
@@ -594,8 +595,8 @@ def _sample(chosen: argparse.Namespace) -> int:
     at_least("-n", chosen.n, 1, 1_000_000)
     at_least("--beams", chosen.beams or 0, 0, 100)
     at_least("--best-of", 1 if chosen.best_of is None else chosen.best_of, 1, 1000)
-    from textgen.model import Latent
-    from textgen.sentences import SentenceVAE, draw
+    from textgen.core.model import Latent
+    from textgen.sentences.sentence_vae import SentenceVAE, draw
 
     opened, beams = open_chosen(chosen), chosen.beams
     coded = isinstance(opened.model, Latent)
@@ -624,7 +625,7 @@ def _sample(chosen: argparse.Namespace) -> int:
 
 def _reconstruct(chosen: argparse.Namespace) -> int:
     at_least("--beams", chosen.beams, 1, 100)
-    from textgen.sentences import SentenceVAE
+    from textgen.sentences.sentence_vae import SentenceVAE
 
     vae = SentenceVAE(open_chosen(chosen))
     given = _sentences(chosen)
@@ -643,11 +644,11 @@ def _neighbours(chosen: argparse.Namespace) -> int:
     at_least("--rows", chosen.rows, 0, 100_000_000)
     import numpy as np
 
-    from textgen import figures
-    from textgen.sentences import SentenceVAE
+    from textgen.sentences import measures
+    from textgen.sentences.sentence_vae import SentenceVAE
 
     vae = SentenceVAE(open_chosen(chosen))
-    texts, _ = figures.texts(Path(chosen.data), chosen.split)
+    texts, _ = measures.texts(Path(chosen.data), chosen.split)
     if 0 < chosen.rows < len(texts):
         rows = np.random.default_rng(chosen.seed).choice(len(texts), chosen.rows, replace=False)
         texts = [texts[row] for row in sorted(rows)]
@@ -706,7 +707,7 @@ def _encode(chosen: argparse.Namespace) -> int:
     import numpy as np
 
     from corpora import files
-    from textgen.sentences import SentenceVAE
+    from textgen.sentences.sentence_vae import SentenceVAE
 
     vae = SentenceVAE(open_chosen(chosen))
     given = _sentences(chosen)
@@ -730,7 +731,7 @@ def _decode(chosen: argparse.Namespace) -> int:
     import torch
 
     from corpora import files
-    from textgen.sentences import SentenceVAE
+    from textgen.sentences.sentence_vae import SentenceVAE
 
     at_least("--beams", chosen.beams, 1, 100)
     path = Path(chosen.codes)
@@ -762,14 +763,14 @@ def _evaluate(chosen: argparse.Namespace) -> int:
     at_least("--everywhere", chosen.everywhere, 0, 1_000_000)
     at_least("--max-words", chosen.max_words, 0, 1_000_000)
     at_least("--beams", chosen.beams, 1, 100)
-    from textgen import figures
+    from textgen.sentences import measures
 
     opened = open_chosen(chosen)
-    rows, where = figures.labelled(Path(chosen.data), chosen.split)
+    rows, where = measures.labelled(Path(chosen.data), chosen.split)
     if chosen.max_words:
         rows = [row for row in rows if len(row.text.split()) <= chosen.max_words]
         where += f", to {chosen.max_words} words"
-    found = figures.measure(
+    found = measures.measure(
         opened,
         [row.text for row in rows],
         where=where,
@@ -791,9 +792,9 @@ def _prior(chosen: argparse.Namespace) -> int:
     at_least("--rows", chosen.rows, 0, 100_000_000)
     import torch
 
-    from textgen import trainer
-    from textgen.fit import fit
-    from textgen.screen import Bar
+    from textgen.core import trainer
+    from textgen.runs.fit_prior import fit
+    from textgen.runs.screen import Bar
 
     if chosen.threads:
         torch.set_num_threads(chosen.threads)
@@ -814,14 +815,15 @@ def _prior(chosen: argparse.Namespace) -> int:
 
 
 def _benchmark(chosen: argparse.Namespace) -> int:
-    found = find("textgen.benchmark", chosen.benchmark).main(chosen, partial(open_chosen, chosen))
+    found = find("textgen.sentences.benchmark", chosen.benchmark).main(chosen, partial(open_chosen, chosen))
     return show(chosen, found.to_dict(), str(found))
 
 
 def _models(chosen: argparse.Namespace) -> int:
     from corpora import settings
-    from textgen import opening, trainer
-    from textgen.config import PACKAGES
+    from textgen.core import trainer
+    from textgen.core.recipes import PACKAGES
+    from textgen.runs import library
 
     groups: dict[str, Any] = {}
     for title, package in (("model", "textgen.models"), *PACKAGES.items()):
@@ -832,7 +834,7 @@ def _models(chosen: argparse.Namespace) -> int:
     abouts = {title: groups[title.removeprefix("fitting of ")] for title in configs if title != "training"}
     abouts["training"] = trainer.Config
     headings = {title: f"{title}: {(about.__doc__ or '').strip().splitlines()[0]}" for title, about in abouts.items()}
-    return list_models(chosen, "textgen", opening.DEFAULT_MODEL, configs, headings)
+    return list_models(chosen, "textgen", library.DEFAULT_MODEL, configs, headings)
 
 
 def list_models(
@@ -846,9 +848,9 @@ def list_models(
     """What the verb `models` says: the models that come with a package, the `kinds` that there are, and the settings of
     each of `configs`, under its own name or one of `headings`."""
     from corpora import settings
-    from textgen import opening
+    from textgen.runs import library
 
-    shipped = opening.shipped(package)
+    shipped = library.shipped(package)
     known = {title: list(settings.describe(made)) for title, made in configs.items()}
     if chosen.json:
         words = {title: {n: {"default": d, "doc": doc} for n, d, doc in each} for title, each in known.items()}
@@ -869,7 +871,7 @@ def list_models(
 def export(chosen: argparse.Namespace) -> int:
     """The verb `export`."""
     from corpora import files
-    from textgen import opening
+    from textgen.runs import library
 
     figures = None
     if chosen.figures:
@@ -878,8 +880,8 @@ def export(chosen: argparse.Namespace) -> int:
     about = None
     if chosen.about:
         about = files.read_bytes(Path(chosen.about), 1 << 20).decode("utf-8", "replace")
-    opened = opening.open_model(chosen.source)
-    out = opening.export(opened, Path(chosen.out), half=not chosen.full, figures=figures, about=about)
+    opened = library.open_model(chosen.source)
+    out = library.export(opened, Path(chosen.out), half=not chosen.full, figures=figures, about=about)
     size = sum(path.stat().st_size for path in out.iterdir()) / 1e6
     command = opened.recipe.package.partition(".")[0]
     text = f"{out}: {size:.1f} MB; try: {command} sample --model {out}"

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from corpora.errors import InputError
 from corpora.settings import require, setting
-from textgen.backbone import Backbone, State, Vocabulary
+from textgen.core.backbone import Backbone, State, Vocabulary
 
 
 @dataclass(frozen=True)

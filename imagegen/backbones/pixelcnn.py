@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from corpora.settings import require, setting
-from textgen.backbone import Backbone, Dropout, State, Vocabulary
+from textgen.core.backbone import Backbone, Dropout, State, Vocabulary
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,9 @@ from torch.nn import functional as F
 
 from corpora.settings import require, setting
 from imagegen.raster import look_up, neighbours
-from textgen.backbone import Backbone, Dropout, Shared, State, Vocabulary
 from textgen.backbones.transformer import matrix, rotate
+from textgen.core.backbone import Backbone, Dropout, Shared, State, Vocabulary
+from textgen.core.precision import precise
 
 # rows down, columns right of the pixel to be predicted
 OFFSETS = ((0, -1), (0, -2), (0, -3), (-1, 0), (-1, -1), (-1, 1), (-1, -2), (-1, 2), (-2, 0))
@@ -179,7 +180,7 @@ class Pixelformer(Backbone):
         tokens = self.embedding.weight
         if self.colour is not None:
             tokens = tokens + self.colour(self.lab)
-        return (tokens @ self.stem).float()
+        return precise(tokens @ self.stem)
 
     def _positions(self, context: Tensor | None) -> Tensor:
         """What position and context add to an input, (1 or B, H W, D)."""
@@ -215,8 +216,8 @@ class Pixelformer(Backbone):
         Each place is a pointer to the token that it has read, the one before it. The first has read the start symbol
         and is the sentinel: its share, and that of masked tokens, goes to the softmax.
         """
-        chosen = self.softmax(self.dropout(outputs)).log_softmax(-1, dtype=torch.float32)
-        shares = scores.softmax(-1, dtype=torch.float32)
+        chosen = precise(self.softmax(self.dropout(outputs))).log_softmax(-1)
+        shares = precise(scores).softmax(-1)
         pointed = shares.new_zeros(*shares.shape[:2], self.vocab + 1)
         tokens = read.clamp_max(self.vocab)[:, None].expand(-1, shares.shape[1], -1)
         pointed = pointed.scatter_add(2, tokens, shares)

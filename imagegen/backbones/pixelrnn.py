@@ -15,8 +15,9 @@ from torch.nn import functional as F
 
 from corpora.settings import require, setting
 from imagegen.raster import look_up, neighbours
-from textgen.backbone import Backbone, Dropout, State, Vocabulary
 from textgen.backbones.lstm import advance, stacked, weight_of
+from textgen.core.backbone import Backbone, Dropout, State, Vocabulary
+from textgen.core.precision import precise
 
 OFFSETS = ((0, -1), (-1, 0), (-1, -1), (-1, 1))  # rows down, columns right: left, above, above left, above right
 
@@ -64,7 +65,7 @@ class PixelRNN(Backbone):
         if self.first is None or context is None:
             zeros = self.embedding.weight.new_zeros(rows, layers, width)
             return zeros, zeros
-        hidden, cell = self.first(context).float().view(rows, 2, layers, width).unbind(1)
+        hidden, cell = precise(self.first(context)).view(rows, 2, layers, width).unbind(1)
         return torch.tanh(hidden), cell
 
     def _positions(self) -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from corpora.settings import require, setting
-from textgen.backbone import Backbone, Dropout, Shared, State, Vocabulary
+from textgen.core.backbone import Backbone, Dropout, Shared, State, Vocabulary
 
 
 @dataclass(frozen=True)

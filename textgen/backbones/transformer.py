@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from corpora.settings import require, setting
-from textgen.backbone import Backbone, Dropout, Shared, State, Vocabulary
+from textgen.core.backbone import Backbone, Dropout, Shared, State, Vocabulary
+from textgen.core.precision import precise
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def rotary(length: int, size: int, device: torch.device) -> Tensor:
 
 def rotate(heads: Tensor, turns: Tensor) -> Tensor:
     """Turn (..., L, size) by `turns` (2, L, size): each number of the left half with one of the right."""
-    found = heads.float()
+    found = precise(heads)
     cos, sin = turns
     return torch.addcmul(found * cos, found.roll(found.shape[-1] // 2, -1), sin).to(heads.dtype)
 

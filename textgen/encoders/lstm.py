@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from corpora.settings import require, setting
-from textgen.backbone import Dropout, Vocabulary
-from textgen.encoder import Encoder, pool
+from textgen.core.backbone import Dropout, Vocabulary
+from textgen.core.encoder import Encoder, pool
 
 
 @dataclass(frozen=True)

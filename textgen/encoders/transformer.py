@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from corpora.settings import require, setting
-from textgen.backbone import Vocabulary
 from textgen.backbones.transformer import Layer, rotary
-from textgen.encoder import Encoder, pool
+from textgen.core.backbone import Vocabulary
+from textgen.core.encoder import Encoder, pool
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from corpora.settings import require, setting
-from textgen.backbone import Vocabulary
-from textgen.config import Parts
-from textgen.model import Autoregressive, Classed, Classes
+from textgen.core.backbone import Vocabulary
+from textgen.core.model import Autoregressive, Classed, Classes
+from textgen.core.recipes import Parts
 
 
 @dataclass(frozen=True)

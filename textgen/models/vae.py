@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from corpora.settings import require, setting
-from textgen import rate
-from textgen.backbone import Vocabulary
-from textgen.config import Parts
-from textgen.model import Classed, Classes, Latent, Noise
+from textgen.core import rate
+from textgen.core.backbone import Vocabulary
+from textgen.core.model import Classed, Classes, Latent, Noise
+from textgen.core.recipes import Parts
 
 
 @dataclass(frozen=True)

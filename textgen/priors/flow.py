@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal
 
 from corpora.settings import require, setting
-from textgen.draw import manual_seed
-from textgen.prior import Prior
+from textgen.core.prior import Prior
+from textgen.core.randomness import manual_seed
 
 
 @dataclass(frozen=True)

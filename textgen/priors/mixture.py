@@ -17,7 +17,7 @@ from torch.distributions import Categorical, Distribution, Independent, MixtureS
 
 from corpora.errors import InputError
 from corpora.settings import require, setting
-from textgen.prior import Prior
+from textgen.core.prior import Prior
 
 STRIDE = 5  # EM iterations between two looks at the held-out codes
 

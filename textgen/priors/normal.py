@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Independent, Normal
 
-from textgen.prior import Prior
+from textgen.core.prior import Prior
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Pictures: what a person does with a model of pictures."""

@@ -1,0 +1,161 @@
+"""`evaluate` for pictures: likelihoods in nats and bits per pixel, each with its split and estimator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from corpora.corpus import Corpus, Rows
+from corpora.errors import InputError
+from imagegen.pictures.picture_model import PictureModel, Tell, bits
+from textgen.core import estimators
+from textgen.core.model import Latent
+from textgen.sentences.measures import Figure, Figures, mean, picked, told
+
+ACTIVE = 0.1  # nats of rate, on average over pictures, from which a code counts as used
+
+
+def corpus_of(model: PictureModel, folder: Path) -> Corpus:
+    """The corpus in a folder. Raises InputError if it has another palette, size or order than the model."""
+    corpus = Corpus.open(folder)
+    if corpus.codec.to_dict() != model.palette.to_dict():
+        raise InputError(
+            f"{folder} has another palette, size or order than {model.opened.name}: build it with codec_from=MODEL"
+        )
+    return corpus
+
+
+def tokens_of(model: PictureModel, rows: Rows, some: Sequence[int] | np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    """Some rows as tokens (N, L), and their classes as the model numbers them (N,); -1 where there are none, or it
+    knows none."""
+    classes = [rows.label(row) for row in some] if model.model.classes is not None else None
+    return torch.from_numpy(rows.pad(some)).to(model.device), model.opened.labels(classes, len(some))
+
+
+def measure(
+    model: PictureModel,
+    folder: Path,
+    *,
+    split: str = "test",
+    rows: int = 0,
+    samples: int = 500,
+    seed: int = 0,
+    merge: int | None = None,
+    tell: Tell | None = None,
+) -> Figures:
+    """Figures of a model on `rows` pictures of a split, drawn by `seed` (0: all).
+
+    With `merge`, of a model that goes pixel by pixel, also the NLL where colours that `Palette.alike(merge)` takes for
+    one are one: -log of the summed probability of the true colour's group, given the true pixels before in all their
+    colours (so it compares models, and is not the likelihood of a merged picture).
+
+    Raises InputError if the corpus has another palette, size or order than the model, for likelihoods would not
+    compare, and for `merge` with a model with codes.
+    """
+    found = corpus_of(model, folder).rows(split)
+    some = picked(np.random.default_rng(seed), len(found), rows)
+    tokens, labels = tokens_of(model, found, some)
+    merged = []
+    if merge is not None:  # first, for a model with codes is refused, and its bounds take long
+        groups = torch.from_numpy(model.palette.alike(merge)).to(model.device)
+        nll = merged_nll(model.log_probabilities(tokens, label=labels), tokens, groups)
+        how = f"exact; {int(groups.max()) + 1} colours, those alike by {merge} of 255 merged"
+        merged = [mean("NLL per pixel, merged", nll / model.length, how, "nats per pixel")]
+    if isinstance(model.model, Latent):
+        figures = _codes(model, model.model, tokens, labels, samples, seed, tell)
+    else:
+        nll = model.nll(tokens, label=labels, tell=tell)
+        figures = _per_pixel(model, nll, "exact" + told(model.model, labels))
+    figures += merged
+    return Figures(model.opened.name, f"{folder.name}, {split} split", len(some), seed, figures, "pictures")
+
+
+def merged_nll(log_p: Iterable[torch.Tensor], tokens: torch.Tensor, groups: torch.Tensor) -> torch.Tensor:
+    """-log p of the true pixels' groups of colours, nats per picture (N,) in float64.
+
+    `log_p` (n, L, V) of some of the `tokens` (N, L) after the other, as `PictureModel.log_probabilities` gives them;
+    `groups` (V,) numbers the group of each colour.
+    """
+    found, first = [], 0
+    for some in log_p:
+        truth = groups[tokens[first : first + len(some)]]  # (n, L)
+        other = groups != truth[..., None]  # (n, L, V)
+        found.append(-some.double().masked_fill(other, -torch.inf).logsumexp(2).sum(1))
+        first += len(some)
+    return torch.cat(found)
+
+
+def nearest(tokens: torch.Tensor, truths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Which of the pictures `truths` (M, L) each of `tokens` (N, L) is nearest to, the first of several, (N,), and the
+    share of its pixels that differ from it, (N,)."""
+    apart = torch.stack([(truths != row).double().mean(1) for row in tokens])
+    share, which = apart.min(1)
+    return which, share
+
+
+def colourfulness(pixels: np.ndarray) -> float:
+    """How colourful (N, 3) or (N, 4) pixels are together (red, green, blue, 0 to 255; opacity is not looked at).
+
+    M = sigma_rgyb + 0.3 mu_rgyb of Hasler and Suesstrunk (2003, "Measuring colourfulness in natural images"): with the
+    opponents rg = R - G and yb = (R + G) / 2 - B, sigma_rgyb is the root of the sum of their variances and mu_rgyb of
+    their squared means. 0 is grey; people in their study say 15 slightly, 45 quite, 82 highly and 109 extremely.
+    """
+    red, green, blue = pixels[:, :3].astype(np.float64).T
+    opponents = np.stack([red - green, (red + green) / 2 - blue])
+    return float(np.hypot(*opponents.std(1)) + 0.3 * np.hypot(*opponents.mean(1)))
+
+
+def saturation(pixels: np.ndarray) -> float:
+    """The mean saturation of (N, 3) or (N, 4) pixels, 0 (grey) to 1: 1 - least / greatest of red, green and blue (HSV).
+    Black counts as grey."""
+    rgb = pixels[:, :3].astype(np.float64)
+    most = rgb.max(1)
+    return float(np.where(most > 0, 1 - rgb.min(1) / np.maximum(most, 1e-9), 0.0).mean())
+
+
+def _per_pixel(model: PictureModel, nll: torch.Tensor, how: str) -> list[Figure]:
+    each = mean("NLL", nll, how, "nats per picture")
+    pixel = mean("NLL per pixel", nll / model.length, f"{how}; {model.palette.vocab_size} colours", "nats per pixel")
+    error = None if pixel.error is None else bits(pixel.error)
+    return [each, pixel, Figure("bits per pixel", bits(pixel.value), "bits per pixel", pixel.estimator, error)]
+
+
+def _codes(
+    model: PictureModel,
+    latent: Latent,
+    tokens: torch.Tensor,
+    labels: torch.Tensor,
+    samples: int,
+    seed: int,
+    tell: Tell | None,
+) -> list[Figure]:
+    figures: list[Figure] = []
+    given = told(latent, labels)
+    if latent.noise:
+        found = model.bounds(tokens, samples=samples, seed=seed, label=labels, tell=tell)
+        prior = f"prior {latent.prior.title}{given}"
+        draws = f"{samples} codes from q(z | x) each"
+        figures += _per_pixel(model, found.nll, f"importance-weighted bound, K={samples}, {prior}")
+        figures += [
+            mean("negative ELBO", found.negative_elbo, f"{draws}, {prior}", "nats per picture"),
+            mean("distortion", found.distortion, draws + given, "nats per picture"),
+            mean("rate", found.rate, "exact" if latent.prior.standard else "Monte Carlo", "nats per picture"),
+        ]
+        rates = model.rates(tokens).mean(0)
+        order = rates.argsort(descending=True).tolist()
+        listed = ", ".join(f"{code}: {float(rates[code]):.2f}" for code in order[:20])
+        used = int((rates > ACTIVE).sum())
+        how = f"mean rate above {ACTIVE} nats; by code: {listed}"
+        figures.append(Figure("codes used", used, f"of {latent.latent}", how))
+    means = estimators.posteriors(latent, tokens.split(256)).mean
+    figures.append(
+        Figure("active units", estimators.active_units(means), f"of {latent.latent}", "variance of the mean above 0.01")
+    )
+    pairs = zip(tokens.split(256), labels.split(256), strict=True)
+    again = torch.cat([model.reconstruct(part, label=known) for part, known in pairs])
+    same = 100 * (again == tokens).double().mean(1)
+    how = f"likeliest colour from the posterior mean{given}"
+    return [*figures, mean("pixels given back", same, how, "% of pixels")]

@@ -1,0 +1,275 @@
+"""Are drawn pictures new? How near they come to training pictures, and how much better the model knows those.
+
+Two pictures are compared by the *foreground Jaccard index*: places at which both show the same shade that is not
+background, over places at which either is not background. The most of it is taken over the training pictures, each as
+it is and mirrored, and moved by up to a few pixels. For sprites of 20x20 about 0.2 is what unrelated pictures have,
+0.4 the most that held-out ones came to, and above 0.6 a picture is a copy.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from corpora import sheet
+from corpora.corpus import Corpus
+from corpora.errors import InputError
+from corpora.palette import Palette
+from corpora.settings import require
+from imagegen.pictures.measures import corpus_of, tokens_of
+from imagegen.pictures.picture_model import PictureModel
+from textgen.core import sampler
+from textgen.core.model import Latent
+from textgen.sentences.measures import Figure, Figures, mean, told
+
+QUANTILES = (5, 25, 75, 95)  # %, that a report gives beside the median
+AT_ONCE = 4096  # training pictures that are compared together
+
+Tell = Callable[[str, int, int], None]  # (what is being done, done, of so many)
+
+
+class Nearest(NamedTuple):
+    """For each of N pictures the training picture that is most like it."""
+
+    jaccard: np.ndarray  # (N,) float64, 0 to 1
+    row: np.ndarray  # (N,) int64, its number
+
+
+def background(palette: Palette, train: np.ndarray) -> int:
+    """The transparent colour or, where there is none, the commonest on the rims of pictures (N, H, W): its token."""
+    if palette.transparent:
+        return 0
+    rim = np.ones(train.shape[1:], bool)
+    rim[1:-1, 1:-1] = False
+    return int(np.bincount(train[:, rim].ravel()).argmax())
+
+
+def shades(palette: Palette, train: np.ndarray, near: int = 16) -> np.ndarray:
+    """The shade of each colour, (V,) int64, of training pictures (N, H, W): 0 is the background.
+
+    From the commonest colour on, each joins the first shade whose own colour differs from it by at most `near` of 255
+    in red, green and blue; the transparent one stays alone.
+    """
+    colours = np.array(palette.colours, np.int64)
+    counts = np.bincount(train.ravel(), minlength=len(colours))
+    firsts = [background(palette, train)]
+    order = np.argsort(-counts, kind="stable")
+    found = np.zeros(len(colours), np.int64)
+    for colour in order[order != firsts[0]]:
+        apart = np.abs(colours[firsts] - colours[colour])
+        alike = (apart[:, :3].max(1) <= near) & (apart[:, 3] == 0)
+        found[colour] = alike.argmax() if alike.any() else len(firsts)
+        if not alike.any():
+            firsts.append(int(colour))
+    return found
+
+
+def nearest(
+    pictures: np.ndarray, train: np.ndarray, *, shift: int = 2, tell: Callable[[int, int], None] | None = None
+) -> Nearest:
+    """The training picture nearest to each of some, by the foreground Jaccard index.
+
+    Both are shades, (N, H, W) and (M, H, W) int64, 0 the background. A training picture counts as it is and mirrored,
+    moved by up to `shift` pixels down and across; what comes into sight then is background.
+    """
+    from scipy.sparse import csr_array
+
+    height, width = train.shape[1:]
+    require(0 <= shift < min(height, width), "shift", shift, f"0 to {min(height, width) - 1} pixels")
+    size = int(max(pictures.max(initial=0), train.max(initial=0))) + 1
+    places = np.arange(height * width) * size
+
+    def cells(some: np.ndarray) -> tuple[Any, np.ndarray]:
+        """A 1 for each place and shade of the foreground, (N, H W V); and where it is, (N, H W) float32."""
+        flat = some.reshape(len(some), -1)
+        front = flat > 0
+        ends = np.concatenate([[0], front.sum(1).cumsum()])
+        ones = np.ones(ends[-1], np.float32)
+        where = (places + flat)[front]
+        return csr_array((ones, where, ends), shape=(len(some), height * width * size)), front.astype(np.float32)
+
+    own, front = cells(pictures)
+    best, row = np.full(len(pictures), -1.0), np.zeros(len(pictures), np.int64)
+    moves = [*itertools.product((False, True), range(2 * shift + 1), range(2 * shift + 1))]
+    parts = range(0, len(train), AT_ONCE)
+    for number, (first, (mirrored, down, across)) in enumerate(itertools.product(parts, moves)):
+        some = train[first : first + AT_ONCE]
+        some = np.pad(some[:, :, ::-1] if mirrored else some, ((0, 0), (shift, shift), (shift, shift)))
+        other, behind = cells(some[:, down : down + height, across : across + width])
+        both = (own @ other.T).toarray()
+        either = front.sum(1)[:, None] + behind.sum(1) - front @ behind.T
+        jaccard = np.where(either > 0, both / np.maximum(either, 1), 1)  # of two empty pictures each is the other
+        found = jaccard.argmax(1)
+        value = jaccard[np.arange(len(found)), found]
+        better = value > best
+        best[better], row[better] = value[better], first + found[better]
+        if tell is not None:
+            tell(number + 1, len(parts) * len(moves))
+    return Nearest(best, row)
+
+
+@dataclass(frozen=True)
+class Bars:
+    """What pictures must keep to in order to count as new."""
+
+    above: float = 0.41  # a foreground Jaccard index beyond which a picture is suspicious
+    share: float = 0.01  # of pictures that may be
+    gap: float = 0.25  # nats per pixel by which held-out pictures may cost more than training pictures
+
+    def check(self) -> None:
+        """Raise InputError for values that cannot work."""
+        require(0 < self.above < 1, "above", self.above, "a Jaccard index above 0, below 1")
+        require(0 <= self.share < 1, "share", self.share, "a share, 0 up to, not including, 1")
+        require(math.isfinite(self.gap), "gap", self.gap, "a number of nats per pixel")
+
+
+@dataclass(frozen=True)
+class Novelty:
+    """What a report found."""
+
+    figures: Figures
+    bars: Bars
+    share: float  # of the pictures, above the bar
+    gap: float | None  # nats per pixel, or None where a model has no likelihood
+    tokens: np.ndarray  # (N, L) that were drawn, the nearest to a training picture first
+    train: np.ndarray  # (N, L) the training picture nearest to each
+    nearest: Nearest  # of them, in the same order
+    held_out: np.ndarray  # (K,) the Jaccard index of each held-out picture and the training picture nearest to it
+
+    @property
+    def clean(self) -> bool:
+        """Whether neither too many pictures are near to training pictures nor the gap is too wide."""
+        return self.share <= self.bars.share and (self.gap is None or self.gap <= self.bars.gap)
+
+    def to_dict(self) -> dict[str, Any]:
+        pairs = {"jaccard": self.nearest.jaccard.tolist(), "train row": self.nearest.row.tolist()}
+        pairs["held out"] = self.held_out.tolist()
+        return {**self.figures.to_dict(), "bars": asdict(self.bars), "clean": self.clean, **pairs}
+
+    def __str__(self) -> str:
+        bars = self.bars
+        usual = float((self.held_out > bars.above).mean())
+        why = [f"{100 * self.share:.1f} % above {bars.above:g} (of held-out {100 * usual:.1f} %)"]
+        why[0] += f", allowed {100 * bars.share:g} %"
+        if bars.share < self.share <= usual:  # in a corpus where all pictures are alike
+            why.append("held-out pictures are as near, so choose a greater --above for this corpus")
+        why += [] if self.gap is None else [f"gap {self.gap:.2f} nats per pixel, allowed {bars.gap:g}"]
+        return f"{self.figures}\n{'clean' if self.clean else 'NOT clean'}: {'; '.join(why)}"
+
+
+def measure(
+    model: PictureModel,
+    folder: Path,
+    *,
+    count: int = 1000,
+    how: sampler.Choice | None = None,
+    bars: Bars | None = None,
+    split: str = "valid",
+    shift: int = 2,
+    near: int = 16,
+    rows: int = 0,
+    samples: int = 100,
+    seed: int = 0,
+    tell: Tell | None = None,
+) -> Novelty:
+    """Draw `count` pictures and report how near they come to the training pictures of the corpus of the model.
+
+    Held-out pictures of `split` say what is usual: their own nearness to train and, by Mann and Whitney's test,
+    whether drawn ones are nearer (a test of data copying in the spirit of Meehan et al. 2020). The gap is the NLL of
+    `split` minus that of train in nats per pixel, on `rows` pictures of each, drawn by `seed` (0: all); exact, or for
+    a model with codes the importance-weighted bound of `samples` codes. Views of training pictures are left out of it
+    all. Raises InputError if the corpus has another palette, size or order than the model.
+    """
+    from scipy.stats import mannwhitneyu
+
+    bars = bars or Bars()
+    bars.check()
+    require(split != "train", "split", split, "valid or test: pictures that the model has not seen")
+    require(0 <= near <= 255, "near", near, "0 to 255")
+    tell = tell or (lambda what, done, of: None)
+    corpus = corpus_of(model, folder)
+    known, held = originals(corpus), corpus.rows(split).pad(np.arange(len(corpus.rows(split))))
+    drawn = model.sample(count, seed=seed, how=how, tell=lambda done, of: tell("drawing", done, of)).cpu().numpy()
+    unscan = model.palette.unscan
+    groups = shades(model.palette, unscan(known), near)
+    among = groups[unscan(known)]
+    of_drawn = nearest(groups[unscan(drawn)], among, shift=shift, tell=lambda done, of: tell("comparing", done, of))
+    of_held = nearest(groups[unscan(held)], among, shift=shift)
+    share = float((of_drawn.jaccard > bars.above).mean())
+    what = "Jaccard index"
+    figures = _spread("drawn", of_drawn.jaccard, bars.above, what)
+    figures += _spread(split, of_held.jaccard, bars.above, what)
+    test = mannwhitneyu(of_drawn.jaccard, of_held.jaccard, alternative="greater")
+    nearer = float(test.statistic) / (len(drawn) * len(held))
+    how_often = f"pairs of a drawn picture and one of {split}; Mann-Whitney, one-sided, p = {test.pvalue:.2g}"
+    figures.append(Figure("drawn is nearer", 100 * nearer, "% of pairs", how_often))
+    gap = None
+    if not isinstance(model.model, Latent) or model.model.noise:
+        costs, gap = _gap(model, corpus, {"train": len(known), split: len(held)}, rows, samples, seed, tell)
+        figures += costs
+    order = np.argsort(-of_drawn.jaccard, kind="stable")
+    pairs = Nearest(of_drawn.jaccard[order], of_drawn.row[order])
+    own = model.opened.facts.get("run", {}).get("fingerprint") == corpus.fingerprint
+    data = f"{folder.name}{'' if own else ' (NOT the corpus that it was trained on, or not as built then)'}"
+    kind = f"pictures drawn, {len(known):,} of train in {groups.max() + 1} shades, mirrored and moved by up to {shift}"
+    made = Figures(model.opened.name, data, count, seed, figures, kind)
+    return Novelty(made, bars, share, gap, drawn[order], known[pairs.row], pairs, of_held.jaccard)
+
+
+def pairs(model: PictureModel, found: Novelty, count: int, across: int = 16) -> np.ndarray:
+    """The `count` nearest pairs as one picture, `across` in a line: drawn above, from train below."""
+    count = min(count, len(found.tokens))
+    lines = []
+    for start in range(0, count, across):
+        for tokens in (found.tokens, found.train):
+            line = model.pictures(torch.from_numpy(tokens[start : min(start + across, count)]))
+            lines += line + [np.zeros_like(line[0])] * (min(across, count) - len(line))
+    return sheet.grid(lines, columns=min(across, count))
+
+
+def originals(corpus: Corpus) -> np.ndarray:
+    """The training pictures without the views of them, (M, L)."""
+    rows = corpus.rows("train")
+    count = corpus.manifest.get("originals", len(rows))
+    if type(count) is not int or not 0 < count <= len(rows):
+        raise InputError("the manifest's number of originals is malformed: build the corpus again")
+    return rows.pad(np.arange(count))
+
+
+def _spread(name: str, jaccard: np.ndarray, above: float, what: str) -> list[Figure]:
+    """How near some pictures are to train."""
+    most = ", ".join(f"{q} % {np.percentile(jaccard, q):.2f}" for q in QUANTILES)
+    share = 100 * float((jaccard > above).mean())
+    return [
+        Figure(f"{name}, median", float(np.median(jaccard)), what, f"{most}, most {jaccard.max():.2f}"),
+        Figure(f"{name}, above {above:g}", share, "% of pictures", f"of {len(jaccard):,}"),
+    ]
+
+
+def _gap(
+    model: PictureModel, corpus: Corpus, counts: dict[str, int], rows: int, samples: int, seed: int, tell: Tell
+) -> tuple[list[Figure], float]:
+    """The NLL of `rows` of the first pictures of two splits, so many of each, and the difference in nats per pixel."""
+    coded = isinstance(model.model, Latent)
+    figures, values = [], []
+    for name, count in counts.items():
+        draw = np.random.default_rng(seed)
+        some = draw.choice(count, rows, replace=False) if 0 < rows < count else np.arange(count)
+        picked, labels = tokens_of(model, corpus.rows(name), some)
+        told_of = partial(tell, f"NLL of {name}")
+        each = model.nll(picked, samples=samples, seed=seed, label=labels, tell=told_of) / model.length
+        estimator = (f"importance-weighted bound, K={samples}" if coded else "exact") + told(model.model, labels)
+        figures.append(mean(f"NLL of {name}", each, f"{estimator}, {len(each):,} pictures", "nats per pixel"))
+        values.append(each)
+    gap = float(values[1].mean() - values[0].mean())
+    errors = [figure.error or 0.0 for figure in figures]
+    said = Figure("gap", gap, "nats per pixel", "NLL of held-out minus NLL of training pictures", math.hypot(*errors))
+    return [*figures, said], gap

@@ -1,0 +1,418 @@
+"""What a person does with pictures and codes: draw, finish half-hidden ones, walk between two, turn codes like knobs.
+
+from imagegen import PictureModel
+model = PictureModel.from_pretrained("runs/sprites")
+pictures = model.pictures(model.sample(64))
+
+Pictures are arrays (H, W, 4) of uint8; as tokens they are rows of H x W palette colours in the order of the palette.
+A model with classes is told a picture's by `label`: one for all pictures, or a list of one for each (None: no class
+known).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property, partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from corpora.errors import InputError
+from corpora.palette import Palette
+from corpora.settings import require
+from imagegen.pictures import lookahead
+from textgen.core import sampler, smc
+from textgen.core.estimators import Bounds, bounds, exact_nll
+from textgen.core.model import Autoregressive, Latent
+from textgen.core.randomness import normals
+from textgen.runs import library
+from textgen.runs.library import Label
+
+DEFAULT_MODEL = "creatures"
+AT_ONCE = 64  # pictures drawn together
+Tell = Callable[[int, int], None]  # (pixels or pictures done, of so many)
+GREEDY = sampler.Choice(temperature=0)
+
+
+class Turned(NamedTuple):
+    """A picture's codes turned over a grid of one or two of them."""
+
+    tokens: Tensor  # (steps, L), or (steps, steps, L): the first code goes down, the second to the right
+    codes: list[int]  # which were turned, by number
+    rates: list[float]  # KL(q(z_d | x) || N(0, 1)) of all codes for this picture, nats
+    values: list[float]  # that they were given, in standard deviations of the prior
+
+
+class Inpainted(NamedTuple):
+    """Completions of one picture of which any pixels are shown."""
+
+    tokens: Tensor  # (count, L)
+    log_shown: float  # log p(shown), nats: exact, or the logarithm of an unbiased estimate of p(shown)
+    exact: bool  # the draws and `log_shown`: where all that is shown comes first
+    effective: float  # different fillings that there were to draw from, by their weights: 1 / sum of squares
+
+
+class PictureModel:
+    """A trained model of pictures with its palette. Tokens are tensors (N, L) with L = H x W."""
+
+    def __init__(self, opened: library.Opened) -> None:
+        if not isinstance(opened.codec, Palette):
+            raise InputError(f"{opened.name} is a model of text: `textgen` has its verbs")
+        self.opened, self.model, self.palette = opened, opened.model, opened.codec
+        self.height, self.width = self.palette.height, self.palette.width
+        self.length = self.height * self.width
+        self.device = next(self.model.parameters()).device
+
+    @classmethod
+    def from_pretrained(
+        cls, name: str | Path = DEFAULT_MODEL, device: str = "cpu", prior: str | None = None
+    ) -> PictureModel:
+        """A model that ships, by its name, or a run, a model folder or a Hugging Face id.
+
+        `prior="normal"` puts N(0, I) in the place of a prior that was fitted.
+
+        Raises InputError if there is none, or it is damaged, or it is no model of pictures.
+        """
+        return cls(library.open_model(name, device, prior))
+
+    def save_pretrained(self, folder: str | Path, *, half: bool = False) -> Path:
+        """Write a model folder that `from_pretrained` opens; `half` stores float16. Raises InputError if it exists."""
+        return library.export(self.opened, Path(folder), half=half)
+
+    @property
+    def latent(self) -> Latent:
+        """The model as one with codes. Raises InputError if it has none."""
+        if not isinstance(self.model, Latent):
+            raise InputError(
+                f"{self.opened.name} has no codes: reconstruct, interpolate and traverse need a vae or an autoencoder"
+            )
+        return self.model
+
+    # ---------------------------------------------------------------------------------------------- pictures
+
+    def tokens(self, pictures: Sequence[np.ndarray]) -> Tensor:
+        """Pictures in the nearest colours of the palette, (N, L). Raises InputError for a picture of another size."""
+        for picture in pictures:
+            if picture.shape[:2] != (self.height, self.width):
+                raise InputError(
+                    f"the picture has {picture.shape[0]} x {picture.shape[1]} pixels (height x width); "
+                    f"this model draws {self.height} x {self.width}"
+                )
+        rows = [self.palette.encode_picture(picture) for picture in pictures]
+        return torch.tensor(rows, dtype=torch.long, device=self.device).view(len(rows), self.length)
+
+    def pictures(self, tokens: Tensor) -> list[np.ndarray]:
+        """Tokens (..., L) as pictures (H, W, 4), in order. Raises InputError for a token outside the palette."""
+        return [self.palette.decode_picture(row) for row in tokens.reshape(-1, self.length).tolist()]
+
+    # ----------------------------------------------------------------------------------------------- drawing
+
+    def sample(
+        self,
+        count: int,
+        *,
+        label: Label = None,
+        seed: int = 0,
+        how: sampler.Choice | None = None,
+        code_temperature: float = 1.0,
+        tell: Tell | None = None,
+    ) -> Tensor:
+        """New pictures, (count, L). Temperature 0 draws the same picture each time, unless codes make them differ.
+
+        `code_temperature` scales the noise of the codes, as in `Prior.draw`.
+        A model with codes draws each from the prior. What looks back at nothing takes each pixel's likeliest colour
+        by default, since colours drawn pixel by pixel without regard to each other are noise; others draw.
+        Raises InputError for a label that the model does not know.
+        """
+        require(1 <= count <= 1_000_000, "count", count, "1 to 1,000,000 pictures")
+        labels = self.opened.labels(label, count)
+
+        def context(first: int, rows: int) -> Tensor | None:
+            return self.model.context(seed, first, rows, labels[first : first + rows], code_temperature)
+
+        return self._drawn(count, context, None, self.usual if how is None else how, seed, tell)
+
+    @property
+    def usual(self) -> sampler.Choice:
+        """How pixels are chosen where nothing else is said."""
+        blind = isinstance(self.model, Latent) and not self.model.backbone.looks_back
+        return GREEDY if blind else sampler.Choice()
+
+    @property
+    def lines(self) -> str:
+        """What the model draws one after the other: rows or columns."""
+        return "rows" if self.palette.order in ("down", "up") else "columns"
+
+    def hidden(self, lines: int) -> np.ndarray:
+        """Which pixels are hidden where the first `lines` rows or columns, in the model's order, are shown: (H, W)."""
+        return self.palette.unscan(np.arange(self.length) >= lines * self.palette.lines[1])
+
+    def complete(
+        self,
+        tokens: Tensor,
+        lines: int,
+        *,
+        label: Label = None,
+        count: int = 1,
+        seed: int = 0,
+        how: sampler.Choice | None = None,
+        tell: Tell | None = None,
+    ) -> Tensor:
+        """Pictures (N, L) with their first `lines` lines kept and the rest drawn, `count` times: (N, count, L).
+
+        Lines are rows or columns, and the first are on the side that the order of the model begins with. Draws from
+        p(x_hidden | x_shown) exactly, for it goes pixel by pixel in that order. Raises InputError for a model with
+        codes, whose p(z | x_shown) is not known, and for lines that hide nothing.
+        """
+        self._check_lines(lines)
+        each = self.palette.lines[1]
+        require(1 <= count <= 10_000, "count", count, "1 to 10,000 completions")
+        shown = tokens[:, : lines * each].repeat_interleave(count, 0)
+        context = self._given(len(shown), self.opened.labels(label, len(tokens)).repeat_interleave(count))
+        made = self._drawn(len(shown), context, shown, how or sampler.Choice(), seed, tell)
+        return made.view(len(tokens), count, self.length)
+
+    def inpaint(
+        self,
+        picture: Tensor,
+        hidden: np.ndarray,
+        *,
+        label: Label = None,
+        count: int = 1,
+        particles: int = 64,
+        seed: int = 0,
+        first: int = 0,
+        look_ahead: bool = True,
+        tell: Tell | None = None,
+    ) -> Inpainted:
+        """A picture (L,) with the pixels drawn where `hidden` (H, W) is True, `count` times.
+
+        By sequential Monte Carlo (`textgen.core.smc`): the model goes in its own order, so it cannot know what is shown
+        later; `particles` drawings are weighted by it instead, and completions tend to draws from
+        p(x_hidden | x_shown) as these become many. Where all that is shown comes first they are such draws, by one
+        particle each. `look_ahead` draws pixels with an eye to what is shown further on (`pictures/lookahead.py`).
+        `first` numbers the picture among several that are to have different random numbers. Raises InputError for a
+        model with codes, for a mask of another shape, and where nothing is hidden.
+        """
+        backbone = self._raster().backbone
+        require(1 <= count <= 10_000, "count", count, "1 to 10,000 completions")
+        require(1 <= particles <= 100_000, "particles", particles, "1 to 100,000")
+        hidden = np.asarray(hidden, bool)
+        if hidden.shape != (self.height, self.width):
+            raise InputError(
+                f"the mask has {' x '.join(map(str, hidden.shape))} pixels (height x width); "
+                f"the pictures have {self.height} x {self.width}"
+            )
+        if not hidden.any():
+            raise InputError("nothing is hidden: there is nothing to draw")
+        places = torch.from_numpy(self.palette.scan(hidden)).to(self.device)
+        width = self.palette.lines[1]
+        hints = None
+        if look_ahead and bool((places[:-1] & ~places[1:]).any()):  # something is shown after something hidden
+            hints = lookahead.hints(picture, places, width, self._own, self.palette.vocab_size)
+        found = smc.fill(
+            backbone,
+            picture,
+            places,
+            self.model.given(1, self.opened.labels(label, 1)),
+            count=count,
+            particles=particles,
+            seed=seed,
+            first=first * (max(particles, count) + 1),
+            hints=hints,
+            stride=width,
+            tell=tell,
+        )
+        return Inpainted(found.tokens, found.log_shown, found.exact, found.effective)
+
+    @cached_property
+    def _own(self) -> Tensor:
+        """Pictures that the model draws by itself, (N, L), for looking ahead."""
+        return self.sample(lookahead.PICTURES)
+
+    def _check_lines(self, lines: int) -> None:
+        self._raster()
+        most = self.palette.lines[0]
+        require(0 <= lines < most, "lines", lines, f"0 to {most - 1} {self.lines}, so that something is hidden")
+
+    def _raster(self) -> Autoregressive:
+        if not isinstance(self.model, Autoregressive):
+            raise InputError(f"{self.opened.name} draws from codes: this needs a model that goes pixel by pixel")
+        return self.model
+
+    @torch.inference_mode()
+    def hidden_nll(self, tokens: Tensor, lines: int, *, label: Label = None) -> Tensor:
+        """-log p(all but the first `lines` | those), nats per picture (N,), exact. InputError as for `complete`."""
+        self._check_lines(lines)
+        hidden = torch.arange(self.length, device=tokens.device) >= lines * self.palette.lines[1]
+        backbone, labels = self._raster().backbone, self.opened.labels(label, len(tokens))
+        parts = zip(tokens.split(AT_ONCE), labels.split(AT_ONCE), strict=True)
+        given = ((some, hidden.expand_as(some), self.model.given(len(some), known)) for some, known in parts)
+        return torch.cat([backbone.nll(*each).double() for each in given])
+
+    def _given(self, rows: int, labels: Tensor, codes: Tensor | None = None) -> Callable[[int, int], Tensor | None]:
+        """What rows first, first + 1, ... of so many are given."""
+        with torch.inference_mode():
+            whole = self.model.given(rows, labels, codes)
+        return lambda first, count: None if whole is None else whole[first : first + count]
+
+    def _drawn(
+        self,
+        count: int,
+        context: Callable[[int, int], Tensor | None],
+        prompt: Tensor | None,
+        how: sampler.Choice,
+        seed: int,
+        tell: Tell | None,
+    ) -> Tensor:
+        found = []
+        with torch.inference_mode():
+            for first in range(0, count, AT_ONCE):
+                rows = min(AT_ONCE, count - first)
+                pixels = []
+                for column in sampler.stream(
+                    self.model.backbone,
+                    self.model.vocab,
+                    rows=rows,
+                    length=self.length,
+                    context=context(first, rows),
+                    prompt=None if prompt is None else prompt[first : first + rows],
+                    how=how,
+                    seed=seed,
+                    first=first,
+                ):
+                    pixels.append(column)
+                    if tell is not None:
+                        tell(first * self.length + len(pixels) * rows, count * self.length)
+                found.append(torch.stack(pixels, 1))
+        return torch.cat(found)
+
+    # ------------------------------------------------------------------------------------------------- codes
+
+    @torch.inference_mode()
+    def encode(self, tokens: Tensor, *, seed: int | None = None) -> Tensor:
+        """Codes of pictures, (N, Z): the posterior means, or with `seed` draws c = m + exp(sigma) e."""
+        posterior = self.latent.posterior(tokens)
+        if seed is None:
+            return posterior.mean
+        noise = normals(seed, 0, *posterior.mean.shape).to(posterior.mean)
+        return posterior.mean + posterior.stddev * noise
+
+    def decode(self, codes: Tensor, *, label: Label = None, seed: int = 0, how: sampler.Choice | None = None) -> Tensor:
+        """Pictures of codes (N, Z), (N, L). Raises InputError for codes of another shape or not finite."""
+        size = self.latent.latent
+        if codes.dim() != 2 or codes.shape[1] != size:
+            raise InputError(f"codes of shape {tuple(codes.shape)}: expected (N, {size}), as `encode` gives them")
+        if not bool(torch.isfinite(codes).all()):
+            raise InputError("the codes hold NaN or infinity")
+        codes = codes.to(self.latent.summary.weight)
+        context = self._given(len(codes), self.opened.labels(label, len(codes)), codes)
+        return self._drawn(len(codes), context, None, how or GREEDY, seed, None)
+
+    def reconstruct(self, tokens: Tensor, *, label: Label = None) -> Tensor:
+        """Pictures encoded and decoded again, (N, L); with another label than their own, into another class."""
+        return self.decode(self.encode(tokens), label=label)
+
+    def interpolate(self, start: Tensor, end: Tensor, *, steps: int = 8, label: Label = None) -> Tensor:
+        """The pictures on the straight line between the codes of two (L,), both ends decoded among them, (steps, L).
+
+        Where `label` has two, what stands for the class goes from the one to the other too.
+        """
+        require(2 <= steps <= 1000, "steps", steps, "2 to 1000 pictures")
+        codes = self.encode(torch.stack([start, end]))
+        positions = torch.linspace(0, 1, steps, device=codes.device)[:, None]
+        with torch.inference_mode():
+            ends = self.model.given(2, self.opened.labels(label, 2), codes)
+        assert ends is not None
+        path = ends[:1] + positions * (ends[1:] - ends[:1])
+        return self._drawn(steps, lambda first, rows: path[first : first + rows], None, GREEDY, 0, None)
+
+    def rates(self, tokens: Tensor) -> Tensor:
+        """KL(q(z_d | x) || N(0, 1)) for each picture and code, nats, (N, Z)."""
+        with torch.inference_mode():
+            return self.latent.rates(self.latent.posterior(tokens))
+
+    def traverse(
+        self,
+        picture: Tensor,
+        *,
+        dims: int = 2,
+        codes: Sequence[int] | None = None,
+        steps: int = 7,
+        span: float = 2.0,
+        label: Label = None,
+    ) -> Turned:
+        """A picture (L,) with one or two of its codes turned from -span to span, the others held.
+
+        `codes` says which; by default the `dims` of the greatest rate for this picture, the ones that say most of it.
+        """
+        require(2 <= steps <= 100, "steps", steps, "2 to 100 values of each code")
+        require(0 < span <= 100, "span", span, "more than 0 standard deviations, 100 at most")
+        size = self.latent.latent or 0
+        rates = self.rates(picture[None])[0]
+        if codes is None:
+            require(dims in (1, 2), "dims", dims, "1 or 2")
+            codes = rates.topk(min(dims, size)).indices.tolist()
+        if not 1 <= len(codes) <= 2 or len(set(codes)) < len(codes) or not all(0 <= code < size for code in codes):
+            raise InputError(f"codes {', '.join(map(str, codes))}: expected one or two different ones, 0 to {size - 1}")
+        values = torch.linspace(-span, span, steps)
+        own = self.encode(picture[None])[0]
+        grid = own.repeat(steps ** len(codes), 1)
+        for axis, code in enumerate(codes):
+            later = steps ** (len(codes) - 1 - axis)
+            grid[:, code] = values.repeat_interleave(later).repeat(len(grid) // (steps * later)).to(grid)
+        labels = self.opened.labels(label, 1).expand(len(grid))
+        made = self.decode(grid, label=labels).view(*[steps] * len(codes), self.length)
+        return Turned(made, list(codes), rates.tolist(), values.tolist())
+
+    # ------------------------------------------------------------------------------------------- likelihoods
+
+    def nll(
+        self, tokens: Tensor, *, samples: int = 500, seed: int = 0, label: Label = None, tell: Tell | None = None
+    ) -> Tensor:
+        """-log p(x), nats per picture (N,): exact, or the importance-weighted bound of so many codes."""
+        if isinstance(self.model, Latent):
+            return self.bounds(tokens, samples=samples, seed=seed, label=label, tell=tell).nll
+        model, labels = self._raster(), self.opened.labels(label, len(tokens))
+        parts = _parts(len(tokens), AT_ONCE, tell)
+        return torch.cat([exact_nll(model, tokens[some], labels[some]).double() for some in parts])
+
+    @torch.inference_mode()
+    def log_probabilities(self, tokens: Tensor, *, label: Label = None) -> Iterator[Tensor]:
+        """log p(each colour | the pixels before), a few pictures of `tokens` (N, L) at a time: (n, L, V), nats.
+
+        Raises InputError for a model with codes, whose p(colour | the pixels before) is not known.
+        """
+        model, labels = self._raster(), self.opened.labels(label, len(tokens))
+        for some, known in zip(tokens.split(AT_ONCE), labels.split(AT_ONCE), strict=True):
+            yield model.backbone(some, model.given(len(some), known)).float().log_softmax(-1)
+
+    def bounds(
+        self, tokens: Tensor, *, samples: int = 500, seed: int = 0, label: Label = None, tell: Tell | None = None
+    ) -> Bounds:
+        """Bounds on -log p(x), and what they are made of, by `samples` codes for each picture, (N,) nats.
+
+        As `textgen.core.estimators.bounds`. Raises InputError for a model without codes.
+        """
+        latent, labels = self.latent, self.opened.labels(label, len(tokens))
+        of_some = partial(bounds, latent, samples=samples, seed=seed, at_once=256)
+        parts = _parts(len(tokens), 8, tell)
+        found = [of_some(tokens[some], labels=labels[some], first=some.start) for some in parts]
+        return Bounds(*(torch.cat(values) for values in zip(*found, strict=True)))
+
+
+def _parts(count: int, size: int, tell: Tell | None) -> Iterator[slice]:
+    """Slices of at most `size` out of `count`; each is told of when it is done."""
+    for first in range(0, count, size):
+        yield slice(first, first + size)
+        if tell is not None:
+            tell(min(first + size, count), count)
+
+
+def bits(nats: float) -> float:
+    """Nats as bits."""
+    return nats / math.log(2)

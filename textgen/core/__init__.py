@@ -1,0 +1,1 @@
+"""The core: models, likelihoods, training and sampling of rows of tokens; it knows neither text nor pixels."""

@@ -1,0 +1,242 @@
+"""Models that were trained: found by name, opened from a folder or the hub, given a prior, written to be shared."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from corpora import codec as codecs
+from corpora import files
+from corpora.codec import Codec
+from corpora.errors import InputError, choose, quoted
+from corpora.palette import Palette
+from textgen.core import checkpoint, recipes
+from textgen.core.backbone import Vocabulary
+from textgen.core.model import Latent, Model
+
+_PACKAGES = Path(__file__).parents[2]  # beside each other stand the packages that have models: of text, of pictures
+DEFAULT_MODEL = "english-fiction"
+Label = str | Sequence[str | None] | Tensor | None  # of all rows, or of each; None: no class known
+_HUB = re.compile(r"[\w-][\w.-]{0,95}/[\w-][\w.-]{0,95}")
+
+
+class Opened(NamedTuple):
+    """A model with the codec that it was trained with, ready to use (evaluation mode)."""
+
+    model: Model
+    codec: Codec
+    recipe: recipes.Recipe
+    length: int  # the longest row it was trained on, in tokens, the stop counted
+    facts: dict[str, Any]  # how it was trained, and its figures
+    folder: Path
+
+    def takes(self, row: Sequence[int]) -> bool:
+        """Whether a row, without its stop, has any tokens and not more than the model was made for."""
+        return 0 < len(row) < self.length
+
+    def labels(self, given: Label, rows: int) -> Tensor:
+        """The classes of so many rows as the model numbers them, (rows,), -1 where none is known.
+
+        `given`: a label for all rows, or one (or None) for each, or these very numbers. Raises InputError for a label
+        that the model does not know, and for any if it has no classes.
+        """
+        if isinstance(given, Tensor):
+            return given
+        each = [given] * rows if given is None or isinstance(given, str) else list(given)
+        if len(each) != rows:
+            raise InputError(f"{len(each)} labels for {rows} rows: expected one, or one for each")
+        names = {name for name in each if name is not None}
+        if names and self.model.classes is None:
+            raise InputError(f"{self.name} knows no classes: leave out the label, or train with classes=true")
+        known = {name: number for number, name in enumerate(self.model.vocab.labels)}
+        numbers: dict[str | None, int] = {name: known[choose("label", name, known)] for name in sorted(names)}
+        return torch.tensor(
+            [numbers.get(name, -1) for name in each], device=next(self.model.parameters()).device, dtype=torch.long
+        )
+
+    @property
+    def name(self) -> str:
+        """What to call it: the folder's name, or the run's and the step."""
+        step = checkpoint.step_of(self.folder)
+        if self.folder.parent.name == "snapshots":  # in the hub's cache, models--OWNER--NAME/snapshots/REVISION
+            return self.folder.parents[1].name.removeprefix("models--").replace("--", "/")
+        return self.folder.name if step is None else f"{self.folder.resolve().parents[1].name} at step {step:,}"
+
+
+def shipped(*packages: str) -> dict[str, Path]:
+    """The models that come with these packages (by default with all): names and their folders."""
+    folders = (_PACKAGES / package / "pretrained" for package in packages or ("imagegen", "textgen"))
+    return {path.parent.name: path.parent for folder in folders for path in sorted(folder.glob("*/config.json"))}
+
+
+def locate(name: str | Path) -> Path:
+    """The model folder of a shipped name, a run, a checkpoint, a model folder, or a Hugging Face id (downloaded).
+
+    Raises InputError naming the nearest shipped model if it is none of these.
+    """
+    known = shipped()
+    if isinstance(name, str) and name in known:
+        return known[name]
+    path = Path(name)
+    if (path / "recipe.json").is_file():
+        return best(path)
+    if path.is_dir():
+        return path
+    if path.exists():
+        raise InputError(f"{files.quoted_path(path)} is a file; a model is a folder, a run or a name")
+    text = str(name)
+    if _HUB.fullmatch(text) and ".." not in text:
+        return _download(text)
+    import difflib
+
+    near = difflib.get_close_matches(text, known, n=1, cutoff=0.4)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise InputError(
+        f"no model {quoted(text)}: {hint}give a run, a model folder, owner/name on the Hugging Face hub, "
+        f"or a model that ships: {', '.join(known) or '(none)'}"
+    )
+
+
+def _download(hub_id: str) -> Path:
+    import huggingface_hub
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    wanted = ["config.json", "codec.json", "manifest.json", "README.md", checkpoint.MODEL]
+    try:
+        return Path(huggingface_hub.snapshot_download(hub_id, allow_patterns=wanted))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"no folder {hub_id!r} here, and the Hugging Face hub did not give it: {quoted(reason, 160)}"
+        ) from error
+
+
+def open_model(name: str | Path = DEFAULT_MODEL, device: str = "cpu", prior: str | None = None) -> Opened:
+    """Open a model by shipped name, folder, run or Hugging Face id. Raises InputError if it is not whole.
+
+    `prior="normal"` puts N(0, I) in the place of a prior that was fitted.
+    """
+    if prior not in (None, "normal"):
+        raise InputError(
+            f"prior {quoted(prior)}: only `normal` can take the place of a model's own; "
+            "another is fitted: textgen prior"
+        )
+    folder = locate(name)
+    stored = checkpoint.read_model(folder)
+    try:
+        codec = codecs.from_dict(stored.codec)
+        recipe = recipes.from_dict(stored.config.get("recipe") or {})
+        length = stored.config["length"]
+        if type(length) is not int or not 1 <= length <= 1_000_000:
+            raise ValueError(f"length {quoted(length)} is not a number of tokens")
+        labels = stored.config.get("labels", [])
+        if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
+            raise ValueError("the labels are not a list of words")
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{files.quoted_path(folder)}: config.json or codec.json is not usable: {error}") from error
+    # shapes first: a config that asks for a giant costs nothing
+    vocab = vocabulary(codec, labels)
+    checkpoint.check_fit(recipes.outline(recipe, vocab), stored.tensors, folder)
+    model = recipes.build(recipe, vocab)
+    checkpoint.fill(model, stored.tensors, folder)
+    opened = Opened(model.to(device).eval(), codec, recipe, length, stored.config, folder)
+    return opened if prior is None else with_prior(opened, prior)
+
+
+def with_prior(opened: Opened, kind: str, settings: Mapping[str, Any] | None = None) -> Opened:
+    """The model, which is changed, under a prior of this kind as it is before any fitting; its recipe and facts too.
+
+    Raises InputError for a model without codes, an unknown prior or an unknown setting.
+    """
+    model, recipe = opened.model, opened.recipe
+    if not isinstance(model, Latent) or model.latent is None:
+        raise InputError(f"{opened.name}: a {recipe.model} has no codes, so it has no prior")
+    before = {field.name for field in dataclasses.fields(recipe.configs["prior"])}
+    values = {key: value for key, value in recipe.settings().items() if key not in before}
+    made, _ = recipes.recipe(recipe.model, {**values, **(settings or {}), "prior": kind}, package=recipe.package)
+    model.prior = recipes.Parts(made, model.vocab).prior(model.latent).to(model.summary.weight.device).eval()
+    facts = {key: value for key, value in opened.facts.items() if key not in ("figures", "prior")}
+    return opened._replace(recipe=made, facts={**facts, "recipe": made.to_dict()})
+
+
+def vocabulary(codec: Codec, labels: Iterable[str] = ()) -> Vocabulary:
+    """What a model must know of a codec, and of the labels of a corpus, which it numbers in alphabetical order."""
+    shape = colours = None
+    if isinstance(codec, Palette):
+        shape, colours = codec.lines, tuple(tuple(lab) for lab in codec.lab.tolist())
+    return Vocabulary(codec.vocab_size, codec.pad, codec.stop, codec.blank, shape, colours, tuple(sorted(labels)))
+
+
+def best(run: Path) -> Path:
+    """The best checkpoint of a run that is there and whole; the newest whole one if none was judged."""
+    newest, state, _ = newest_whole(run)
+    judged = state.get("best_step")
+    if isinstance(judged, int):
+        chosen = run / "checkpoints" / f"step-{judged:09d}"
+        with contextlib.suppress(InputError):
+            files.read_manifest(
+                chosen, what=checkpoint.WHAT, format_version=checkpoint.FORMAT, needed=(checkpoint.MODEL,)
+            )
+            return chosen
+    return newest
+
+
+def newest_whole(run: Path) -> tuple[Path, dict[str, Any], list[str]]:
+    """The newest whole checkpoint, its state, and a line on each newer one that is damaged. InputError if none is."""
+    skipped: list[str] = []
+    for folder in checkpoint.listed(run / "checkpoints"):
+        try:
+            needed = (checkpoint.MODEL, checkpoint.STATE, checkpoint.TENSORS)
+            files.read_manifest(folder, what=checkpoint.WHAT, format_version=checkpoint.FORMAT, needed=needed)
+            state = files.from_json(files.read_bytes(folder / checkpoint.STATE, 64 << 20), folder / checkpoint.STATE)
+            return folder, state, skipped
+        except InputError as error:
+            skipped.append(str(error))
+    if skipped:
+        raise InputError(f"no checkpoint of {files.quoted_path(run)} is whole; the newest: {skipped[0]}")
+    raise InputError(f"{files.quoted_path(run)} has no checkpoint yet: it was stopped before the first; train it again")
+
+
+def export(
+    source: str | Path | Opened,
+    folder: Path,
+    *,
+    half: bool = True,
+    figures: Mapping[str, Any] | None = None,
+    about: str | None = None,
+    name: str | None = None,
+) -> Path:
+    """Write one shareable model folder: weights (float16, or float32 without `half`), config, codec and a model card.
+
+    `figures`: what `evaluate --json` printed; `about`: words on the data and its licence; both go into the card.
+    `name`: what the card calls the model, where it is not the folder's name.
+    Raises InputError if the source is no model or the folder exists.
+    """
+    from textgen.runs.card import card
+
+    opened = source if isinstance(source, Opened) else open_model(source)
+    facts = {key: value for key, value in opened.facts.items() if key != "format"}
+    if about is not None:
+        facts["about"] = about
+    if figures is not None:
+        facts["figures"] = dict(figures)
+    tensors = checkpoint.weights(opened.model)
+    if half:
+        tensors = {name: value.half() if value.dtype == torch.float32 else value for name, value in tensors.items()}
+    try:
+        words = card(name or folder.name, facts, opened)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            "no model card can be made: the figures are not what `textgen evaluate --json` prints"
+        ) from error
+    with files.new_folder(folder) as temporary:
+        checkpoint.write_model(temporary, facts, opened.codec.to_dict(), tensors, words)
+        files.write_manifest(temporary, {"format": checkpoint.FORMAT})
+    return folder

@@ -1,0 +1,1 @@
+"""Sentences: what a person does with a model of text."""

@@ -1,0 +1,175 @@
+"""What benchmarks share: a language model that judges sentences, and figures with 95 % confidence intervals.
+
+**A perplexity ratio can be gamed.** The judge knows nothing of what was asked for: short, frequent, generic sentences
+("there was no answer.") have a lower perplexity than real text, so a ratio below 1 is a warning and no triumph, and a
+model that writes one good sentence everywhere wins. Read it beside the ratio of NLL per sentence and the ratio of
+lengths, and beside how many different sentences there are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from corpora.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from textgen.runs.library import Opened
+
+DRAWS = 1000  # bootstrap samples
+
+
+def spaced(texts: Sequence[str]) -> bool:
+    """Whether a script writes words apart: most of the texts have a space."""
+    return sum(" " in text.strip() for text in texts) > len(texts) / 2
+
+
+def units(text: str, words: bool) -> list[str]:
+    """What is counted of a text: its words between white space, or without `words` its characters but for spaces."""
+    return text.split() if words else [character for character in text if not character.isspace()]
+
+
+class Judge:
+    """A language model that reads text with its own codec, so that it may judge a model of any vocabulary."""
+
+    def __init__(self, opened: Opened) -> None:
+        from corpora.codec import of_text
+        from textgen.core.model import Autoregressive
+
+        if not isinstance(opened.model, Autoregressive):
+            raise InputError(
+                f"--judge {opened.name}: a {opened.recipe.model} is no language model; "
+                "train one: textgen train CORPUS --model lm"
+            )
+        self.model, self.codec, self.name = opened.model, of_text(opened.codec), opened.name
+
+    def nll(self, texts: Sequence[str], at_once: int = 128) -> np.ndarray:
+        """-log p(text) with its end, exact, nats per sentence: (N,) float64. An empty text is its end alone."""
+        import numpy as np
+        import torch
+
+        from textgen.core import estimators
+
+        device = next(self.model.parameters()).device
+        rows = self.codec.encode_many(texts)
+        order = sorted(range(len(rows)), key=lambda number: len(rows[number]))
+        found = np.zeros(len(rows))
+        for start in range(0, len(order), at_once):
+            some = order[start : start + at_once]
+            length = len(rows[some[-1]]) + 1
+            pads = [self.codec.pad] * length
+            padded = [[*rows[number], self.codec.stop, *pads][:length] for number in some]
+            found[some] = estimators.exact_nll(self.model, torch.tensor(padded, device=device)).double().cpu().numpy()
+        return found
+
+    def unknown(self, texts: Sequence[str]) -> int:
+        """Tokens that the judge's vocabulary does not have: each is cheap, so many of them flatter."""
+        return sum(row.count(self.codec.blank) for row in self.codec.encode_many(texts))
+
+
+@dataclass(frozen=True)
+class Score:
+    """One figure with its 95 % confidence interval; None where it is not defined (an interval of one pair, say)."""
+
+    name: str
+    value: float | None
+    low: float | None
+    high: float | None
+    unit: str
+    definition: str
+
+
+def score(
+    name: str,
+    unit: str,
+    definition: str,
+    *samples: Any,
+    statistic: Callable[..., float] | None = None,
+    seed: int = 0,
+) -> Score:
+    """A figure and its percentile bootstrap (Efron 1979), `DRAWS` draws.
+
+    Each of `samples` is an array (N,) or (N, C), a row for each thing drawn with replacement; samples are drawn
+    independently of each other. `statistic` takes the sum over the rows of each sample, (C,), and gives the figure;
+    by default it is the mean over the rows of the only sample. What is not finite, or divides by zero, is None.
+    """
+    import numpy as np
+
+    if not all(map(len, samples)):
+        return Score(name, None, None, None, unit, definition)
+    tables = [np.asarray(sample, np.float64).reshape(len(sample), -1) for sample in samples]
+    if statistic is None:
+        count = len(tables[0])
+
+        def statistic(sums: list[float]) -> float:
+            return sums[0] / count
+
+    value = _finite(statistic, *(table.sum(0).tolist() for table in tables))
+    draw = np.random.default_rng(seed)
+    if value is None or min(map(len, tables)) < 2:
+        return Score(name, value, None, None, unit, definition)
+    found = []
+    for _ in range(DRAWS):
+        sums = [table[draw.integers(len(table), size=len(table))].sum(0).tolist() for table in tables]
+        found.append(_finite(statistic, *sums))
+    defined = [one for one in found if one is not None]
+    low, high = np.percentile(defined, (2.5, 97.5)).tolist() if defined else (None, None)
+    return Score(name, value, low, high, unit, definition)
+
+
+def perplexity(
+    name: str, definition: str, losses: Any, texts: Sequence[str], *, words: bool = True, seed: int = 0
+) -> Score:
+    """Perplexity per word, or without `words` per character, from nats per sentence (N,): exp(nats / units), one end
+    for each sentence counted."""
+    pairs = [(nats, len(units(text, words)) + 1) for nats, text in zip(losses, texts, strict=True)]
+    unit = "per word" if words else "per character"
+    return score(name, unit, definition, pairs, statistic=lambda sums: math.exp(sums[0] / sums[1]), seed=seed)
+
+
+def picked(values: Sequence[Any], count: int, seed: int) -> list[Any]:
+    """`count` of the values without replacement (all, where there are no more), in their order."""
+    import numpy as np
+
+    if count >= len(values):
+        return list(values)
+    return [values[row] for row in sorted(np.random.default_rng(seed).choice(len(values), count, replace=False))]
+
+
+def _finite(statistic: Callable[..., float], *sums: list[float]) -> float | None:
+    try:
+        found = statistic(*sums)
+    except (OverflowError, ZeroDivisionError):
+        return None
+    return found if math.isfinite(found) else None
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a benchmark found: what was done, the figures, lines to show, and whatever goes into the JSON alone."""
+
+    title: str
+    facts: dict[str, Any]
+    scores: list[Score]
+    lines: list[str] = field(default_factory=list)
+    details: dict[str, Any] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> float | None:
+        return next(score.value for score in self.scores if score.name == name)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**self.facts, "figures": [asdict(one) for one in self.scores], **self.details}
+
+    def __str__(self) -> str:
+        lines = [self.title]
+        if self.scores:
+            lines.append(f"  in brackets: 95 % confidence interval, bootstrap of {DRAWS:,} draws")
+        for one in self.scores:
+            value = "undefined" if one.value is None else f"{one.value:.3f}"
+            interval = "" if one.low is None else f"[{one.low:.3f}, {one.high:.3f}]"
+            lines.append(f"  {one.name:<26} {value:>9} {interval:<18} {one.unit:<18} {one.definition}")
+        return "\n".join([*lines, *self.lines])
