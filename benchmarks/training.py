@@ -14,8 +14,8 @@ row, padding included; logistic KL annealing; Adam updating one parameter at a t
 
 Ours is `textgen.core.trainer` as `textgen train` runs it, with its default clipping and weight averaging: batches of
 rows of like length from a Corpus, output layer on real positions only, fused AdamW, fp32 or bf16. Its parts differ
-(pooled bidirectional encoder, the code at every step, tied embedding), so its sizes are set to have the peer's weight count
-and the peer's output layer, 256 x 10,000, which is three quarters of the arithmetic.
+(pooled bidirectional encoder, the code at every step, tied embedding), so its sizes are set to have the peer's weight
+count and the peer's output layer, 256 x 10,000, which is three quarters of the arithmetic.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ from corpora.errors import InputError
 from textgen.core.randomness import normals
 from textgen.core.sampler import Choice
 from textgen.runs import library
+from textgen.sentences import sentence_vae
 from textgen.sentences.sentence_vae import (
     MOST_POINTS,
     REFINE,
@@ -30,7 +31,6 @@ from textgen.sentences.sentence_vae import (
     arc,
     difference,
     line,
-    sentence_vae,
 )
 
 
