@@ -35,7 +35,7 @@ RETIRED = {
 }
 CLASSES = {"Noise": "Corruption"}
 FUNCTIONS = {"meant": "resolve_kind", "reading": "Corruption", "told": "say what is returned"}
-PARAMETERS = {"among": "world"}
+OF_KINDS = {("among", "Processes"): "world", ("among", "trainer.Processes"): "world"}  # of parameters, by annotation
 LOCALS = {"found", "given", "told", "made", "words"}
 RIDDLES = ("What", "Which", "Who", "How")
 # A term, and what a page that uses it has to say somewhere.
@@ -78,9 +78,15 @@ def test_code_has_no_retired_words(path):
     assert list(retired(path.read_text().splitlines())) == []
 
 
-def arguments(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> list[str]:
+def parameters(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> list[ast.arg]:
     every = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs, node.args.vararg, node.args.kwarg]
-    return [one.arg for one in every if one]
+    return [one for one in every if one]
+
+
+def retired_parameter(parameter: ast.arg) -> str:
+    """Advice for a name that is retired, or that says nothing."""
+    kind = ast.unparse(parameter.annotation) if parameter.annotation else ""
+    return OF_KINDS.get((parameter.arg, kind), "say what it holds" if parameter.arg in LOCALS else "")
 
 
 def names(tree: ast.AST) -> Iterator[str]:
@@ -91,9 +97,9 @@ def names(tree: ast.AST) -> Iterator[str]:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name in FUNCTIONS:
             yield f"{node.lineno}: def {node.name}: write {FUNCTIONS[node.name]}"
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-            for one in arguments(node):
-                if one in PARAMETERS or one in LOCALS:
-                    yield f"{node.lineno}: parameter {one}: {PARAMETERS.get(one, 'say what it holds')}"
+            for one in parameters(node):
+                if advice := retired_parameter(one):
+                    yield f"{node.lineno}: parameter {one.arg}: {advice}"
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id in LOCALS:
             yield f"{node.lineno}: variable {node.id}: say what it holds"
 
