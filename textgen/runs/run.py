@@ -26,7 +26,7 @@ import numpy as np
 import torch
 
 import textgen
-from corpora import build, files, sheet
+from corpora import build, files, modality, sheet
 from corpora import codec as codecs
 from corpora import settings as settings_of
 from corpora.codec import TextCodec
@@ -150,7 +150,7 @@ def train(
         corpus_folder = Path(inputs[0])
         corpus = Corpus.open(corpus_folder)
         extra = [name for name, given in (("source", source), ("valid", valid), ("test", test)) if given is not None]
-        extra += [key for key in settings_of.known([build.Config(), codecs.Config()]) if key in words]
+        extra += [key for key in settings_of.known(modality.get("text").configs()) if key in words]
         if extra:
             raise InputError(f"{files.quoted_path(corpus_folder)} is a corpus already built: leave out {extra[0]}")
     else:
@@ -280,7 +280,7 @@ def _built(
     for given in inputs:  # what no source knows counts as text; that would be said first
         if source == "text" and given != "-" and not Path(given).exists():
             raise InputError(f"{files.quoted_path(given)}: no such file or folder: check the path")
-    _check_kind(package, build.PictureConfig() in of_corpus, ", ".join(inputs))
+    _check_kind(package, build.modality_of_source(source).name == "picture", ", ".join(inputs))
     names = set(settings_of.known(of_corpus))
     recipes.recipe(model, words, trainer.Config(), *of_corpus, package=package)
     refuse_taken(target.parent)
