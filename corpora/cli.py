@@ -115,11 +115,14 @@ def _main(argv: Sequence[str] | None) -> int:
 
 
 def _list(chosen: argparse.Namespace) -> int:
-    from corpora import build, codec, pictures, settings
+    from corpora import codec, modality, settings
 
     sources = {name: settings.find("corpora.sources", name) for name in settings.names("corpora.sources")}
     configs = {f"source {name}": module.Config for name, module in sources.items()}
-    configs |= {"every build": build.Config, "codec": codec.Config, "every build of pictures": pictures.Config}
+    for kind in map(modality.get, modality.names()):
+        of_build, *of_codec = kind.configs()
+        configs[f"every build of {kind.units}"] = type(of_build)
+        configs.update({"codec": type(of_codec[0])} if of_codec else {})
     if chosen.json:
         print(
             json.dumps(
@@ -127,7 +130,7 @@ def _list(chosen: argparse.Namespace) -> int:
                     title: {name: {"default": default, "doc": doc} for name, default, doc in settings.describe(config)}
                     for title, config in configs.items()
                 }
-                | {"codecs": codec.names()},
+                | {"codecs": codec.names("text")},
                 indent=1,
             )
         )
@@ -138,7 +141,7 @@ def _list(chosen: argparse.Namespace) -> int:
         for name, default, doc in settings.describe(config):
             print(f"  {f'{name}={default}':<28} {doc}")
         print()
-    print(f"codecs: {', '.join(codec.names())}; of pictures: palette")
+    print(f"codecs: {', '.join(codec.names('text'))}; of pictures: palette")
     return 0
 
 
@@ -155,7 +158,7 @@ def _build(chosen: argparse.Namespace) -> int:
             source=chosen.source,
             valid=chosen.valid,
             test=chosen.test,
-            words=words,
+            settings=words,
             replace=chosen.replace,
             progress=tell,
         )
@@ -236,7 +239,7 @@ def _show(chosen: argparse.Namespace) -> int:
 
 
 def _show_pictures(chosen: argparse.Namespace, corpus: Corpus) -> int:
-    from corpora.palette import Palette
+    from corpora.codecs.palette import Palette
 
     facts = {name: corpus.manifest["splits"][name] for name in corpus.splits}
     if chosen.json:
@@ -265,7 +268,7 @@ def _print_origin(chosen: argparse.Namespace, corpus: Corpus) -> None:
 
 
 def _codec(corpus: Corpus) -> str:
-    from corpora.palette import Palette
+    from corpora.codecs.palette import Palette
 
     codec = corpus.codec
     if isinstance(codec, Palette):

@@ -291,7 +291,7 @@ def _sample(chosen: argparse.Namespace) -> int:
 def _complete(chosen: argparse.Namespace) -> int:
     if chosen.mask is not None or chosen.hide is not None:
         return _inpaint(chosen)
-    from corpora.palette import ORDERS
+    from corpora.codecs.palette import ORDERS
     from textgen.runs.screen import Bar
     from textgen.sentences.measures import told
 
@@ -583,7 +583,8 @@ def _novelty(chosen: argparse.Namespace) -> int:
 
 
 def _models(chosen: argparse.Namespace) -> int:
-    from corpora import pictures, settings
+    from corpora import settings
+    from corpora.modalities import picture
     from imagegen import training
     from imagegen.pictures.picture_model import DEFAULT_MODEL
     from textgen.core import trainer
@@ -596,7 +597,7 @@ def _models(chosen: argparse.Namespace) -> int:
     configs["model pixelcnn and others without codes"] = settings.find("textgen.models", "lm").Config
     configs["model vae"] = settings.find("textgen.models", "vae").Config
     configs["training"] = trainer.Config
-    configs["corpus"] = pictures.Config
+    configs["corpus"] = picture.Config
     return list_models(chosen, "imagegen", DEFAULT_MODEL, configs, models=training.kinds())
 
 

@@ -98,11 +98,11 @@ def test_list(capsys):
         "source hub:",
         "source toy:",
         "valid_share=0.02",
-        "codecs: pieces, words",
+        "codecs: bytes, characters, pieces, words",
     ):
         assert words in out
     facts = json.loads(call(capsys, "list", "--json")[1])
-    assert facts["every build"]["max_length"]["default"] == "200"
+    assert facts["every build of sentences"]["max_length"]["default"] == "200"
 
 
 @pytest.mark.parametrize(

@@ -26,13 +26,13 @@ import numpy as np
 import torch
 
 import textgen
-from corpora import build, files, sheet
+from corpora import build, files, modality, sheet
 from corpora import codec as codecs
 from corpora import settings as settings_of
 from corpora.codec import TextCodec
+from corpora.codecs.palette import Palette
 from corpora.corpus import Batch, Corpus, Rows
 from corpora.errors import InputError, choose, quoted
-from corpora.palette import Palette
 from corpora.settings import require
 from textgen.core import checkpoint, estimators, recipes, sampler, trainer
 from textgen.core.backbone import Vocabulary
@@ -150,7 +150,7 @@ def train(
         corpus_folder = Path(inputs[0])
         corpus = Corpus.open(corpus_folder)
         extra = [name for name, given in (("source", source), ("valid", valid), ("test", test)) if given is not None]
-        extra += [key for key in settings_of.known([build.Config(), codecs.Config()]) if key in words]
+        extra += [key for key in settings_of.known(modality.get("text").configs()) if key in words]
         if extra:
             raise InputError(f"{files.quoted_path(corpus_folder)} is a corpus already built: leave out {extra[0]}")
     else:
@@ -280,7 +280,7 @@ def _built(
     for given in inputs:  # what no source knows counts as text; that would be said first
         if source == "text" and given != "-" and not Path(given).exists():
             raise InputError(f"{files.quoted_path(given)}: no such file or folder: check the path")
-    _check_kind(package, build.PictureConfig() in of_corpus, ", ".join(inputs))
+    _check_kind(package, build.modality_of_source(source).name == "picture", ", ".join(inputs))
     names = set(settings_of.known(of_corpus))
     recipes.recipe(model, words, trainer.Config(), *of_corpus, package=package)
     refuse_taken(target.parent)
@@ -289,7 +289,7 @@ def _built(
     screen.say(f"building the corpus {target}")
     taken = {key: value for key, value in words.items() if key in names}
     corpus = build.build(
-        inputs, target, source=source, valid=valid, test=test, words=taken, replace=target.exists(), chooser=auto
+        inputs, target, source=source, valid=valid, test=test, settings=taken, replace=target.exists(), chooser=auto
     )
     for note in corpus.manifest.get("notes", []):
         screen.say(f"note: {note}")
@@ -683,7 +683,7 @@ def _shown(model: Model, corpus: Corpus, made: Plan, folder: Path, step: int) ->
         found = sampler.sample(
             model.backbone, model.vocab, rows=16, length=made.length, context=context, how=how, seed=made.seed
         )
-    drawn = sheet.grid([corpus.codec.decode_picture(row) for row in found.tolist()])
+    drawn = sheet.grid([corpus.codec.decode(row) for row in found.tolist()])
     target = folder / "samples" / f"step-{step:09d}.png"
     target.parent.mkdir(exist_ok=True)
     sheet.write(target, sheet.png(drawn, sheet.scale_for(corpus.codec.height, corpus.codec.width)))
