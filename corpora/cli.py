@@ -11,6 +11,7 @@ from typer import Argument, Option
 
 from corpora import commands
 from corpora.commands import Verb, complete_folders, progress, split_words
+from corpora.settings import names
 
 if TYPE_CHECKING:
     from corpora.corpus import Corpus
@@ -29,14 +30,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     return commands.main("corpora", ABOUT, VERBS, argv)
 
 
-def corpora_here(incomplete: str) -> list[str]:
+def corpora(incomplete: str) -> list[str]:
     """Corpus folders that begin as typed, for the shell's completion."""
     return complete_folders(incomplete, "manifest.json")
 
 
+def sources(incomplete: str) -> list[str]:
+    """Sources of rows that begin as typed."""
+    return [name for name in names("corpora.sources") if name.startswith(incomplete)]
+
+
 Json = Annotated[bool, Option("--json", help="print the outcome as JSON")]
 Errors = Annotated[Literal["strict", "replace", "skip"] | None, Option(help="bytes that are not UTF-8")]
-Source = Annotated[str | None, Option(metavar="NAME", help="one that `corpora list` names; by default from the inputs")]
+Source = Annotated[
+    str | None,
+    Option(metavar="NAME", help="one that `corpora list` names; by default from the inputs", autocompletion=sources),
+]
 Valid = Annotated[
     list[str] | None,
     Option(metavar="FILE", help="rows for validation, may be given again; by default some are split off"),
@@ -159,7 +168,7 @@ def fetch(
 
 
 def show(
-    folder: Annotated[str, Argument(metavar="DIR", autocompletion=corpora_here)],
+    folder: Annotated[str, Argument(metavar="DIR", autocompletion=corpora)],
     n: Annotated[int, Option("-n", min=0, max=1_000_000, metavar="N", help="examples of each split")] = 5,
     verify: Annotated[bool, Option("--verify", help="read every byte and compare the hashes")] = False,
     as_json: Json = False,

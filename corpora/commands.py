@@ -29,6 +29,10 @@ FEW = 5  # options that a long help shows first; the others come under "More"
 _SETTING = re.compile(r"[A-Za-z_]\w*=", re.ASCII)
 _NEGATIVE = re.compile(r"-\d+|-\d*\.\d+")
 _STYLE: dict[str, Any] = {"rich_markup_mode": None, "pretty_exceptions_enable": False}
+_SHELL = {
+    "install_completion": "let this shell (bash, zsh or fish) complete commands, options and names",
+    "show_completion": "print the script that does it",
+}
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
@@ -67,7 +71,8 @@ class Command(TyperCommand):
         """Parse, with one-line errors that name the option, its value and what is expected."""
         ctx.allow_extra_args = True  # so that what is left over gets our message
         try:
-            rest = super().parse_args(ctx, args)
+            with _named(ctx):
+                rest = super().parse_args(ctx, args)
         except click.exceptions.MissingParameter as error:
             raise click.exceptions.UsageError(f"missing {_name(error.param)}", ctx) from error
         except typer.BadParameter as error:
@@ -103,6 +108,11 @@ class Group(TyperGroup):
 
     table: Table = {}
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse what stands before the verb."""
+        with _named(ctx):
+            return super().parse_args(ctx, args)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names of the verbs."""
         return list(self.table)
@@ -137,6 +147,16 @@ class Group(TyperGroup):
         return found + click.core.Command.shell_complete(self, ctx, incomplete)
 
 
+@contextlib.contextmanager
+def _named(ctx: click.Context) -> Iterator[None]:
+    """An error in the words of a command says whose words they are."""
+    try:
+        yield
+    except click.exceptions.UsageError as error:
+        error.ctx = error.ctx or ctx
+        raise
+
+
 def function(name: str, home: str) -> Callable[..., Any]:
     """The function of a verb in its module: of the same name, `_` for `-`, and one at the end where Python has it."""
     module, name = importlib.import_module(home), name.replace("-", "_")
@@ -152,6 +172,8 @@ def build(name: str, verb: Verb, completion: bool = False) -> Any:
     app.callback(cls=Group, help=verb.help)(_nothing)
     group: Any = typer.main.get_command(app)
     group.name, group.table = name, verb.home
+    for param in group.params:
+        param.help = _SHELL.get(param.name, param.help)
     return group
 
 
@@ -176,6 +198,8 @@ def _row(param: Any) -> tuple[str, str]:
     text = param.help or ""
     if param.param_type_name == "argument":
         return str(param.metavar or param.name.upper()), text
+    if param.name == "help":
+        return "-h, --help", "show this help"
     names = ", ".join([*param.opts, *param.secondary_opts])
     if not param.is_flag:
         choices = "|".join(map(str, param.type_descriptor.choices or ()))
@@ -296,6 +320,8 @@ def _usage(error: click.exceptions.UsageError) -> str:
     """One line on words that are not understood, after the name of the command."""
     path = error.ctx.command_path if error.ctx else Path(sys.argv[0]).name
     message = one_line(error.format_message()).rstrip(".")
+    if isinstance(error, click.exceptions.BadOptionUsage):
+        message = message.replace("requires an argument", "needs a value")
     if isinstance(error, click.exceptions.NoSuchOption) and error.ctx:
         options = [name for param in error.ctx.command.get_params(error.ctx) for name in param.opts]
         options = [name for name in options if name.startswith("--")]
