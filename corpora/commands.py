@@ -132,7 +132,8 @@ class Group(TyperGroup):
     def format_help(self, ctx: click.Context, formatter: Any) -> None:
         """Write usage and a line on every verb, importing none of them."""
         formatter.write_usage(ctx.command_path, "COMMAND [words and options]", "usage: ")
-        formatter.write(f"\n{self.help}\n")
+        about = str(self.help).rstrip(".")
+        formatter.write(f"\n{about[0].upper()}{about[1:]}.\n")
         options = [_row(param) for param in self.get_params(ctx)]
         rows = [(name, verb.help) for name, verb in self.table.items()]
         _write_sections(formatter, {"Commands": rows, "Options": options})
