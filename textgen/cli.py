@@ -15,6 +15,9 @@ from corpora.commands import Parser, printable, run, split_words
 from corpora.errors import InputError, quoted
 from corpora.settings import find
 from textgen.sentences import benchmark
+from textgen.sentences.defaults import REFINE, SAMPLE_BEAMS
+from textgen.sentences.defaults import SAMPLE_BEST_OF as SAMPLE_OF
+from textgen.sentences.defaults import SAMPLE_CODE_TEMPERATURE as SAMPLE_CODES
 
 if TYPE_CHECKING:
     from corpora.codec import Codec
@@ -38,8 +41,6 @@ KEY=VALUE: settings of the corpus, the model, its parts and the training; `textg
 Text is sized by --preset auto: codec, model, rate and steps are chosen by what is in it, with a line of reason for
 each. What you give wins. A built corpus, and --init, have sizes already: there the defaults hold (--preset none)."""
 
-REFINE = 200  # as in textgen.sentences.sentence_vae, which would import torch
-SAMPLE_BEAMS, SAMPLE_CODES, SAMPLE_OF = 5, 0.7, 4  # where nobody asks for draws from the model
 
 _SAMPLE = f"""\
 Draw new sentences.
@@ -206,7 +207,7 @@ def parser() -> Parser:
     )
     encoding.add_argument("--out", required=True, metavar="FILE.npz", help="where the array `codes` (N, Z) goes")
     encoding.add_argument("--draw", action="store_true", help="draw from the posterior instead of taking its mean")
-    refine_option(encoding, 0)
+    refine_option(encoding)
 
     decoding = verb("decode", "write a sentence for each code in a .npz file")
     decoding.add_argument("codes", metavar="FILE.npz", help="an array `codes` (N, Z), as `encode` writes it")
@@ -596,7 +597,8 @@ def _sample(chosen: argparse.Namespace) -> int:
     at_least("--beams", chosen.beams or 0, 0, 100)
     at_least("--best-of", 1 if chosen.best_of is None else chosen.best_of, 1, 1000)
     from textgen.core.model import Latent
-    from textgen.sentences.sentence_vae import SentenceVAE, draw
+    from textgen.sentences.draw import draw
+    from textgen.sentences.sentence_vae import SentenceVAE
 
     opened, beams = open_chosen(chosen), chosen.beams
     coded = isinstance(opened.model, Latent)

@@ -22,7 +22,8 @@ from textgen.core.model import Autoregressive, Latent, Model
 from textgen.runs.library import Opened
 from textgen.runs.screen import tracked
 from textgen.sentences.benchmark.judge import spaced
-from textgen.sentences.sentence_vae import REFINE, SentenceVAE
+from textgen.sentences.defaults import REFINE
+from textgen.sentences.sentence_vae import SentenceVAE
 
 
 @dataclass(frozen=True)

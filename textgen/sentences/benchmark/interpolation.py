@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     import argparse
 
     from textgen.runs.library import Opened
-    from textgen.sentences.sentence_vae import SentenceVAE, Walk
+    from textgen.sentences.sentence_vae import SentenceVAE
+    from textgen.sentences.walk import Walk
 
 AT_ONCE = 8  # pairs whose points are decoded together
 
@@ -153,7 +154,7 @@ def shape(texts: Sequence[str], words: bool) -> Shape:
     import numpy as np
     from scipy.stats import spearmanr
 
-    from textgen.sentences.sentence_vae import edits
+    from textgen.sentences.walk import edits
 
     rows = [units(text, words) for text in texts]
 
