@@ -29,7 +29,8 @@ from textgen.runs.library import Label
 from textgen.sentences import defaults, draw, grid, refine
 from textgen.sentences.grid import Grid
 from textgen.sentences.lexicon import Spelling
-from textgen.sentences.walk import PACES, PATHS, Point, Walk, bisected, joined, paced, units
+from textgen.sentences.units import mixed
+from textgen.sentences.walk import PACES, PATHS, Point, Walk, bisected, joined, paced
 
 CYCLE = 1.0  # weight of the cycle check beside log p(x | z) (docs/results)
 AT_ONCE = 64  # codes decoded together
@@ -121,7 +122,7 @@ class SentenceVAE:
         spelt: dict[str, None] = {}
         fallback = {*self.codec.fallback_tokens()}
         for sentence in _listed(sentences):
-            words = units(sentence)
+            words = mixed(sentence)
             for word, row in zip(words, self.codec.encode_many(words), strict=True):
                 if self.codec.blank in row:
                     unknown[word] = None

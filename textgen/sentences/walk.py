@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import groupby, pairwise
@@ -11,6 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+
+from textgen.sentences.units import difference
 
 MOST_POINTS = 64  # of a path whose number of points is found by bisection
 PACES = ("text", "code")  # points where the text changes evenly, or evenly along the code
@@ -123,39 +124,6 @@ def arc(first: Tensor, last: Tensor, position: float) -> Tensor:
 
 
 PATHS = {"line": line, "arc": arc}
-
-
-# --------------------------------------------------------------------------------------------------- differences
-
-
-def edits(one: Sequence[str], other: Sequence[str]) -> int:
-    """Edit distance (Levenshtein 1966): how many units to put in, take out or replace."""
-    row = list(range(len(other) + 1))
-    for number, unit in enumerate(one, 1):
-        corner, row[0] = row[0], number
-        for place, another in enumerate(other, 1):
-            corner, row[place] = row[place], min(row[place] + 1, row[place - 1] + 1, corner + (unit != another))
-    return row[-1]
-
-
-_HAN = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # and kana
-_WORD = re.compile(rf"[{_HAN}]|[^\s{_HAN}]+")
-
-
-def units(text: str) -> list[str]:
-    """The words of a text between white space; each Chinese character and kana is one, whatever spaces there are."""
-    return _WORD.findall(text)
-
-
-def difference(one: str, other: str) -> float:
-    """Share of words to change between two sentences: edit distance over the greater number of `units`, 0 to 1.
-
-    Two single words compare by characters.
-    """
-    left, right = units(one), units(other)
-    if len(left) <= 1 and len(right) <= 1:  # in a script that writes no words apart, such as Thai, too
-        left, right = list(one.strip()), list(other.strip())
-    return edits(left, right) / max(1, len(left), len(right))
 
 
 # --------------------------------------------------------------------------------------------------------- paces

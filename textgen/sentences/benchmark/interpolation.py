@@ -21,7 +21,8 @@ from corpora.commands import Parser
 from corpora.errors import InputError, quoted
 from textgen import cli
 from textgen.runs.screen import tracked
-from textgen.sentences.benchmark.judge import Judge, Report, Score, score, spaced, units
+from textgen.sentences.benchmark.judge import Judge, Report, Score, score
+from textgen.sentences.units import edits, spaced, units
 
 if TYPE_CHECKING:
     import argparse
@@ -153,8 +154,6 @@ def shape(texts: Sequence[str], words: bool) -> Shape:
     """
     import numpy as np
     from scipy.stats import spearmanr
-
-    from textgen.sentences.walk import edits
 
     rows = [units(text, words) for text in texts]
 

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 from corpora.commands import Parser
 from corpora.errors import InputError
 from textgen import cli
-from textgen.sentences.benchmark.judge import Judge, Report, Score, perplexity, picked, score, spaced, units
+from textgen.sentences.benchmark.judge import Judge, Report, Score, perplexity, picked, score
+from textgen.sentences.units import edits, spaced, units
 
 if TYPE_CHECKING:
     import argparse
@@ -132,8 +133,6 @@ class Nearest:
     def find(self, texts: Sequence[str], tell: Callable[[int], None]) -> list[tuple[str, float]]:
         """(nearest, words to change over the greater number of words) of each text. `tell(done)` hears how it goes."""
         import numpy as np
-
-        from textgen.sentences.walk import edits
 
         queries, found = self.vectors.transform(texts), []
         for start in range(0, len(texts), 64):
