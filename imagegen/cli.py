@@ -216,7 +216,8 @@ def _trained(*arguments: Any, **options: Any) -> Path:
 
 
 def _model(chosen: argparse.Namespace) -> PictureModel:
-    from imagegen.pictures.picture_model import DEFAULT_MODEL, PictureModel
+    from imagegen.pictures.defaults import MODEL as DEFAULT_MODEL
+    from imagegen.pictures.picture_model import PictureModel
 
     chosen.model = chosen.model or DEFAULT_MODEL
     return PictureModel(open_chosen(chosen))
@@ -585,7 +586,7 @@ def _novelty(chosen: argparse.Namespace) -> int:
 def _models(chosen: argparse.Namespace) -> int:
     from corpora import pictures, settings
     from imagegen import training
-    from imagegen.pictures.picture_model import DEFAULT_MODEL
+    from imagegen.pictures.defaults import MODEL as DEFAULT_MODEL
     from textgen.core import trainer
 
     configs: dict[str, Any] = {}

@@ -197,7 +197,11 @@ def measure(
     tell = tell or (lambda what, done, of: None)
     corpus = corpus_of(model, folder)
     known, held = originals(corpus), corpus.rows(split).pad(np.arange(len(corpus.rows(split))))
-    drawn = model.sample(count, seed=seed, how=how, tell=lambda done, of: tell("drawing", done, of)).cpu().numpy()
+    drawn = (
+        model.sample(count, label=None, seed=seed, how=how, tell=lambda done, of: tell("drawing", done, of))
+        .cpu()
+        .numpy()
+    )
     unscan = model.palette.unscan
     groups = shades(model.palette, unscan(known), near)
     among = groups[unscan(known)]

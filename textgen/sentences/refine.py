@@ -33,7 +33,7 @@ def refined(model: Latent, tokens: Tensor, codes: Tensor, posterior: Independent
         wrong = wrong[(tokens != vocab.blank).all(1)]
     for _ in range(steps if len(wrong) else 0):
         here = away[wrong].requires_grad_()
-        different, slope = _step(model, tokens[wrong], means[wrong] + deviations[wrong] * here, here)
+        different, slope = _step(model, tokens[wrong], means[wrong], deviations[wrong], here)
         if slope is None:
             break
         before, wrong = away.clone(), wrong[different]
@@ -44,11 +44,14 @@ def refined(model: Latent, tokens: Tensor, codes: Tensor, posterior: Independent
     return means + deviations * away
 
 
-def _step(model: Latent, tokens: Tensor, codes: Tensor, here: Tensor) -> tuple[Tensor, Tensor | None]:
-    """Which rows their codes do not give back greedily, (B,), and the gradient for `here` (B, Z); None if all do."""
+def _step(
+    model: Latent, tokens: Tensor, means: Tensor, deviations: Tensor, here: Tensor
+) -> tuple[Tensor, Tensor | None]:
+    """True for rows that their codes do not give back greedily, (B,), and the gradient for `here` (B, Z), if any."""
     mask = model.vocab.mask(tokens)
     with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):  # cuDNN's LSTM has no gradient now
-        logits = model.backbone(tokens, model.given(len(tokens), codes=codes))  # (B, L, V)
+        context = model.given(len(tokens), codes=means + deviations * here)
+        logits = model.backbone(tokens, context)  # (B, L, V)
         greedy = sampler.impossible(logits.detach().clone().flatten(0, 1), model.vocab).argmax(-1)
         different = ((greedy.view(tokens.shape) != tokens) & mask).any(1)
         if not different.any():
