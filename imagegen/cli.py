@@ -216,7 +216,8 @@ def _trained(*arguments: Any, **options: Any) -> Path:
 
 
 def _model(chosen: argparse.Namespace) -> PictureModel:
-    from imagegen.pictures.picture_model import DEFAULT_MODEL, PictureModel
+    from imagegen.pictures.defaults import MODEL as DEFAULT_MODEL
+    from imagegen.pictures.picture_model import PictureModel
 
     chosen.model = chosen.model or DEFAULT_MODEL
     return PictureModel(open_chosen(chosen))
@@ -292,8 +293,8 @@ def _complete(chosen: argparse.Namespace) -> int:
     if chosen.mask is not None or chosen.hide is not None:
         return _inpaint(chosen)
     from corpora.palette import ORDERS
+    from textgen.core.figures import of_classes
     from textgen.runs.screen import Bar
-    from textgen.sentences.measures import told
 
     how = choice(chosen)
     keep = _check_share(0.5 if chosen.keep is None else chosen.keep)
@@ -310,7 +311,7 @@ def _complete(chosen: argparse.Namespace) -> int:
     per_pixel = (model.hidden_nll(tokens, lines, label=labels) / int(hidden.sum())).tolist()
     side = ORDERS[model.palette.order]
     facts = {"seed": chosen.seed, "shown": {"side": side, model.lines: lines}, "nats per hidden pixel": per_pixel}
-    each, exactly = ", ".join(f"{value:.3f}" for value in per_pixel), "exact" + told(model.model, labels)
+    each, exactly = ", ".join(f"{value:.3f}" for value in per_pixel), "exact" + of_classes(model.model, labels)
     text = f"the {side} {lines} of {most} {model.lines} shown; the hidden truth costs {each} nats per pixel ({exactly})"
     return _completed(chosen, model, tokens, made, hidden, facts, text)
 
@@ -585,7 +586,7 @@ def _novelty(chosen: argparse.Namespace) -> int:
 def _models(chosen: argparse.Namespace) -> int:
     from corpora import pictures, settings
     from imagegen import training
-    from imagegen.pictures.picture_model import DEFAULT_MODEL
+    from imagegen.pictures.defaults import MODEL as DEFAULT_MODEL
     from textgen.core import trainer
 
     configs: dict[str, Any] = {}

@@ -18,7 +18,7 @@ from corpora.palette import ORDERS, on_white
 from imagegen.pictures.measures import corpus_of, tokens_of
 from imagegen.pictures.novelty import background, originals
 from imagegen.pictures.picture_model import GREEDY, PictureModel
-from textgen.sentences.measures import Figure, Figures, mean, picked, told
+from textgen.core.figures import Figure, Figures, mean, of_classes, picked
 
 # The threshold of marginal probabilities that is best for an F1 score is half the best score (Lipton et al. 2014,
 # "Optimal Thresholding of Classifiers to Maximize F1 Measure"); an IoU of 2/3, about that of sprites, is an F1 of 0.8.
@@ -66,7 +66,7 @@ def measure(
         mean(
             "NLL of the hidden part",
             nll,
-            f"exact, given what is shown{told(model.model, labels)}",
+            f"exact, given what is shown{of_classes(model.model, labels)}",
             "nats per hidden pixel",
         ),
         _share("background, truth", truth, paper, "of the hidden pixels"),

@@ -12,8 +12,8 @@ from corpora.corpus import Corpus, Rows
 from corpora.errors import InputError
 from imagegen.pictures.picture_model import PictureModel, Tell, bits
 from textgen.core import estimators
+from textgen.core.figures import Figure, Figures, mean, of_classes, picked
 from textgen.core.model import Latent
-from textgen.sentences.measures import Figure, Figures, mean, picked, told
 
 ACTIVE = 0.1  # nats of rate, on average over pictures, from which a code counts as used
 
@@ -68,7 +68,7 @@ def measure(
         figures = _codes(model, model.model, tokens, labels, samples, seed, tell)
     else:
         nll = model.nll(tokens, label=labels, tell=tell)
-        figures = _per_pixel(model, nll, "exact" + told(model.model, labels))
+        figures = _per_pixel(model, nll, "exact" + of_classes(model.model, labels))
     figures += merged
     return Figures(model.opened.name, f"{folder.name}, {split} split", len(some), seed, figures, "pictures")
 
@@ -133,7 +133,7 @@ def _codes(
     tell: Tell | None,
 ) -> list[Figure]:
     figures: list[Figure] = []
-    given = told(latent, labels)
+    given = of_classes(latent, labels)
     if latent.noise:
         found = model.bounds(tokens, samples=samples, seed=seed, label=labels, tell=tell)
         prior = f"prior {latent.prior.title}{given}"

@@ -27,8 +27,8 @@ from corpora.settings import require
 from imagegen.pictures.measures import corpus_of, tokens_of
 from imagegen.pictures.picture_model import PictureModel
 from textgen.core import sampler
+from textgen.core.figures import Figure, Figures, mean, of_classes
 from textgen.core.model import Latent
-from textgen.sentences.measures import Figure, Figures, mean, told
 
 QUANTILES = (5, 25, 75, 95)  # %, that a report gives beside the median
 AT_ONCE = 4096  # training pictures that are compared together
@@ -197,7 +197,11 @@ def measure(
     tell = tell or (lambda what, done, of: None)
     corpus = corpus_of(model, folder)
     known, held = originals(corpus), corpus.rows(split).pad(np.arange(len(corpus.rows(split))))
-    drawn = model.sample(count, seed=seed, how=how, tell=lambda done, of: tell("drawing", done, of)).cpu().numpy()
+    drawn = (
+        model.sample(count, label=None, seed=seed, how=how, tell=lambda done, of: tell("drawing", done, of))
+        .cpu()
+        .numpy()
+    )
     unscan = model.palette.unscan
     groups = shades(model.palette, unscan(known), near)
     among = groups[unscan(known)]
@@ -266,7 +270,7 @@ def _gap(
         picked, labels = tokens_of(model, corpus.rows(name), some)
         told_of = partial(tell, f"NLL of {name}")
         each = model.nll(picked, samples=samples, seed=seed, label=labels, tell=told_of) / model.length
-        estimator = (f"importance-weighted bound, K={samples}" if coded else "exact") + told(model.model, labels)
+        estimator = (f"importance-weighted bound, K={samples}" if coded else "exact") + of_classes(model.model, labels)
         figures.append(mean(f"NLL of {name}", each, f"{estimator}, {len(each):,} pictures", "nats per pixel"))
         values.append(each)
     gap = float(values[1].mean() - values[0].mean())

@@ -218,7 +218,9 @@ def test_looking_ahead_makes_estimates_vary_less():
     (picture,) = model.sample(1)
     spread = {}
     for look_ahead in (False, True):
-        found = [model.inpaint(picture, hidden, particles=8, first=n, look_ahead=look_ahead) for n in range(30)]
+        found = [
+            model.inpaint(picture, hidden, count=1, particles=8, first=n, look_ahead=look_ahead) for n in range(30)
+        ]
         spread[look_ahead] = float(torch.tensor([one.log_shown for one in found]).std())
     assert spread[True] < 0.7 * spread[False], spread
 

@@ -14,8 +14,8 @@ from corpora.errors import InputError
 from corpora.palette import Palette
 from imagegen import cli, training
 from imagegen.pictures import novelty
+from textgen.core.figures import Figures
 from textgen.runs.screen import Screen
-from textgen.sentences.measures import Figures
 
 SIDE = 10
 COLOURS = [(0, 0, 0, 0), (200, 30, 30, 255), (20, 40, 160, 255), (30, 160, 30, 255), (230, 220, 60, 255)]

@@ -18,8 +18,11 @@ from corpora.errors import InputError
 from textgen.cli import main
 from textgen.core.estimators import exact_nll
 from textgen.runs import library
+from textgen.sentences import units
 from textgen.sentences.benchmark import interpolation, judge, names, pairs
-from textgen.sentences.sentence_vae import Point, SentenceVAE, Walk, edits, spread
+from textgen.sentences.sentence_vae import SentenceVAE
+from textgen.sentences.units import edits
+from textgen.sentences.walk import Point, Walk, spread
 
 
 class Flat:
@@ -31,7 +34,7 @@ class Flat:
         self.words, self.blank = words, unknown
 
     def nll(self, texts):
-        return np.array([2.0 * (len(judge.units(text, self.words)) + 1) for text in texts])
+        return np.array([2.0 * (len(units.units(text, self.words)) + 1) for text in texts])
 
     def unknown(self, texts):
         return self.blank
@@ -190,10 +193,10 @@ def test_a_vae_is_no_judge(toy_run):
 
 
 def test_words_or_characters():
-    assert judge.spaced(["a b", "c d", "e"])
-    assert not judge.spaced(["春眠不覺曉", "明月 出天山", "e"])
-    assert judge.units(" a  b ", True) == ["a", "b"]
-    assert judge.units("春眠 曉", False) == ["春", "眠", "曉"]
+    assert units.spaced(["a b", "c d", "e"])
+    assert not units.spaced(["春眠不覺曉", "明月 出天山", "e"])
+    assert units.units(" a  b ", True) == ["a", "b"]
+    assert units.units("春眠 曉", False) == ["春", "眠", "曉"]
 
 
 # --------------------------------------------------------------------------------------------------------- pairs

@@ -10,7 +10,8 @@ import torch
 from corpora import Corpus
 from corpora.errors import InputError
 from textgen.cli import main
-from textgen.sentences.sentence_vae import REFINE, SentenceVAE
+from textgen.sentences.defaults import REFINE
+from textgen.sentences.sentence_vae import SentenceVAE
 
 
 @pytest.fixture(scope="module")

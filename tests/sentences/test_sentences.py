@@ -21,17 +21,11 @@ from corpora.errors import InputError
 from textgen.core.randomness import normals
 from textgen.core.sampler import Choice
 from textgen.runs import library
-from textgen.sentences import sentence_vae
-from textgen.sentences.sentence_vae import (
-    MOST_POINTS,
-    REFINE,
-    Point,
-    SentenceVAE,
-    Walk,
-    arc,
-    difference,
-    line,
-)
+from textgen.sentences import draw, sentence_vae
+from textgen.sentences.defaults import REFINE
+from textgen.sentences.sentence_vae import SentenceVAE
+from textgen.sentences.units import difference
+from textgen.sentences.walk import MOST_POINTS, Point, Walk, arc, bisected, line
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +150,7 @@ def test_bisection_of_any_path_is_short_and_ordered_and_asks_no_point_twice(vae,
         asked.extend(positions)
         return [Point(p, said[min(len(said) - 1, int(p * len(said)))], 1.0, 0.0) for p in positions]
 
-    found = vae._bisect(points)
+    found = bisected(points)
     assert (found[0].position, found[-1].position) == (0, 1)
     assert all(a.position < b.position for a, b in pairwise(found))
     assert all(a.text != b.text for a, b in pairwise(found)) or len(found) == 2
@@ -167,7 +161,7 @@ def test_bisection_of_any_path_is_short_and_ordered_and_asks_no_point_twice(vae,
 
 
 def test_bisection_of_a_path_without_end_stops_at_the_most(vae):
-    found = vae._bisect(lambda positions: [Point(p, f"{p} {p + 1} {p + 2}", 1.0, 0.0) for p in positions])
+    found = bisected(lambda positions: [Point(p, f"{p} {p + 1} {p + 2}", 1.0, 0.0) for p in positions])
     assert len(found) == MOST_POINTS
 
 
@@ -390,36 +384,36 @@ def test_the_best_of_a_few_is_the_one_the_model_is_surest_of(vae):
 @torch.no_grad()
 def test_the_best_of_a_few_drawn_is_the_surest(vae, toy_language_model):
     for opened in (vae.opened, library.open_model(toy_language_model)):
-        texts = sentence_vae.draw(opened, 40, seed=3)
+        texts = draw.draw(opened, 40, seed=3)
         tokens = [[*opened.codec.encode(text), opened.codec.stop] for text in texts]
         rows = torch.tensor([row + [opened.codec.pad] * (opened.length - len(row)) for row in tokens])
         nats = opened.model.backbone.nll(rows, opened.model.vocab.mask(rows), opened.model.context(3, 0, 40))
         each = nats / torch.tensor([len(row) for row in tokens])
         each[torch.tensor([not text for text in texts])] = math.inf
-        best = sentence_vae.draw(opened, 10, seed=3, best_of=4)
+        best = draw.draw(opened, 10, seed=3, best_of=4)
         assert best == [texts[4 * row + int(each[4 * row : 4 * row + 4].argmin())] for row in range(10)]
-        assert sentence_vae.draw(opened, 3, seed=3, best_of=4, begin=2) == best[2:5]
-        prompted = sentence_vae.draw(opened, 6, seed=3, prompt="the small")
-        some = sentence_vae.draw(opened, 2, seed=3, prompt="the small", best_of=3)
+        assert draw.draw(opened, 3, seed=3, best_of=4, first=2) == best[2:5]
+        prompted = draw.draw(opened, 6, seed=3, prompt="the small")
+        some = draw.draw(opened, 2, seed=3, prompt="the small", best_of=3)
         assert all(text in prompted[3 * row : 3 * row + 3] for row, text in enumerate(some))
         with pytest.raises(InputError, match="best_of=0: expected 1 to 1000"):
-            sentence_vae.draw(opened, 1, best_of=0)
-    assert vae.sample(10, seed=3, best_of=4) == sentence_vae.draw(vae.opened, 10, seed=3, best_of=4)
+            draw.draw(opened, 1, best_of=0)
+    assert vae.sample(10, seed=3, best_of=4) == draw.draw(vae.opened, 10, seed=3, best_of=4)
 
 
 def test_a_text_that_was_cut_off_is_the_best_only_where_all_are(vae):
     short = vae.opened._replace(length=5)
-    texts = sentence_vae.draw(short, 24, seed=3)
+    texts = draw.draw(short, 24, seed=3)
     whole = [len(vae.codec.encode(text)) < 5 for text in texts]
-    kept = sentence_vae.draw(short, 8, seed=3, best_of=3)
+    kept = draw.draw(short, 8, seed=3, best_of=3)
     assert any(whole) and not all(whole)
     for row, text in enumerate(kept):
         assert len(vae.codec.encode(text)) < 5 or not any(whole[3 * row : 3 * row + 3])
 
 
 def test_an_empty_text_is_the_best_only_where_all_are():
-    assert sentence_vae.surest(["", "a b", "a", " ", ""], [0.0, 2.0, 1.0, 0.5, 0.1], 5) == ["a"]
-    assert sentence_vae.surest(["", "a", "", ""], [0.0, 2.0, 0.5, 0.1], 2) == ["a", ""]
+    assert draw.best(["", "a b", "a", " ", ""], [0.0, 2.0, 1.0, 0.5, 0.1], 5) == ["a"]
+    assert draw.best(["", "a", "", ""], [0.0, 2.0, 0.5, 0.1], 2) == ["a", ""]
 
 
 def test_a_prompt_begins_every_sample_and_must_leave_room(vae):
@@ -431,8 +425,8 @@ def test_a_language_model_has_no_codes_but_samples(toy_language_model):
     said = lone(lambda: SentenceVAE.from_pretrained(toy_language_model))
     assert "a lm has no codes; interpolate, reconstruct, encode and decode need a vae or an autoencoder" in said
     opened = library.open_model(toy_language_model)
-    texts = sentence_vae.draw(opened, 128, seed=1)
-    assert texts[:2] == sentence_vae.draw(opened, 2, seed=1)
+    texts = draw.draw(opened, 128, seed=1)
+    assert texts[:2] == draw.draw(opened, 2, seed=1)
     assert texts[64:] != texts[:64]  # though they are drawn 64 at a time
 
 

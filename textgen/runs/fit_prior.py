@@ -79,7 +79,7 @@ class Codes:
 
     def __init__(self, opened: library.Opened, texts: list[str], tell: Callable[[int, int], None]) -> None:
         assert isinstance(opened.model, Latent)
-        whole = measures.Encoded(opened, texts)
+        whole = measures.Tokenised(opened, texts)
         if not whole.rows:
             raise InputError(f"every sentence is empty or longer than the {opened.length - 1} tokens of this model")
         self.means = self.deviations = torch.zeros(0)

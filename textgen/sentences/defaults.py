@@ -41,3 +41,20 @@ EVALUATE_BEAMS = 1
 
 # prior
 PRIOR_ROWS = 50_000  # sentences whose codes a prior is fitted to; 0: all
+
+
+def sampling(
+    beams: int | None, best_of: int | None, code_temperature: float | None, *, by_token: bool
+) -> tuple[int, int, float]:
+    """Beams, best of, and code temperature of `sample`, what is None by default.
+
+    `by_token`: something is said of how tokens are chosen, or there are no codes. Then, and with `beams=0`, sentences
+    are drawn token by token, exactly from the model unless told otherwise.
+    """
+    if beams is None:
+        beams = 0 if by_token else SAMPLE_BEAMS
+    if best_of is None:
+        best_of = SAMPLE_BEST_OF if beams else 1
+    if code_temperature is None:
+        code_temperature = SAMPLE_CODE_TEMPERATURE if beams else 1.0
+    return beams, best_of, code_temperature

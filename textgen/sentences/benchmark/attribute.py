@@ -143,7 +143,7 @@ def main(chosen: argparse.Namespace, opening: Callable[..., Any]) -> Report:
         judged = Classifier({label: training[label] for label in wanted})
         real = np.concatenate([judged.hits(held.get(label, []), label) for label in wanted if held.get(label)])
         bar.tell("codes of the labels", 0, 1)
-        means = {label: vae.encode(usable(training[label], chosen.rows)).mean(0) for label in wanted}
+        means = {label: vae.encode(usable(training[label], chosen.rows), refine=0).mean(0) for label in wanted}
         given = {pair: usable(held.get(pair[0], []), chosen.n) for pair in pairs}
         codes = {pair: vae.encode(texts, refine=chosen.refine) for pair, texts in given.items()}
         sources = [text for texts in given.values() for text in texts]

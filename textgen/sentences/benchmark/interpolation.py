@@ -21,13 +21,15 @@ from corpora.commands import Parser
 from corpora.errors import InputError, quoted
 from textgen import cli
 from textgen.runs.screen import tracked
-from textgen.sentences.benchmark.judge import Judge, Report, Score, score, spaced, units
+from textgen.sentences.benchmark.judge import Judge, Report, Score, score
+from textgen.sentences.units import edits, spaced, units
 
 if TYPE_CHECKING:
     import argparse
 
     from textgen.runs.library import Opened
-    from textgen.sentences.sentence_vae import SentenceVAE, Walk
+    from textgen.sentences.sentence_vae import SentenceVAE
+    from textgen.sentences.walk import Walk
 
 AT_ONCE = 8  # pairs whose points are decoded together
 
@@ -152,8 +154,6 @@ def shape(texts: Sequence[str], words: bool) -> Shape:
     """
     import numpy as np
     from scipy.stats import spearmanr
-
-    from textgen.sentences.sentence_vae import edits
 
     rows = [units(text, words) for text in texts]
 

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from corpora.errors import InputError
+from textgen.sentences.units import units
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,16 +22,6 @@ if TYPE_CHECKING:
     from textgen.runs.library import Opened
 
 DRAWS = 1000  # bootstrap samples
-
-
-def spaced(texts: Sequence[str]) -> bool:
-    """Whether a script writes words apart: most of the texts have a space."""
-    return sum(" " in text.strip() for text in texts) > len(texts) / 2
-
-
-def units(text: str, words: bool) -> list[str]:
-    """What is counted of a text: its words between white space, or without `words` its characters but for spaces."""
-    return text.split() if words else [character for character in text if not character.isspace()]
 
 
 class Judge:

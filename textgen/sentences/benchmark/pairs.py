@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from corpora.commands import Parser
 from corpora.errors import InputError
-from textgen.sentences.benchmark.judge import Report, spaced, units
+from textgen.sentences.benchmark.judge import Report
+from textgen.sentences.units import spaced, units
 
 if TYPE_CHECKING:
     import argparse

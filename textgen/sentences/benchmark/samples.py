@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 from corpora.commands import Parser
 from corpora.errors import InputError
 from textgen import cli
-from textgen.sentences.benchmark.judge import Judge, Report, Score, perplexity, picked, score, spaced, units
+from textgen.sentences.benchmark.judge import Judge, Report, Score, perplexity, picked, score
+from textgen.sentences.units import edits, spaced, units
 
 if TYPE_CHECKING:
     import argparse
@@ -133,8 +134,6 @@ class Nearest:
         """(nearest, words to change over the greater number of words) of each text. `tell(done)` hears how it goes."""
         import numpy as np
 
-        from textgen.sentences.sentence_vae import edits
-
         queries, found = self.vectors.transform(texts), []
         for start in range(0, len(texts), 64):
             likes = (queries[start : start + 64] @ self.index).tocsr()  # (64, N), sparse
@@ -186,8 +185,9 @@ def main(chosen: argparse.Namespace, opening: Callable[..., Any]) -> Report:
     from textgen.core.model import Latent
     from textgen.core.sampler import Choice
     from textgen.runs.screen import Bar
+    from textgen.sentences.draw import draw
     from textgen.sentences.lexicon import Spelling
-    from textgen.sentences.sentence_vae import SentenceVAE, draw
+    from textgen.sentences.sentence_vae import SentenceVAE
 
     corpus = Corpus.open(chosen.data)
     training, held = corpus.rows("train"), corpus.rows(chosen.split)
@@ -210,7 +210,7 @@ def main(chosen: argparse.Namespace, opening: Callable[..., Any]) -> Report:
         found: list[str] = []
         bar.tell(what, 0, chosen.n)
         for first in range(0, chosen.n, 512):
-            found += draw(model, min(512, chosen.n - first), seed=chosen.seed, begin=first, **ways)
+            found += draw(model, min(512, chosen.n - first), seed=chosen.seed, first=first, **ways)
             bar.tell(what, len(found), chosen.n)
         return found
 
