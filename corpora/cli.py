@@ -51,7 +51,8 @@ Valid = Annotated[
     Option(metavar="FILE", help="rows for validation, may be given again; by default some are split off"),
 ]
 Test = Annotated[
-    list[str] | None, Option(metavar="FILE", help="rows for the test, may be given again; by default some are split off")
+    list[str] | None,
+    Option(metavar="FILE", help="rows for the test, may be given again; by default some are split off"),
 ]
 
 

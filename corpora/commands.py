@@ -16,6 +16,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import typer
@@ -49,7 +50,17 @@ Table = Mapping[str, Verb]
 # ------------------------------------------------------------------------------------------------------ parsing
 
 
-class Command(TyperCommand):
+class _Help:
+    """A --help whose absence is False: None would be converted, for which Typer imports pydantic."""
+
+    def get_help_option(self, ctx: click.Context) -> Any:
+        """The option that shows the help."""
+        option = super().get_help_option(ctx)  # type: ignore[misc]
+        option.default = False
+        return option
+
+
+class Command(_Help, TyperCommand):
     """A verb. Its words and options may be mixed; its help shows the first few options, the others under "More"."""
 
     def make_parser(self, ctx: click.Context) -> Any:
@@ -103,10 +114,10 @@ class Command(TyperCommand):
         _write_sections(formatter, sections)
 
 
-class Group(TyperGroup):
+class Group(_Help, TyperGroup):
     """A program, or a verb that has verbs of its own: a table of them, each imported when it is called."""
 
-    table: Table = {}
+    table: Table = MappingProxyType({})
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse what stands before the verb."""
@@ -175,6 +186,7 @@ def build(name: str, verb: Verb, completion: bool = False) -> Any:
     group.name, group.table = name, verb.home
     for param in group.params:
         param.help = _SHELL.get(param.name, param.help)
+        param.default = False  # as of --help
     return group
 
 
@@ -304,7 +316,7 @@ def _open_streams() -> None:
     """Make the standard streams usable: closed ones lead nowhere, and what is not a terminal gets UTF-8."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             own = stream.isatty() or os.environ.get("PYTHONIOENCODING")

@@ -3,8 +3,8 @@
 from imagegen import verbs
 verbs.sample(16, model="creatures").save("creatures.png")
 
-`model` is a shipped name, a run, a model folder, a Hugging Face id, or a `PictureModel`, which answers faster. A picture
-to start from is a file, CORPUS@SPLIT:ROW, or an array (H, W, 3) or (H, W, 4) of uint8. Every function raises
+`model` is a shipped name, a run, a model folder, a Hugging Face id, or a `PictureModel`, which answers faster. A
+picture to start from is a file, CORPUS@SPLIT:ROW, or an array (H, W, 3) or (H, W, 4) of uint8. Every function raises
 InputError, with one line, for what it cannot do. Results print themselves; `to_dict()` is their JSON.
 """
 
@@ -26,10 +26,11 @@ from corpora import sheet
 from corpora.errors import InputError, quoted
 from corpora.palette import ORDERS
 from corpora.settings import require
-from imagegen.pictures import completion, defaults, measures, novelty as checking
+from imagegen.pictures import completion, defaults, measures
+from imagegen.pictures import novelty as checking
 from imagegen.pictures.picture_model import PictureModel
+from textgen.core.figures import of_classes
 from textgen.core.sampler import Choice
-from textgen.sentences.measures import told
 from textgen.verbs import THREADS, Listing, check_codes, open_model
 from textgen.verbs import choice as choice
 from textgen.verbs import export as export
@@ -228,8 +229,10 @@ def complete(
     per_pixel = (drawer.hidden_nll(tokens, lines, label=labels) / int(hidden.sum())).tolist()
     side = ORDERS[drawer.palette.order]
     facts = {"seed": seed, "shown": {"side": side, drawer.lines: lines}, "nats per hidden pixel": per_pixel}
-    each, exactly = ", ".join(f"{value:.3f}" for value in per_pixel), "exact" + told(drawer.model, labels)
-    text = f"the {side} {lines} of {most} {drawer.lines} shown; the hidden truth costs {each} nats per pixel ({exactly})"
+    each, exactly = ", ".join(f"{value:.3f}" for value in per_pixel), "exact" + of_classes(drawer.model, labels)
+    text = (
+        f"the {side} {lines} of {most} {drawer.lines} shown; the hidden truth costs {each} nats per pixel ({exactly})"
+    )
     return _completed(drawer, tokens, drawn, hidden, facts, text)
 
 

@@ -150,9 +150,7 @@ def train(
         Option(metavar="KIND", help="vae (default), lm or autoencoder", autocompletion=o.kinds("textgen")),
     ] = None,
     out: o.RunOut = None,
-    minutes: Annotated[
-        float | None, Option(metavar="M", help="preset auto: train so long (default 12)")
-    ] = None,
+    minutes: Annotated[float | None, Option(metavar="M", help="preset auto: train so long (default 12)")] = None,
     steps: o.Steps = None,
     resume: o.Resume = None,
     preset: Annotated[
@@ -393,9 +391,7 @@ def neighbours(
 
 def arithmetic(
     sentence: o.Sentence,
-    minus: Annotated[
-        list[str], Option(metavar="SENTENCE|@FILE", help="may be given again; @FILE: one on each line")
-    ],
+    minus: Annotated[list[str], Option(metavar="SENTENCE|@FILE", help="may be given again; @FILE: one on each line")],
     plus: Annotated[list[str], Option(metavar="SENTENCE|@FILE", help="may be given again; @FILE: one on each line")],
     strength: Annotated[str, Option(metavar="S[,S...]", help="how far to go")] = "1",
     model: o.Model = None,
@@ -444,9 +440,7 @@ def vary(
     ] = defaults.VARY_DIMS,
     codes: Annotated[str | None, Option(metavar="I[,J]", help="codes by number, in place of --dims")] = None,
     steps: Annotated[int, Option(min=2, max=50, metavar="N", help="values of each")] = defaults.VARY_STEPS,
-    span: Annotated[
-        float, Option(metavar="X", help="from -X to X standard deviations")
-    ] = defaults.VARY_SPAN,
+    span: Annotated[float, Option(metavar="X", help="from -X to X standard deviations")] = defaults.VARY_SPAN,
     model: o.Model = None,
     beams: o.Beams = defaults.VARY_BEAMS,
     refine: o.Refine = defaults.REFINE,
@@ -478,7 +472,7 @@ def encode(
     out: Annotated[str, Option(metavar="FILE.npz", help="the file to write, with an array `codes` (N, Z)")],
     model: o.Model = None,
     draw: Annotated[bool, Option("--draw", help="draw from the posterior instead of taking its mean")] = False,
-    refine: o.Refine = 0,
+    refine: o.Refine = defaults.REFINE,
     force: o.Force = False,
     seed: o.Seed = 0,
     device: o.Device = "auto",
@@ -540,7 +534,7 @@ def evaluate(
             min=0,
             max=1_000_000,
             metavar="K",
-            help="likelihood of all rows: K samples each, corrected by what --samples add on --rows; 0: of --rows alone",
+            help="likelihood of all rows: K samples each, corrected by what --samples add on --rows; 0: --rows alone",
         ),
     ] = 0,
     max_words: Annotated[
@@ -567,9 +561,7 @@ def evaluate(
 
 
 def prior(
-    words: Annotated[
-        list[str], Argument(metavar="MODEL DATA [KEY=VALUE ...]", help="model, sentences and settings")
-    ],
+    words: Annotated[list[str], Argument(metavar="MODEL DATA [KEY=VALUE ...]", help="model, sentences and settings")],
     kind: Annotated[str, Option(metavar="NAME", help="mixture or flow")],
     out: o.FolderOut,
     split: o.Split = "train",
@@ -629,10 +621,10 @@ def export(
 
 # --------------------------------------------------------------------------------------------------- benchmarks
 
-Judge = Annotated[
-    str, Option(metavar="LM", help="a language model trained on real text", autocompletion=o.models)
+Judge = Annotated[str, Option(metavar="LM", help="a language model trained on real text", autocompletion=o.models)]
+LabelledCorpus = Annotated[
+    str, Option("--data", metavar="CORPUS", help="a corpus with labels", autocompletion=o.corpora)
 ]
-LabelledCorpus = Annotated[str, Option("--data", metavar="CORPUS", help="a corpus with labels", autocompletion=o.corpora)]
 BuiltCorpus = Annotated[
     str, Option("--data", metavar="CORPUS", help="a folder that `corpora build` made", autocompletion=o.corpora)
 ]

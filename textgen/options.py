@@ -70,9 +70,7 @@ OneThread = Annotated[int, Option(min=1, max=1024, metavar="N", help="processor 
 Threads = Annotated[int | None, Option(min=1, max=1024, metavar="N", help="processor threads (default: all)")]
 Seed = Annotated[int, Option(min=0, max=2**32 - 1, metavar="N", help="seed of everything drawn")]
 Json = Annotated[bool, Option("--json", help="print the result as JSON")]
-Prior = Annotated[
-    str | None, Option(metavar="normal", help="N(0, I) in the place of a prior that was fitted")
-]
+Prior = Annotated[str | None, Option(metavar="normal", help="N(0, I) in the place of a prior that was fitted")]
 Label = Annotated[
     str | None, Option(metavar="NAME", help="of this class (models trained with classes=true; default: any)")
 ]
@@ -113,9 +111,7 @@ CodeTemperature = Annotated[
 
 # how sentences are encoded and written
 Sentence = Annotated[str, Argument(metavar="SENTENCE")]
-Sentences = Annotated[
-    list[str], Argument(metavar="SENTENCE|-", help="sentences, or - for the lines of standard input")
-]
+Sentences = Annotated[list[str], Argument(metavar="SENTENCE|-", help="sentences, or - for the lines of standard input")]
 Beams = Annotated[int, Option(min=1, max=100, metavar="N", help="candidates of the beam search; 1 is greedy")]
 Refine = Annotated[
     int,
@@ -155,9 +151,7 @@ Words = Annotated[
     list[str] | None,
     Argument(metavar="IN|KEY=VALUE", help="what to train on, and settings", autocompletion=corpora),
 ]
-RunOut = Annotated[
-    str | None, Option(metavar="DIR", help="the run folder (default: runs/ and the first free number)")
-]
+RunOut = Annotated[str | None, Option(metavar="DIR", help="the run folder (default: runs/ and the first free number)")]
 Init = Annotated[
     str | None,
     Option(metavar="MODEL", help="go on from this model's weights, settings and codec", autocompletion=models),
@@ -178,7 +172,9 @@ Keep = Annotated[
 RunSeed = Annotated[
     int | None, Option("--seed", min=0, max=2**32 - 1, metavar="N", help="seed of everything drawn (default 0)")
 ]
-RunDevice = Annotated[str | None, Option("--device", metavar="NAME", help="auto, cpu, cuda, cuda:N or mps (default auto)")]
+RunDevice = Annotated[
+    str | None, Option("--device", metavar="NAME", help="auto, cpu, cuda, cuda:N or mps (default auto)")
+]
 RunThreads = Annotated[
     int | None,
     Option(
@@ -198,7 +194,5 @@ RunOrFolder = Annotated[
 ]
 FolderOut = Annotated[str, Option(metavar="DIR", help="the folder to make")]
 Full = Annotated[bool, Option("--full", help="store weights in float32 instead of float16")]
-Figures = Annotated[
-    str | None, Option(metavar="FILE.json", help="the output of `evaluate --json`, for the card")
-]
+Figures = Annotated[str | None, Option(metavar="FILE.json", help="the output of `evaluate --json`, for the card")]
 About = Annotated[str | None, Option(metavar="FILE.md", help="a text on data and licence, for the card")]

@@ -32,7 +32,10 @@ from textgen.core.sampler import Choice, Constraint
 from textgen.runs import library
 from textgen.runs.library import Opened
 from textgen.sentences import defaults
-from textgen.sentences.sentence_vae import Grid, SentenceVAE, Walk, draw
+from textgen.sentences.draw import draw
+from textgen.sentences.grid import Grid
+from textgen.sentences.sentence_vae import SentenceVAE
+from textgen.sentences.walk import Walk
 
 if TYPE_CHECKING:
     from textgen.runs.screen import Screen
@@ -159,7 +162,9 @@ class Listing:
 
     def to_dict(self) -> dict[str, Any]:
         rows = {title: settings.describe(config) for title, config in self.parts.items()}
-        known = {title: {name: {"default": value, "doc": doc} for name, value, doc in own} for title, own in rows.items()}
+        known = {
+            title: {name: {"default": value, "doc": doc} for name, value, doc in own} for title, own in rows.items()
+        }
         return {"shipped": [*self.shipped], "default": self.default, **self.kinds, "settings": known}
 
     def __str__(self) -> str:
@@ -227,7 +232,9 @@ def rules(
     verse = {name: value for name, value in verse.items() if value is not None}
     if verse:
         if new_words is False:
-            raise InputError(f"--no-new-words and --{next(iter(verse))} are for different models: leave one of them out")
+            raise InputError(
+                f"--no-new-words and --{next(iter(verse))} are for different models: leave one of them out"
+            )
         from textgen.sentences.verse import Verse
 
         return Verse(codec, **verse)  # type: ignore[arg-type]
@@ -407,7 +414,7 @@ def encode(
     *,
     model: Model = library.DEFAULT_MODEL,
     draw: bool = False,
-    refine: int = 0,
+    refine: int = defaults.REFINE,
     seed: int = 0,
     device: str = "auto",
     threads: int | None = THREADS,
