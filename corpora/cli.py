@@ -73,7 +73,7 @@ def list_(as_json: Annotated[bool, Option("--json", help="as JSON")] = False) ->
                     title: {name: {"default": default, "doc": doc} for name, default, doc in settings.describe(config)}
                     for title, config in configs.items()
                 }
-                | {"codecs": codec.names()},
+                | {"codecs": codec.names("text")},
                 indent=1,
             )
         )
@@ -84,7 +84,7 @@ def list_(as_json: Annotated[bool, Option("--json", help="as JSON")] = False) ->
         for name, default, doc in settings.describe(config):
             print(f"  {f'{name}={default}':<28} {doc}")
         print()
-    print(f"codecs: {', '.join(codec.names())}; of pictures: palette")
+    print(f"codecs: {', '.join(codec.names("text"))}; of pictures: palette")
     return 0
 
 
@@ -128,7 +128,7 @@ def build(
         settings["errors"] = errors
     with progress(quiet=as_json) as tell:
         corpus = build(
-            inputs, out, source=source, valid=valid, test=test, words=settings, replace=replace, progress=tell
+            inputs, out, source=source, valid=valid, test=test, settings=settings, replace=replace, progress=tell
         )
     if as_json:
         print(json.dumps({"folder": out, "fingerprint": corpus.fingerprint} | _summary(corpus), indent=1))
@@ -213,7 +213,7 @@ def show(
 
 
 def _show_pictures(corpus: Corpus, folder: str, verify: bool, as_json: bool) -> int:
-    from corpora.palette import Palette
+    from corpora.codecs.palette import Palette
 
     facts = {name: corpus.manifest["splits"][name] for name in corpus.splits}
     if as_json:
@@ -242,7 +242,7 @@ def _print_origin(corpus: Corpus, folder: str, verify: bool) -> None:
 
 
 def _codec(corpus: Corpus) -> str:
-    from corpora.palette import Palette
+    from corpora.codecs.palette import Palette
 
     codec = corpus.codec
     if isinstance(codec, Palette):

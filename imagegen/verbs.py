@@ -24,7 +24,7 @@ from torch import Tensor
 
 from corpora import sheet
 from corpora.errors import InputError, quoted
-from corpora.palette import ORDERS
+from corpora.codecs.palette import ORDERS
 from corpora.settings import require
 from imagegen.pictures import completion, defaults, measures
 from imagegen.pictures import novelty as checking
