@@ -183,7 +183,7 @@ def _built(
         source=source,
         valid=inputs.valid,
         test=inputs.test,
-        words={key: value for key, value in wish.settings.items() if key in names},
+        settings={key: value for key, value in wish.settings.items() if key in names},
         replace=target.exists(),
         chooser=sizes,
     )

@@ -8,7 +8,7 @@ import numpy as np
 
 from corpora import sheet
 from corpora.codec import Codec, TextCodec
-from corpora.palette import Palette
+from corpora.codecs.palette import Palette
 
 
 def program(codec: Codec) -> str:
@@ -31,7 +31,7 @@ def preview(codec: Codec, rows: np.ndarray, folder: Path, stem: str) -> list[tup
     if isinstance(codec, TextCodec):
         return [("sample", codec.decode(row)) for row in rows.tolist()]
     assert isinstance(codec, Palette)
-    drawn = sheet.grid([codec.decode_picture(row) for row in rows.tolist()])
+    drawn = sheet.grid([codec.decode(row) for row in rows.tolist()])
     folder.mkdir(exist_ok=True)
     sheet.write(folder / f"{stem}.png", sheet.png(drawn, sheet.scale_for(codec.height, codec.width)))
     return [("samples", f"{folder.name}/{stem}.png")]
