@@ -65,7 +65,5 @@ def train(
         model, own = meant(kind)
         if (model, own["backbone"]) != (first.recipe.model, first.recipe.settings()["backbone"]):
             raise InputError(f"--init {first.name} is no {kind}: leave out --model, or give another --init")
-    run = begin(
-        inputs, out, model=model, settings=settings, init=init, package="imagegen", screen=screen, **options
-    )
+    run = begin(inputs, out, model=model, settings=settings, init=init, package="imagegen", screen=screen, **options)
     return run.train(screen)

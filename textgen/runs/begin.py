@@ -145,9 +145,7 @@ def _from_model(init: str | Path, model: str | None, wish: Wish, built: bool) ->
     return Wish(first.recipe.model, wish.package, {**own, **behind, **codec, **wish.settings}, first)
 
 
-def _corpus(
-    source: Inputs, folder: Path, wish: Wish, sizes: Sizer | None, screen: Screen
-) -> tuple[Corpus, Path, Wish]:
+def _corpus(source: Inputs, folder: Path, wish: Wish, sizes: Sizer | None, screen: Screen) -> tuple[Corpus, Path, Wish]:
     """The corpus of a new run, its folder, and the wish with the settings that are left for the model."""
     if not source.built:
         return _built(source, folder / "corpus", wish, sizes, screen)
@@ -160,9 +158,7 @@ def _corpus(
     return corpus, target, wish
 
 
-def _built(
-    inputs: Inputs, target: Path, wish: Wish, sizes: Sizer | None, screen: Screen
-) -> tuple[Corpus, Path, Wish]:
+def _built(inputs: Inputs, target: Path, wish: Wish, sizes: Sizer | None, screen: Screen) -> tuple[Corpus, Path, Wish]:
     """Build the corpus of a new run, once all else has been checked."""
     source = inputs.source or build.source_of(inputs.paths)
     of_corpus = build.configs(source)
@@ -210,9 +206,7 @@ def _settled(
         now = {**recipe.settings(), **dataclasses.asdict(training)}
         chosen = sizes.sizes(count, tokens, int(rows.lengths.max(initial=0)), entropy(rows), now)
         length = dataclasses.replace(length, batch=length.batch or chosen.pop("batch", None))
-        recipe, training = plans.composed(
-            corpus, wish.model, {**chosen, **wish.settings}, wish.package, corpus_folder
-        )
+        recipe, training = plans.composed(corpus, wish.model, {**chosen, **wish.settings}, wish.package, corpus_folder)
         if length.minutes is not None:
             batch = (length.batch or 64) * training.accumulate
             length = dataclasses.replace(length, most=sizes.steps(length.minutes, count, tokens, batch))

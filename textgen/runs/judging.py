@@ -61,8 +61,8 @@ def samples(model: Model, corpus: Corpus, plan: Plan, device: str, folder: Path,
             labels = torch.from_numpy(rows.classes([row])).to(device)
             context = model.given(1, labels, model.posterior(tokens).mean)
             again = sampler.sample(model.backbone, model.vocab, rows=1, length=plan.length, context=context, how=greedy)
-            pair = kind.preview(codec, np.concatenate([rows.pad([row]), again.cpu().numpy()]), folder, "")
-            written += [("given", pair[0][1]), ("decoded", pair[1][1])]
+            for what, one in (("given", rows.pad([row])), ("decoded", again.cpu().numpy())):
+                written += [(what, line) for _, line in kind.preview(codec, one, folder, "")]
     count = 2 if text else 16
     how = sampler.Choice() if text or model.backbone.looks_back else greedy
     context = model.context(plan.seed, 0, count)

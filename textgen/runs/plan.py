@@ -21,7 +21,7 @@ from textgen.core.pace import Pace, Steps
 from textgen.runs import kind
 from textgen.runs.budget import Budget, Knot
 from textgen.runs.folder import RECIPE
-from textgen.runs.library import Opened, vocabulary
+from textgen.runs.library import Opened, newest_whole, vocabulary
 
 WEEK = 10_080  # minutes
 
@@ -162,7 +162,8 @@ def settle(
     length, machine = length or Length(), machine or Machine()
     length.check()
     batch = length.batch or 64
-    steps, minutes, knots = length.steps or length.most, length.minutes, ()
+    steps, minutes = length.steps or length.most, length.minutes
+    knots: tuple[Knot, ...] = ()
     if length.repeat is not None:
         steps, minutes, knots = _repeated(Path(length.repeat))
     elif steps is None and minutes is None:  # ten passes, within what one sitting bears; few rows need more of them
@@ -204,9 +205,7 @@ def plan(
     """The plan of a run on a corpus at hand; `options` are those of `Length` and `Machine`, by name."""
     recipe, training = composed(corpus, model, settings or {}, package, corpus_folder)
     length, machine = grouped(options, Length, Machine)
-    return settle(
-        corpus, folder, corpus_folder, recipe=recipe, training=training, length=length, machine=machine
-    )
+    return settle(corpus, folder, corpus_folder, recipe=recipe, training=training, length=length, machine=machine)
 
 
 def grouped(options: Mapping[str, Any], *groups: type) -> list[Any]:
@@ -234,8 +233,6 @@ def composed(
 
 
 def _repeated(run: Path) -> tuple[int | None, float, tuple[Knot, ...]]:
-    from textgen.runs.library import newest_whole
-
     before = Plan.read(run)
     if before.minutes is None:
         raise InputError(f"repeat={files.quoted_path(run)}: that run has {before.steps:,} steps; give steps instead")

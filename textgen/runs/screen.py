@@ -30,7 +30,9 @@ class Screen:
 
     SILENCE = 30.0  # seconds without a line, where there is no live one
 
-    def __init__(self, quiet: bool = False, live: bool | None = None, clock: Callable[[], float] = time.monotonic):
+    def __init__(
+        self, quiet: bool = False, live: bool | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.quiet, self.clock = quiet, clock
         self.live = sys.stderr.isatty() if live is None else live
         self.status: Any = None

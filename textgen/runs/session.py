@@ -165,7 +165,11 @@ class Session:
     def _alarm(self, model: Model, means: dict[str, float]) -> None:
         """Print and log what the model warns of, each alarm once in a run."""
         progress = self.pace.progress(self.training.step)
-        fresh = [alarm for alarm in getattr(model, 'alarms', lambda *_: ())(means, progress) if alarm.name not in self.alarmed]
+        fresh = [
+            alarm
+            for alarm in getattr(model, "alarms", lambda *_: ())(means, progress)
+            if alarm.name not in self.alarmed
+        ]
         self.alarmed |= {alarm.name for alarm in fresh}
         for alarm in fresh:
             self.screen.alarm(alarm)
