@@ -23,9 +23,12 @@ def settings(model: str = "vae", **chosen: Any) -> dict[str, Any]:
     return {**small.settings(model, **parts), **own, **chosen}
 
 
-def plan(corpus: Path, folder: Path, model: str = "vae", steps: int = 24, every: int = 6, **chosen: Any) -> Plan:
+def plan(
+    corpus: Path, folder: Path, model: str = "vae", steps: int | None = 24, every: int | None = 6, **chosen: Any
+) -> Plan:
     """The plan of a small run on a corpus of text."""
     options = {"steps": steps, "every": every, "batch": 16, "seed": 1, "device": "cpu", "threads": 1}
+    options |= {key: chosen.pop(key) for key in ("minutes", "repeat") if key in chosen}
     values = settings(model, **chosen)
     return plans.plan(Corpus.open(corpus), folder, corpus, model=model, settings=values, **options)
 

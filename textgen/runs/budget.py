@@ -42,13 +42,14 @@ class Budget:
         knots: Iterable[Sequence[Any]] = (),
         *,
         repeat: bool = False,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] | None = None,
     ) -> None:
-        self.total, self.most, self.repeat, self.clock = 60 * minutes, most or UNKNOWN, repeat, clock
+        self.total, self.most, self.repeat = 60 * minutes, most or UNKNOWN, repeat
+        self.clock = clock or time.monotonic
         self.knots = [Knot(*values) for values in knots] or [Knot(0, 0.0, 0.0, 0.0, self.most)]
         self.evaluations = 0
         self.evaluating = 0.0  # seconds of them
-        self._began = clock() - self.knots[-1].seconds * (not repeat)
+        self._began = self.clock()
 
     @property
     def end(self) -> int:
@@ -106,9 +107,9 @@ class Budget:
         self.knots.append(Knot(step, seconds, seconds - evaluating, self.progress(step), end))
         return self.knots[-1]
 
-    def evaluated(self, seconds: float) -> None:
-        """Take note of what an evaluation, its checkpoint counted, took."""
-        self.evaluations += 1
+    def evaluated(self, seconds: float, evaluations: int = 1) -> None:
+        """Take note of what so many evaluations took; 0: what one took beyond what is noted already."""
+        self.evaluations += evaluations
         self.evaluating += seconds
 
     def state(self, step: int) -> dict[str, Any]:

@@ -153,10 +153,13 @@ class Session:
             log.write({f"valid {name}": value for name, value in report.items()}, step)
             log.samples(written, step)
         self._alarm(model, means)
-        self.save()
-        self.screen.evaluated(step, report, written, better)
+        looked = time.monotonic()
         if isinstance(self.pace, Budget):
-            self.pace.evaluated(time.monotonic() - began)
+            self.pace.evaluated(looked - began)  # before the checkpoint, which remembers it
+        self.save()
+        if isinstance(self.pace, Budget):
+            self.pace.evaluated(time.monotonic() - looked, 0)
+        self.screen.evaluated(step, report, written, better)
 
     def _is_best(self, score: float) -> bool:
         best = self.judged["best_score"]
