@@ -96,10 +96,12 @@ def train(
         ),
     ] = None,
     out: o.RunOut = None,
+    minutes: o.Minutes = None,
     steps: o.Steps = None,
-    batch: o.Batch = None,
     resume: o.Resume = None,
     init: o.Init = None,
+    repeat: o.Repeat = None,
+    batch: o.Batch = None,
     every: o.Every = None,
     keep: o.Keep = None,
     seed: o.RunSeed = None,
@@ -124,7 +126,7 @@ def train(
     """
     return trained(
         "imagegen", _train, words, out=out, resume=resume, quiet=quiet, as_json=as_json, model=model, init=init,
-        steps=steps, batch=batch, every=every, keep=keep, seed=seed, device=device, threads=threads, source=source,
+        repeat=repeat, minutes=minutes, steps=steps, batch=batch, every=every, keep=keep, seed=seed, device=device, threads=threads, source=source,
         valid=valid, test=test,
     )  # fmt: skip
 

@@ -13,7 +13,9 @@ from typing import Any
 
 from corpora.errors import InputError, choose
 from corpora.settings import names
-from textgen.runs import library, run
+from textgen.runs import library
+from textgen.runs.begin import begin
+from textgen.runs.screen import Screen
 
 DEFAULT = "pixelcnn"
 CODES = 10  # of a VAE, as in the lecture
@@ -46,20 +48,22 @@ def train(
     model: str | None = None,
     settings: Mapping[str, Any] | None = None,
     init: str | Path | None = None,
+    screen: Screen | None = None,
     **options: Any,
 ) -> Path:
     """Train a model on pictures, or on a corpus of them that `corpora build` made; returns its best checkpoint.
 
     `model`: pixelcnn (the default), pixelrnn, pixelformer, lstm, vae, pixelvae or autoencoder. All else is as for
-    `textgen.train`. Raises InputError for bad input, Stopped after SIGINT or SIGTERM.
+    `textgen.train`. Raises InputError for bad input, Stopped after a signal.
     """
-    words = dict(settings or {})
+    settings = dict(settings or {})
     if init is None:
         model, own = meant(model or DEFAULT)
-        words = {**own, **words}
+        settings = {**own, **settings}
     elif model is not None:
         kind, first = model, library.open_model(init)
         model, own = meant(kind)
         if (model, own["backbone"]) != (first.recipe.model, first.recipe.settings()["backbone"]):
             raise InputError(f"--init {first.name} is no {kind}: leave out --model, or give another --init")
-    return run.train(inputs, out, model=model, settings=words, init=init, preset="none", package="imagegen", **options)
+    run = begin(inputs, out, model=model, settings=settings, init=init, package="imagegen", screen=screen, **options)
+    return run.train(screen)

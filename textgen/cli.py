@@ -109,12 +109,14 @@ def trained(
     if errors is not None:
         settings["errors"] = errors
     chosen = {name: value for name, value in options.items() if value is not None}
+    if "minutes" in chosen and not 0 < chosen["minutes"] <= o.WEEK:
+        raise InputError(f"--minutes {chosen['minutes']:g}: expected more than 0, and 10,080 (a week) at most")
     if resume is not None:
         _check_resume(inputs, settings, {"out": out, **chosen})
     elif not inputs:
         raise InputError("nothing to train on: give files, a folder, hf:NAME, or one made up (toy, sprites, moons)")
     from textgen import verbs
-    from textgen.runs.run import Stopped
+    from textgen.runs.folder import Stopped
     from textgen.runs.screen import Screen
 
     folder = Path(resume or out or verbs.free_run())
@@ -150,13 +152,14 @@ def train(
         Option(metavar="KIND", help="vae (default), lm or autoencoder", autocompletion=o.kinds("textgen")),
     ] = None,
     out: o.RunOut = None,
-    minutes: Annotated[float | None, Option(metavar="M", help="preset auto: train so long (default 12)")] = None,
+    minutes: o.Minutes = None,
     steps: o.Steps = None,
     resume: o.Resume = None,
     preset: Annotated[
         str | None, Option(metavar="NAME", help="auto: sizes chosen by the corpus (default for text), or none")
     ] = None,
     init: o.Init = None,
+    repeat: o.Repeat = None,
     batch: o.Batch = None,
     every: o.Every = None,
     keep: o.Keep = None,
@@ -186,11 +189,9 @@ def train(
     reason for each. What you set yourself wins. A built corpus, and --init, have sizes already: there the defaults
     hold (--preset none).
     """
-    if minutes is not None and not 0 < minutes <= 10_080:
-        raise InputError(f"--minutes {minutes:g}: expected more than 0, and 10,080 (a week) at most")
     return trained(
         "textgen", _train, words, out=out, resume=resume, quiet=quiet, as_json=as_json, errors=errors, model=model,
-        preset=preset, minutes=minutes, init=init, steps=steps, batch=batch, every=every, keep=keep, seed=seed,
+        preset=preset, minutes=minutes, init=init, repeat=repeat, steps=steps, batch=batch, every=every, keep=keep, seed=seed,
         device=device, threads=threads, source=source, valid=valid, test=test,
     )  # fmt: skip
 

@@ -22,6 +22,7 @@ from corpora.settings import names
 
 DEFAULT_MODEL = "english-fiction"  # as in textgen.runs.library, which needs torch
 MOST = 1_000_000_000
+WEEK = 10_080  # minutes
 ROWS = 100_000_000  # most rows, and 0 for all of them
 
 
@@ -158,6 +159,13 @@ Init = Annotated[
 ]
 Resume = Annotated[
     str | None, Option(metavar="RUN", help="go on with a run where it stopped, bit for bit", autocompletion=runs)
+]
+Minutes = Annotated[
+    float | None, Option(metavar="M", help="train so long, then stop (text that is sized by its corpus: default 12)")
+]
+Repeat = Annotated[
+    str | None,
+    Option(metavar="RUN", help="follow the recorded progress of a run of so many minutes", autocompletion=runs),
 ]
 Steps = Annotated[
     int | None, Option(min=1, max=MOST, metavar="N", help="updates (without a preset ten passes, 2,000 to 20,000)")

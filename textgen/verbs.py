@@ -500,21 +500,21 @@ def evaluate(
 def train(
     inputs: Sequence[str | Path], out: str | Path | None = None, *, screen: Screen | None = None, **options: Any
 ) -> Path:
-    """Train a model on text, or on a corpus, and return its best checkpoint; `options` as for `textgen.train`.
+    """Train a model on text, or on a corpus, and return its best checkpoint; `options` as for `textgen.runs.begin`.
 
     `out`: the run folder, by default the first of runs/1, runs/2, ... that is free.
     """
-    from textgen.runs import run
+    from textgen.runs.begin import begin
+    from textgen.sentences import preset
 
-    return run.train(inputs, out or free_run(), screen=screen, **options)
+    return begin(inputs, out or free_run(), sizer=preset.Auto, screen=screen, **options).train(screen)
 
 
 def resume(folder: str | Path, *, steps: int | None = None, screen: Screen | None = None) -> Path:
     """Go on with a run, bit for bit, and return its best checkpoint."""
-    from textgen.runs import run
-    from textgen.runs.screen import Screen
+    from textgen.runs.run import Run
 
-    return run.resume(Path(folder), screen or Screen(), steps=steps)
+    return Run.open(folder).train(screen, steps=steps)
 
 
 def free_run() -> Path:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from corpora.errors import InputError, quoted
 from corpora.settings import require, setting
 from textgen.core.model import Model, Player
+from textgen.core.pace import Pace, Steps
 from textgen.core.randomness import Draw, manual_seed
 
 
@@ -152,12 +153,13 @@ class Training:
         model: Model,
         config: Config,
         *,
-        steps: int,
+        steps: int | Pace,
         seed: int,
         device: str = "cpu",
         among: Processes | None = None,
     ) -> None:
-        self.model, self.config, self.steps, self.seed, self.device = model.to(device), config, steps, seed, device
+        self.model, self.config, self.seed, self.device = model.to(device), config, seed, device
+        self.pace = Steps(steps) if isinstance(steps, int) else steps
         self.among = among or Processes()
         players = model.players()
         self.turns = len(players)  # of a step at most
@@ -169,7 +171,7 @@ class Training:
 
     def players(self) -> list[Player]:
         """Whose turns the next step has."""
-        return self.model.players(self.step / self.steps)
+        return self.model.players(self.pace.progress(self.step))
 
     def _optimiser(self, module: nn.Module) -> torch.optim.Optimizer:
         fused = not self.device.startswith("mps")
@@ -186,11 +188,11 @@ class Training:
     def lr(self, step: int) -> float:
         """The learning rate of a step, a function of the step (and of the plateau's memory) alone."""
         config = self.config
-        rise = min(config.lr_warmup, self.steps // 5)  # a short run must not spend itself on warming up
+        rise = self.pace.rise(config.lr_warmup, step)
         warm = min(1.0, (step + 1) / rise) if rise else 1.0
         if config.schedule == "cosine":
-            done = max(0.0, step - rise) / max(1, self.steps - rise)
-            warm *= config.lr_final + (1 - config.lr_final) * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+            done = min(1.0, self.pace.share(step, rise))
+            warm *= config.lr_final + (1 - config.lr_final) * 0.5 * (1 + math.cos(math.pi * done))
         return config.lr * warm * self.plateau
 
     def evaluated(self, better: bool) -> None:
@@ -208,7 +210,7 @@ class Training:
         players = self.players()
         parts = len(batches) // len(players)
         manual_seed(self.seed, self.step)  # what is begun afresh must be the same in all processes
-        self._forget(model.prepare(self.step / self.steps))
+        self._forget(model.prepare(self.pace.progress(self.step)))
         manual_seed(self.seed, self.step, self.among.rank)
         model.train()
         lr = self.lr(self.step)
@@ -335,9 +337,9 @@ def train(training: Training, batch: Callable[[int], Rows]) -> Iterator[Report]:
     """Yield a report after every step until the last; `batch(n)` gives the n-th batch, by number alone.
 
     Of a step with several turns the first reads on where the first of the step before it stopped; each other turn
-    reads as far on from it as the whole run is long.
+    reads a stride further: as far on as the whole run is long.
     """
     parts = training.config.accumulate
-    while training.step < training.steps:
-        firsts = [(turn * training.steps + training.step) * parts for turn in range(len(training.players()))]
+    while training.step < training.pace.end:
+        firsts = [(turn * training.pace.stride + training.step) * parts for turn in range(len(training.players()))]
         yield training.update([batch(first + part) for first in firsts for part in range(parts)])
