@@ -84,7 +84,7 @@ def list_(as_json: Annotated[bool, Option("--json", help="as JSON")] = False) ->
         for name, default, doc in settings.describe(config):
             print(f"  {f'{name}={default}':<28} {doc}")
         print()
-    print(f"codecs: {', '.join(codec.names("text"))}; of pictures: palette")
+    print(f"codecs: {', '.join(codec.names('text'))}; of pictures: palette")
     return 0
 
 

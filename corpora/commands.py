@@ -100,7 +100,7 @@ class Command(_Help, TyperCommand):
         formatter.write_usage(ctx.command_path, " ".join([*usage, "[options]"]), "usage: ")
         formatter.write(f"\n{self.help}\n")
         sections: dict[str, list[tuple[str, str]]] = {"": [_row(word) for word in words if word.help]}
-        options = [param for param in everything if param.param_type_name == "option"]
+        options: list[Any] = [param for param in everything if param.param_type_name == "option"]
         own = [option for option in options if not option.rich_help_panel]
         for number, option in enumerate(own):
             later = number >= FEW and len(own) > FEW + 3 and not option.required

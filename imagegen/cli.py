@@ -126,8 +126,8 @@ def train(
     """
     return trained(
         "imagegen", _train, words, out=out, resume=resume, quiet=quiet, as_json=as_json, model=model, init=init,
-        repeat=repeat, minutes=minutes, steps=steps, batch=batch, every=every, keep=keep, seed=seed, device=device, threads=threads, source=source,
-        valid=valid, test=test,
+        repeat=repeat, minutes=minutes, steps=steps, batch=batch, every=every, keep=keep, seed=seed, device=device,
+        threads=threads, source=source, valid=valid, test=test,
     )  # fmt: skip
 
 

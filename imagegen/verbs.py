@@ -23,8 +23,8 @@ import torch
 from torch import Tensor
 
 from corpora import sheet
-from corpora.errors import InputError, quoted
 from corpora.codecs.palette import ORDERS
+from corpora.errors import InputError, quoted
 from corpora.settings import require
 from imagegen.pictures import completion, defaults, measures
 from imagegen.pictures import novelty as checking
@@ -223,7 +223,7 @@ def complete(
     drawer = picture_model(model, device=device, threads=threads)
     tokens, labels = _encoded(drawer, pictures, label)
     most, lines = drawer.palette.lines[0], _shown(keep, drawer)
-    ways = {"label": labels, "count": n, "seed": seed, "how": how}
+    ways: dict[str, Any] = {"label": labels, "count": n, "seed": seed, "how": how}
     drawn = drawer.complete(tokens, lines, tell=_telling(tell, "drawing"), **ways)
     hidden = drawer.hidden(lines)
     per_pixel = (drawer.hidden_nll(tokens, lines, label=labels) / int(hidden.sum())).tolist()
@@ -475,7 +475,8 @@ def novelty(
     drawer = picture_model(model, device=device, threads=threads)
     ways: dict[str, Any] = {"count": n, "how": how, "bars": checking.Bars(above, share, gap), "split": split}
     ways |= {"shift": shift, "near": near, "rows": rows, "samples": samples, "seed": seed}
-    report = checking.measure(drawer, Path(data), **ways, **({} if tell is None else {"tell": tell}))
+    ways |= {} if tell is None else {"tell": tell}
+    report = checking.measure(drawer, Path(data), **ways)
     grid = checking.pairs(drawer, report, pairs)
     text = f"the {min(pairs, n)} nearest pairs, drawn above, from train below\n{report}"
     blank = np.zeros((drawer.height, drawer.width, 4), np.uint8)

@@ -191,8 +191,8 @@ def train(
     """
     return trained(
         "textgen", _train, words, out=out, resume=resume, quiet=quiet, as_json=as_json, errors=errors, model=model,
-        preset=preset, minutes=minutes, init=init, repeat=repeat, steps=steps, batch=batch, every=every, keep=keep, seed=seed,
-        device=device, threads=threads, source=source, valid=valid, test=test,
+        preset=preset, minutes=minutes, init=init, repeat=repeat, steps=steps, batch=batch, every=every, keep=keep,
+        seed=seed, device=device, threads=threads, source=source, valid=valid, test=test,
     )  # fmt: skip
 
 
@@ -590,7 +590,7 @@ def prior(
 
     with Bar() as bar:
         report = verbs.prior(
-            *inputs, out, kind=kind, settings=settings, split=split, rows=rows, seed=seed, device=device,
+            inputs[0], inputs[1], out, kind=kind, settings=settings, split=split, rows=rows, seed=seed, device=device,
             threads=threads, tell=bar.tell,
         )  # fmt: skip
     show(report, as_json)

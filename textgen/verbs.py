@@ -546,7 +546,7 @@ def prior(
 
     if threads:
         torch.set_num_threads(threads)
-    ways = {"split": split, "rows": rows, "seed": seed, "device": trainer.pick_device(device)}
+    ways: dict[str, Any] = {"split": split, "rows": rows, "seed": seed, "device": trainer.pick_device(device)}
     ways |= {} if tell is None else {"tell": tell}
     return fit(str(model), str(data), str(out), kind=kind, settings=dict(settings or {}), **ways)
 

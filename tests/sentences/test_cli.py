@@ -550,7 +550,10 @@ def test_encode_and_decode(here, model, capsys, monkeypatch):
     assert texts == [pair["decoded"] for pair in facts]  # one beam: there is nothing to re-rank
     assert said(capsys, "decode", "codes.npz", *model, "--beams", "1").splitlines() == texts
     typed(monkeypatch, f"{ONE}\n{OTHER}\n".encode())
-    assert parsed(capsys, "encode", "-", "--out", "codes.npz", "--force", *model) == {"out": "codes.npz", "shape": [2, 8]}
+    assert parsed(capsys, "encode", "-", "--out", "codes.npz", "--force", *model) == {
+        "out": "codes.npz",
+        "shape": [2, 8],
+    }
     with np.load("codes.npz") as arrays:
         assert np.array_equal(arrays["codes"], codes)
     drawn = []
