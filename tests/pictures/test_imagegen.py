@@ -280,7 +280,7 @@ def test_a_mask_hides_where_it_is_light(runs, corpus, capsys, tmp_path, monkeypa
     code, out, _ = said(capsys, *words, "--mask", "mask.png")
     assert code == 0 and "7 of 30 pixels hidden; 16 particles" in out and "of 3 completions differ" in out
     code, out, _ = said(capsys, *words, "--hide", "3:6,0:5")
-    assert code == 0 and "15 of 30 pixels hidden; what is shown comes first: all exact" in out
+    assert code == 0 and "15 of 30 pixels hidden; the shown pixels come first: all exact" in out
 
 
 def test_an_estimate_that_is_certainly_too_low_is_said_to_be(capsys, runs, corpus, tmp_path, monkeypatch):
