@@ -35,8 +35,9 @@ from torch.nn import functional as F
 
 import rows
 from corpora.build import build
+from corpora.codecs.palette import Palette
+from corpora.colour import lab_of
 from corpora.corpus import Corpus
-from corpora.palette import Palette, lab_of
 from imagegen.backbones.pixelrnn import Config, PixelRNN
 from imagegen.pictures.measures import colourfulness, saturation
 from textgen.core import sampler, trainer
@@ -141,7 +142,7 @@ def main() -> None:
     torch.set_num_threads(chosen.threads)
     torch.set_flush_denormal(True)
     with tempfile.TemporaryDirectory() as folder:
-        corpus = build(chosen.inputs, Path(folder) / "corpus", words={"alpha": "0"})
+        corpus = build(chosen.inputs, Path(folder) / "corpus", settings={"alpha": "0"})
         compare(corpus, chosen)
 
 

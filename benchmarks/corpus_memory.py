@@ -48,7 +48,7 @@ def build(path: str, out: str) -> None:
     from corpora.build import build as make
 
     start = time.perf_counter()
-    corpus = make([path], out, words={"codec_rows": 20_000, "vocab": 8000, "model_type": "unigram"})
+    corpus = make([path], out, settings={"codec_rows": 20_000, "vocab": 8000, "model_type": "unigram"})
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
     rows = sum(len(split) for split in corpus.splits.values())
     print(json.dumps({"peak_mb": round(peak), "seconds": round(time.perf_counter() - start, 1), "rows": rows}))

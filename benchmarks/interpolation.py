@@ -28,7 +28,7 @@ from statistics import median
 import torch
 from torch import Tensor
 
-from corpora.codec import Words
+from corpora.codecs.words import Words
 from textgen.core import recipes
 from textgen.runs import library
 from textgen.sentences.sentence_vae import SentenceVAE

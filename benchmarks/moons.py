@@ -166,7 +166,7 @@ def main() -> None:
     torch.set_flush_denormal(True)
     data = chosen.out / f"corpus-{chosen.count}{'-waning' if chosen.waning else ''}"
     if not data.exists():
-        build(["moons"], data, words={"count": str(chosen.count), "waning": str(chosen.waning)})
+        build(["moons"], data, settings={"count": str(chosen.count), "waning": str(chosen.waning)})
     corpus = Corpus.open(data)
     ends = pairs(chosen.pairs, 0)
     months = 1.0 if chosen.waning else moons.FULL

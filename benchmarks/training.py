@@ -29,7 +29,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from corpora.codec import Words
+from corpora.build import from_texts
+from corpora.codecs.words import Words
 from corpora.corpus import Corpus
 from textgen.core import recipes, trainer
 from textgen.runs.library import vocabulary
@@ -62,7 +63,7 @@ def make_corpus(rows: int, seed: int = 0) -> Corpus:
     for place in np.flatnonzero(follow[1:]) + 1:
         words[place] = favourites[words[place - 1], which[place]]
     texts = (" ".join(f"w{word}" for word in row) for row in np.split(words, lengths.cumsum()[:-1]))
-    return Corpus.from_texts(texts, Words([f"w{word}" for word in range(size)]))
+    return from_texts(texts, Words([f"w{word}" for word in range(size)]))
 
 
 class Peer(nn.Module):

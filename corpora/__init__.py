@@ -9,24 +9,26 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from corpora.build import from_texts
     from corpora.codec import Codec
+    from corpora.codecs.palette import Palette
     from corpora.corpus import Batch, Corpus, Rows
     from corpora.errors import InputError
-    from corpora.palette import Palette
     from corpora.row import Picture, Row
 
 _HOMES = {
     "Batch": "corpora.corpus",
     "Codec": "corpora.codec",
     "Corpus": "corpora.corpus",
+    "from_texts": "corpora.build",
     "InputError": "corpora.errors",
-    "Palette": "corpora.palette",
+    "Palette": "corpora.codecs.palette",
     "Picture": "corpora.row",
     "Row": "corpora.row",
     "Rows": "corpora.corpus",
 }
 
-__all__ = ["Batch", "Codec", "Corpus", "InputError", "Palette", "Picture", "Row", "Rows"]
+__all__ = ["Batch", "Codec", "Corpus", "InputError", "Palette", "Picture", "Row", "Rows", "from_texts"]
 
 
 def __getattr__(name: str) -> Any:

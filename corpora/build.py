@@ -6,6 +6,7 @@ that, and the spool is tokenised in chunks and removed.
 
 from __future__ import annotations
 
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -18,7 +19,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from corpora import codec as codecs
-from corpora import files, settings, split, store
+from corpora import files, split, store
+from corpora import settings as parts
 from corpora.codec import TextCodec
 from corpora.corpus import Corpus
 from corpora.errors import InputError
@@ -86,7 +88,7 @@ def build(
     source: str | None = None,
     valid: str | Sequence[str] | None = None,
     test: str | Sequence[str] | None = None,
-    words: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
     replace: bool = False,
     progress: Progress | None = None,
     chooser: Chooser | None = None,
@@ -94,8 +96,8 @@ def build(
     """Build the corpus `out` from inputs, and open it.
 
     `source` names a module of `corpora.sources`; left out, it follows from the inputs' names. `valid` and `test` are
-    an input, or several, of the same source; without either, both are split off by a hash of each row. `words` are
-    settings of the source, the build and the codec; a `chooser` chooses others once the text is read (for pictures
+    an input, or several, of the same source; without either, both are split off by a hash of each row. `settings` are
+    those of the source, the build and the codec; a `chooser` chooses others once the text is read (for pictures
     none is asked). A source whose module says `PICTURES = True` gives pictures: see `pictures`. Raises InputError for
     anything wrong; then, as when interrupted, nothing is left behind.
     """
@@ -109,10 +111,10 @@ def build(
     if everything.count("-") > 1:
         raise InputError("standard input (-) can be read once only")
     source = source or source_of(everything)
-    module = settings.find("corpora.sources", source)
+    module = parts.find("corpora.sources", source)
     pictures = getattr(module, "PICTURES", False)
-    chosen, *_ = settings.override(configs(source), words or {})
-    rest = {key: value for key, value in (words or {}).items() if key not in asdict(chosen)}
+    chosen, *_ = parts.override(configs(source), settings or {})
+    rest = {key: value for key, value in (settings or {}).items() if key not in asdict(chosen)}
     rows = {name: module.read(several, chosen) for name, several in given.items()}
 
     def described() -> dict[str, Any]:
@@ -125,15 +127,38 @@ def build(
 
     if pictures:
         colours = module.colours(everything) if hasattr(module, "colours") else None
-        build_pictures(rows, out, words=rest, colours=colours, source=described, replace=replace, progress=progress)
+        build_pictures(rows, out, settings=rest, colours=colours, source=described, replace=replace, progress=progress)
     else:
-        build_rows(rows, out, words=rest, source=described, replace=replace, progress=progress, chooser=chooser)
+        build_rows(rows, out, settings=rest, source=described, replace=replace, progress=progress, chooser=chooser)
     return Corpus.open(out)
+
+
+def from_texts(
+    texts: Iterable[str],
+    codec: TextCodec | str | None = None,
+    *,
+    labels: Iterable[str | None] | None = None,
+    valid: Iterable[str] | None = None,
+    test: Iterable[str] | None = None,
+    **settings: Any,
+) -> Corpus:
+    """A corpus in memory, through the same steps as `build`; `settings` are those of the build and the codec.
+
+    `codec` is one at hand, or the name of a kind to train.
+    """
+    if isinstance(codec, str):
+        settings["codec"], codec = codec, None
+    rows = {"train": map(Row, texts) if labels is None else map(Row, texts, labels)}
+    rows |= {name: map(Row, some) for name, some in (("valid", valid), ("test", test)) if some is not None}
+    with tempfile.TemporaryDirectory(prefix="corpora-") as folder:
+        out = Path(folder) / "corpus"
+        build_rows(rows, out, codec=codec, settings=settings)
+        return Corpus.open(out).in_memory()
 
 
 def configs(source: str) -> list[Any]:
     """The settings that a build from a source has: of the source, of the build and, for text, of the codec."""
-    module = settings.find("corpora.sources", source)
+    module = parts.find("corpora.sources", source)
     of_build = [PictureConfig()] if getattr(module, "PICTURES", False) else [Config(), codecs.Config()]
     return [module.Config(), *of_build]
 
@@ -174,7 +199,7 @@ def source_of(inputs: Sequence[str]) -> str:
         )
     found = {}
     for given in inputs:
-        claims = (n for n in settings.names("corpora.sources") if settings.find("corpora.sources", n).accepts(given))
+        claims = (n for n in parts.names("corpora.sources") if parts.find("corpora.sources", n).accepts(given))
         found[next(claims, "text")] = given
     if len(found) > 1:
         (first, one), (second, other) = list(found.items())[:2]
@@ -187,7 +212,7 @@ def build_rows(
     out: Path,
     *,
     codec: TextCodec | None = None,
-    words: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
     source: Callable[[], dict[str, Any]] | None = None,
     replace: bool = False,
     progress: Progress | None = None,
@@ -198,10 +223,10 @@ def build_rows(
     `codec`, if there is one, is taken as it is, but for the words that its lexicon gains; `source`, called at the end,
     describes where the rows are from.
     """
-    config, codec_config = settings.override([Config(), codecs.Config()], words or {})
+    config, codec_config = parts.override([Config(), codecs.Config()], settings or {})
     tell = progress or (lambda what, count: None)
     taken = codec is not None or config.codec_from is not None
-    extra = sorted(set(words or {}) & set(asdict(codec_config)))
+    extra = sorted(set(settings or {}) & set(asdict(codec_config)))
     if taken and extra:
         raise InputError(f"{extra[0]}: the codec is taken as it is, so leave out {', '.join(extra)}")
     if codec is None and config.codec_from is not None:
@@ -221,7 +246,7 @@ def build_rows(
             some = replaced(config, codec_rows=_LOOKED_AT, codec_megabytes=16)
             sample = list(_sample(spools["train"], lambda keys: np.zeros(len(keys), np.int64), some))
             found = chooser.codec(spools["train"].count, sample, len(spools) > 1)
-            config, codec_config = settings.override([config, codec_config], found)
+            config, codec_config = parts.override([config, codec_config], found)
         splits, removed = _assign(spools, config)
         if codec is None:
             tell("training the codec", 0)
@@ -232,7 +257,7 @@ def build_rows(
             codec = codec.learned(_sample(spools["train"], splits["train"], config))
         if sample and chooser is not None:
             lengths = np.fromiter(map(len, codec.encode_many(sample)), np.int64, len(sample))
-            (config,) = settings.override([config], chooser.longest(lengths))
+            (config,) = parts.override([config], chooser.longest(lengths))
         files.write_file(folder / codecs.FILE, files.to_json(codec.to_dict()))
         dropped: Counter[str] = sum((spool.dropped for spool in spools.values()), Counter())
         facts = _tokenise(folder, spools, splits, codec, config, dropped, labels=bool(names), tell=tell)

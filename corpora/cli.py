@@ -127,7 +127,7 @@ def _list(chosen: argparse.Namespace) -> int:
                     title: {name: {"default": default, "doc": doc} for name, default, doc in settings.describe(config)}
                     for title, config in configs.items()
                 }
-                | {"codecs": codec.names()},
+                | {"codecs": codec.names("text")},
                 indent=1,
             )
         )
@@ -138,7 +138,7 @@ def _list(chosen: argparse.Namespace) -> int:
         for name, default, doc in settings.describe(config):
             print(f"  {f'{name}={default}':<28} {doc}")
         print()
-    print(f"codecs: {', '.join(codec.names())}; of pictures: palette")
+    print(f"codecs: {', '.join(codec.names('text'))}; of pictures: palette")
     return 0
 
 
@@ -155,7 +155,7 @@ def _build(chosen: argparse.Namespace) -> int:
             source=chosen.source,
             valid=chosen.valid,
             test=chosen.test,
-            words=words,
+            settings=words,
             replace=chosen.replace,
             progress=tell,
         )
@@ -236,7 +236,7 @@ def _show(chosen: argparse.Namespace) -> int:
 
 
 def _show_pictures(chosen: argparse.Namespace, corpus: Corpus) -> int:
-    from corpora.palette import Palette
+    from corpora.codecs.palette import Palette
 
     facts = {name: corpus.manifest["splits"][name] for name in corpus.splits}
     if chosen.json:
@@ -265,7 +265,7 @@ def _print_origin(chosen: argparse.Namespace, corpus: Corpus) -> None:
 
 
 def _codec(corpus: Corpus) -> str:
-    from corpora.palette import Palette
+    from corpora.codecs.palette import Palette
 
     codec = corpus.codec
     if isinstance(codec, Palette):

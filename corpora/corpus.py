@@ -7,8 +7,7 @@ anywhere, and any number of processes see the same batches.
 from __future__ import annotations
 
 import hashlib
-import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -17,9 +16,9 @@ import numpy as np
 
 from corpora import codec as codecs
 from corpora import files, store
-from corpora.codec import Codec, TextCodec
+from corpora.codec import Codec
+from corpora.codecs.palette import Palette
 from corpora.errors import InputError, choose
-from corpora.palette import Palette
 
 _POOL = 100  # batches whose rows are sorted by length together
 
@@ -66,8 +65,8 @@ class Rows:
     def picture(self, row: int) -> np.ndarray:
         """The picture of a row: (H, W, 4) uint8, red, green, blue and alpha. Raises InputError if the rows are text."""
         if not isinstance(self._codec, Palette):
-            raise InputError(f"the rows are text (codec {self._codec.name}): this works on pictures")
-        return self._codec.decode_picture(self[row])
+            raise InputError(f"the rows are {self._codec.things} (codec {self._codec.name}): this works on pictures")
+        return self._codec.decode(self[row])
 
     def label(self, row: int) -> str | None:
         """The label of a row, or None."""
@@ -120,7 +119,7 @@ class Rows:
 
 
 class Corpus:
-    """Splits of rows, with the codec that made them. Open one with `Corpus.open`, or make one with `from_texts`."""
+    """Splits of rows, with the codec that made them. Open one with `Corpus.open`; `corpora.build` makes them."""
 
     def __init__(self, codec: Codec, splits: dict[str, Rows], manifest: dict[str, Any]) -> None:
         self.codec = codec
@@ -167,36 +166,12 @@ class Corpus:
                 rows[name] = Rows(arrays, codec, names)
         return cls(codec, rows, manifest)
 
-    @classmethod
-    def from_texts(
-        cls,
-        texts: Iterable[str],
-        codec: TextCodec | str | None = None,
-        *,
-        labels: Iterable[str | None] | None = None,
-        valid: Iterable[str] | None = None,
-        test: Iterable[str] | None = None,
-        **settings: Any,
-    ) -> Self:
-        """A corpus in memory, through the same steps as `build`; `settings` are those of the build and the codec.
-
-        `codec` is one at hand, or the name of a kind to train.
-        """
-        from corpora.build import build_rows
-        from corpora.row import Row
-
-        if isinstance(codec, str):
-            settings["codec"], codec = codec, None
-        rows = {"train": map(Row, texts) if labels is None else map(Row, texts, labels)}
-        rows |= {name: map(Row, given) for name, given in (("valid", valid), ("test", test)) if given is not None}
-        with tempfile.TemporaryDirectory(prefix="corpora-") as folder:
-            out = Path(folder) / "corpus"
-            build_rows(rows, out, codec=codec, words=settings)
-            corpus = cls.open(out)
-            for split in corpus.splits.values():
-                split.tokens, split.offsets = split.tokens.copy(), split.offsets.copy()
-                split.labels = None if split.labels is None else split.labels.copy()
-        return corpus
+    def in_memory(self) -> Self:
+        """This corpus once its arrays are copied into memory, so that its folder may go."""
+        for split in self.splits.values():
+            split.tokens, split.offsets = split.tokens.copy(), split.offsets.copy()
+            split.labels = None if split.labels is None else split.labels.copy()
+        return self
 
     @cached_property
     def fingerprint(self) -> str:

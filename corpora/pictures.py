@@ -20,9 +20,12 @@ from typing import Any
 import numpy as np
 
 from corpora import codec as codecs
-from corpora import files, palette, settings, split, store
+from corpora import files, split, store
+from corpora import settings as parts
+from corpora.codecs import palette
+from corpora.codecs.palette import LARGEST, LONGEST_SIDE, ORDERS, Palette
+from corpora.colour import on_white, pack, unpack
 from corpora.errors import InputError, choose
-from corpora.palette import LARGEST, LONGEST_SIDE, ORDERS, Palette
 from corpora.row import Picture
 from corpora.settings import require, setting
 from corpora.split import SPLITS
@@ -127,7 +130,7 @@ def build_pictures(
     rows: Mapping[str, Iterable[Picture]],
     out: Path,
     *,
-    words: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
     colours: Sequence[Sequence[int]] | None = None,
     source: Callable[[], dict[str, Any]] | None = None,
     replace: bool = False,
@@ -136,11 +139,11 @@ def build_pictures(
     """Build the corpus `out` of the pictures of `train`, and of `valid` and `test` where they are given.
 
     Where only `train` is given, the pictures fall into the splits they name or, if none does, are split by a hash of
-    their pixels. `colours` (red, green, blue) are the palette in its order, unless `words`, the settings of `Config`,
+    their pixels. `colours` (red, green, blue) are the palette in its order, unless `settings`, those of `Config`,
     say otherwise; `source`, called at the end, describes where the pictures are from. Raises InputError for anything
     wrong; then, as when interrupted, nothing is left behind.
     """
-    (config,) = settings.override([Config()], words or {})
+    (config,) = parts.override([Config()], settings or {})
     tell = progress or (lambda what, count: None)
     codec: Palette | None = None
     if config.codec_from is not None:
@@ -440,10 +443,10 @@ def _colours(chunks: Iterable[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarra
         flat = pixels.reshape(-1, 4)
         opaque = flat[:, 3] > 0
         transparent |= not opaque.all()
-        own, times = np.unique(palette.pack(flat[opaque]), return_counts=True)
+        own, times = np.unique(pack(flat[opaque]), return_counts=True)
         numbers, places = np.unique(np.concatenate([numbers, own]), return_inverse=True)
         counts = np.bincount(places, np.concatenate([counts, times]), len(numbers)).astype(np.int64)
-    return palette.unpack(numbers), counts, transparent
+    return unpack(numbers), counts, transparent
 
 
 def _given(
@@ -477,7 +480,7 @@ def _write(
             for view, way in enumerate(config.seen() if name == "train" else [(False, False)]):
                 for pixels, some in spools[origin].views(numbers, *way, seed=(config.split_seed, view)):
                     own = np.full(len(some), config.ways().index(way)) if config.tag else spools[origin].labels[some]
-                    writer.add(codec.encode_pictures(pixels).tolist(), own)
+                    writer.add(codec.encode_many(pixels).tolist(), own)
                     done += len(some)
                     tell("writing", done)
             facts[name] = {"rows": writer.rows, "tokens": writer.tokens, "longest": writer.longest}
@@ -497,7 +500,7 @@ def _plain(pixels: np.ndarray, alpha: int) -> np.ndarray:
     """Pixels whose alpha is 0 or 255: below the threshold (0, 0, 0, 0), above it as they are without their alpha.
     A threshold of 0 lays all on white."""
     if alpha == 0:
-        return palette.on_white(pixels)
+        return on_white(pixels)
     out = np.array(pixels)
     clear = pixels[..., 3] < alpha
     out[..., 3] = 255

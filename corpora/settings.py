@@ -25,7 +25,6 @@ import pkgutil
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
 from typing import Any
 
 from corpora.errors import InputError, choose, quoted
@@ -110,7 +109,6 @@ class Settings:
         checked(self)
 
 
-@cache
 def _kinds(config: Any) -> dict[str, Any]:
     """The types of the settings of a Config."""
     hints = typing.get_type_hints(config)
@@ -127,12 +125,14 @@ def _check(field: dataclasses.Field, value: Any, config: type) -> None:
     limits: Limits | None = field.metadata.get("limits")
     if limits is None:
         return
+    if limits.choices is None and limits.hold(value):
+        return
     optional = type(None) in _options(_kinds(config)[field.name])
     if value is None and optional:
         return
     if limits.choices is not None:
         choose(field.name, str(value), limits.names())
-    elif not limits.hold(value):
+    else:
         shown = str(value).removesuffix(".0")
         raise InputError(f"{field.name}={shown}: expected {limits}{', or none' if optional else ''}")
 

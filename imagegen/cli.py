@@ -291,7 +291,7 @@ def _sample(chosen: argparse.Namespace) -> int:
 def _complete(chosen: argparse.Namespace) -> int:
     if chosen.mask is not None or chosen.hide is not None:
         return _inpaint(chosen)
-    from corpora.palette import ORDERS
+    from corpora.codecs.palette import ORDERS
     from textgen.runs.screen import Bar
     from textgen.sentences.measures import told
 

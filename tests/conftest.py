@@ -32,7 +32,7 @@ def toy_corpus(tmp_path_factory) -> Path:
     from corpora.build import build
 
     folder = tmp_path_factory.mktemp("toy") / "corpus"
-    build(["toy"], folder, words={"count": "400", "codec": "words", "valid_share": "0.1", "test_share": "0.1"})
+    build(["toy"], folder, settings={"count": "400", "codec": "words", "valid_share": "0.1", "test_share": "0.1"})
     return folder
 
 

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from corpora import palette
+from corpora.codecs import palette
+from corpora.colour import lab_of, pack, unpack
 from corpora.errors import InputError, quoted
 from corpora.files import quoted_path
 from corpora.row import Picture
@@ -109,8 +110,8 @@ def _originals(given: str, table: np.ndarray) -> np.ndarray:
         raise InputError(f"{where}: expected pictures of one size, at least {SIDE}x{SIDE}")
     flat = np.stack(found).reshape(-1, 4).copy()
     flat[flat[:, 3] < 128] = 255
-    colours, places = np.unique(palette.pack(flat), return_inverse=True)
-    apart = np.abs(palette.unpack(colours).astype(np.int64)[:, None] - table[None, :, :3]).sum(2)  # as the map was made
+    colours, places = np.unique(pack(flat), return_inverse=True)
+    apart = np.abs(unpack(colours).astype(np.int64)[:, None] - table[None, :, :3]).sum(2)  # as the map was made
     return apart.argmin(1)[places].reshape(len(found), *found[0].shape[:2])
 
 
@@ -159,7 +160,7 @@ def _repaired(row: np.ndarray, white: int, table: np.ndarray) -> np.ndarray:
         rim = np.concatenate([box[0], box[-1], box[1:-1, 0], box[1:-1, -1]])
         if box.size < row.size // 2 or rim.mean() < 0.5:
             continue
-        if palette.lab_of(table[colour, :3])[0] < _DARK:
+        if lab_of(table[colour, :3])[0] < _DARK:
             background &= ~binary_dilation((row != colour) & (row != white))
         out = row.copy()
         out[background] = white

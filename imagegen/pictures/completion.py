@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from corpora.palette import ORDERS, on_white
+from corpora.codecs.palette import ORDERS
+from corpora.colour import on_white
 from imagegen.pictures.measures import corpus_of, tokens_of
 from imagegen.pictures.novelty import background, originals
 from imagegen.pictures.picture_model import GREEDY, PictureModel

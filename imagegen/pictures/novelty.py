@@ -20,9 +20,9 @@ import numpy as np
 import torch
 
 from corpora import sheet
+from corpora.codecs.palette import Palette
 from corpora.corpus import Corpus
 from corpora.errors import InputError
-from corpora.palette import Palette
 from corpora.settings import require
 from imagegen.pictures.measures import corpus_of, tokens_of
 from imagegen.pictures.picture_model import PictureModel

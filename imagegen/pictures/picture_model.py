@@ -21,8 +21,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from corpora.codecs.palette import Palette
 from corpora.errors import InputError
-from corpora.palette import Palette
 from corpora.settings import require
 from imagegen.pictures import lookahead
 from textgen.core import sampler, smc
@@ -102,12 +102,12 @@ class PictureModel:
                     f"the picture has {picture.shape[0]} x {picture.shape[1]} pixels (height x width); "
                     f"this model draws {self.height} x {self.width}"
                 )
-        rows = [self.palette.encode_picture(picture) for picture in pictures]
+        rows = [self.palette.encode(picture) for picture in pictures]
         return torch.tensor(rows, dtype=torch.long, device=self.device).view(len(rows), self.length)
 
     def pictures(self, tokens: Tensor) -> list[np.ndarray]:
         """Tokens (..., L) as pictures (H, W, 4), in order. Raises InputError for a token outside the palette."""
-        return [self.palette.decode_picture(row) for row in tokens.reshape(-1, self.length).tolist()]
+        return [self.palette.decode(row) for row in tokens.reshape(-1, self.length).tolist()]
 
     # ----------------------------------------------------------------------------------------------- drawing
 

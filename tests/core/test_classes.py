@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import small
-from corpora.build import build
+from corpora.build import build, from_texts
 from corpora.corpus import Corpus
 from corpora.errors import InputError
 from corpora.settings import names
@@ -149,7 +149,7 @@ def test_a_model_needs_labels_to_know_classes(name):
 def test_classes_are_numbered_in_alphabetical_order_and_go_with_their_rows():
     texts = [f"word {number}" for number in range(60)]
     labels = [("zebra", "ant", None, "moth")[number % 4] for number in range(60)]
-    corpus = Corpus.from_texts(texts, "words", labels=labels, valid_share=0, test_share=0)
+    corpus = from_texts(texts, "words", labels=labels, valid_share=0, test_share=0)
     rows, order = corpus.rows("train"), ["ant", "moth", "zebra"]
     wanted = [-1 if rows.label(row) is None else order.index(rows.label(row)) for row in range(60)]
     assert set(wanted) == {-1, 0, 1, 2}
@@ -157,7 +157,7 @@ def test_classes_are_numbered_in_alphabetical_order_and_go_with_their_rows():
     for rank in (0, 1):
         batch = corpus.batch(3, 0, 8, rank=rank, world=2)
         assert batch.classes.tolist() == [wanted[row] for row in batch.rows]
-    without = Corpus.from_texts(texts, "words", valid_share=0, test_share=0)
+    without = from_texts(texts, "words", valid_share=0, test_share=0)
     assert without.batch(0, 0, 8).classes.tolist() == [-1] * 8
 
 
@@ -276,9 +276,9 @@ def test_bad_labels_are_one_line_and_exit_code_2(
     Path("plain.label").write_text("\n".join("xy"[number % 2] for number in range(len(texts))))
     codec = {"codec_from": str(toy_corpus), "valid_share": "0", "test_share": "0.2"}
     if "{unlabelled}" in words:
-        build(["plain.txt"], Path("unlabelled"), words=codec)
+        build(["plain.txt"], Path("unlabelled"), settings=codec)
     if "{others}" in words:
-        build(["plain.txt"], Path("others"), words={**codec, "labels": "plain.label"})
+        build(["plain.txt"], Path("others"), settings={**codec, "labels": "plain.label"})
     places = {"corpus": toy_corpus, "plain": toy_autoencoder, "unlabelled": "unlabelled", "others": "others"}
     code = text_cli.main([word.format(**places, **toy_classes) for word in words])
     out, err = capsys.readouterr()
@@ -312,7 +312,7 @@ def bars(tmp_path_factory) -> Path:
     labels = np.array([("red", "blue")[number % 2] for number in range(120)])
     np.savez(folder / "bars.npz", pictures=made, colour=labels)
     words = {"keep_duplicates": "true", "array": "pictures", "label_array": "colour"}
-    build([str(folder / "bars.npz")], folder / "corpus", words=words)
+    build([str(folder / "bars.npz")], folder / "corpus", settings=words)
     return folder / "corpus"
 
 
@@ -395,7 +395,7 @@ def test_views_are_tagged_and_likelihoods_are_those_of_the_picture_as_it_is(tmp_
     """Distribution augmentation (Jun et al. 2020)."""
     made = np.random.default_rng(0).integers(2, size=(30, HEIGHT, WIDTH, 1), dtype=np.uint8)
     np.savez(tmp_path / "noise.npz", pictures=(255 * made).repeat(3, 3))
-    build([str(tmp_path / "noise.npz")], tmp_path / "corpus", words={"flip": "true", "tag": "true"})
+    build([str(tmp_path / "noise.npz")], tmp_path / "corpus", settings={"flip": "true", "tag": "true"})
     rows = Corpus.open(tmp_path / "corpus").rows("test")
     assert {rows.label(row) for row in range(len(rows))} == {"as it is"}
     out = training.train(

@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 
 import corpora
 from corpora import Corpus, InputError, Row
-from corpora import codec as codecs
-from corpora.build import build, build_rows
+from corpora.build import build, build_rows, from_texts
+from corpora.codecs.bytes import Bytes
+from corpora.codecs.words import Words
 from corpora.corpus import permute
 from corpora.row import near_key
 
@@ -30,7 +31,7 @@ TOY = {"count": "600", "codec": "words"}
 @pytest.fixture(scope="module")
 def toy(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("toy") / "corpus"
-    build(["toy"], folder, words=TOY)
+    build(["toy"], folder, settings=TOY)
     return folder
 
 
@@ -50,7 +51,7 @@ def keys(rows: corpora.Rows) -> set[str]:
 def test_every_row_is_counted_once(tmp_path):
     (tmp_path / "x.txt").write_text("\n".join([*numbered(300), "", "   ", "y " * 50, "z " * 300, "\x00\x01"]) + "\n")
     words = {"max_words": 60, "max_length": 40, "min_length": 6, "codec": "words"}
-    corpus = build([str(tmp_path / "x.txt")], tmp_path / "c", words=words)
+    corpus = build([str(tmp_path / "x.txt")], tmp_path / "c", settings=words)
     facts = corpus.manifest
     assert facts["read"] == 305
     assert set(facts["dropped"]) == {"empty", "too many words", "too long", "too short"}
@@ -71,7 +72,7 @@ def test_every_row_is_counted_once(tmp_path):
 
 @pytest.mark.parametrize("count", [3, 20, 400])
 def test_shares_of_the_splits(count):
-    corpus = Corpus.from_texts(numbered(count), "bytes", valid_share=0.1, test_share=0.05)
+    corpus = from_texts(numbered(count), "bytes", valid_share=0.1, test_share=0.05)
     assert len(corpus.splits["valid"]) == max(1, round(count * 0.1))
     assert len(corpus.splits["test"]) == max(1, round(count * 0.05))
     assert sum(map(len, corpus.splits.values())) == count
@@ -79,86 +80,86 @@ def test_shares_of_the_splits(count):
 
 def test_splits_share_no_near_duplicates():
     texts = [variant for text in numbered(200) for variant in (text, f"{text}!", text.upper(), f"{text} ...")]
-    corpus = Corpus.from_texts(texts, "bytes", valid_share=0.2, test_share=0.2)
+    corpus = from_texts(texts, "bytes", valid_share=0.2, test_share=0.2)
     found = [keys(rows) for rows in corpus.splits.values()]
     assert len(set().union(*found)) == sum(map(len, found)) == 200
     assert sum(map(len, corpus.splits.values())) == 800
-    other = Corpus.from_texts(texts, "bytes", valid_share=0.2, test_share=0.2, split_seed=1)
+    other = from_texts(texts, "bytes", valid_share=0.2, test_share=0.2, split_seed=1)
     assert keys(other.splits["valid"]) != keys(corpus.splits["valid"])
 
 
 def test_a_line_stays_in_its_split_when_others_come(monkeypatch):
     monkeypatch.setattr("corpora.split._EXACT", 10)
-    one = Corpus.from_texts(numbered(500), "bytes", valid_share=0.1)
-    two = Corpus.from_texts(numbered(1000), "bytes", valid_share=0.1)
+    one = from_texts(numbered(500), "bytes", valid_share=0.1)
+    two = from_texts(numbered(1000), "bytes", valid_share=0.1)
     assert keys(one.splits["valid"]) < keys(two.splits["valid"])
     assert 60 < len(two.splits["valid"]) < 140
     with pytest.raises(InputError, match="no row fell into valid: the input has too few different rows"):
-        Corpus.from_texts(["yes", "no"] * 50, "bytes")
+        from_texts(["yes", "no"] * 50, "bytes")
 
 
 def test_given_splits_lose_what_stands_in_train():
     train, valid, test = numbered(50), [*numbered(60)[45:], "both here"], ["Both here!", *numbered(70)[62:], "AB" * 3]
-    corpus = Corpus.from_texts([*train, "Ab ab AB"], "bytes", valid=valid, test=test)
+    corpus = from_texts([*train, "Ab ab AB"], "bytes", valid=valid, test=test)
     assert corpus.manifest["held_out_duplicates_removed"] == {"valid": 6, "test": 1}
     found = [keys(rows) for rows in corpus.splits.values()]
     assert len(set().union(*found)) == sum(map(len, found))
     facts = corpus.manifest
     assert facts["read"] == sum(map(len, corpus.splits.values())) + 7
-    kept = Corpus.from_texts(train, "bytes", valid=valid, test=test, keep_duplicates=True)
+    kept = from_texts(train, "bytes", valid=valid, test=test, keep_duplicates=True)
     assert [len(rows) for rows in kept.splits.values()] == [50, 16, 10]
     assert kept.splits["valid"].text(15) == "both here"
-    assert list(Corpus.from_texts(train, "bytes", valid=["new"]).splits) == ["train", "valid"]
+    assert list(from_texts(train, "bytes", valid=["new"]).splits) == ["train", "valid"]
     with pytest.raises(InputError, match=r"every row of valid stands in train .* keep_duplicates=true keeps them"):
-        Corpus.from_texts(train, "bytes", valid=train[:3])
+        from_texts(train, "bytes", valid=train[:3])
 
 
 def test_labels_follow_their_rows():
     texts = numbered(200)
     labels = [None if i % 5 == 0 else "abc"[i % 3] for i in range(200)]
-    corpus = Corpus.from_texts(texts, "bytes", labels=labels, valid_share=0.2)
+    corpus = from_texts(texts, "bytes", labels=labels, valid_share=0.2)
     wanted = dict(zip(texts, labels, strict=True))
     for rows in corpus.splits.values():
         assert all(rows.label(i) == wanted[rows.text(i)] for i in range(len(rows)))
     assert sorted(corpus.manifest["label_names"]) == ["a", "b", "c"]
-    assert Corpus.from_texts(texts).splits["train"].label(0) is None
+    assert from_texts(texts).splits["train"].label(0) is None
 
 
 def test_the_same_input_builds_the_same_bytes(toy, tmp_path):
-    again = build(["toy"], tmp_path / "again", words=TOY)
+    again = build(["toy"], tmp_path / "again", settings=TOY)
     assert again.fingerprint == Corpus.open(toy).fingerprint
     for path in toy.iterdir():
         assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes()
-    assert build(["toy"], tmp_path / "other", words={**TOY, "toy_seed": 1}).fingerprint != again.fingerprint
+    assert build(["toy"], tmp_path / "other", settings={**TOY, "toy_seed": 1}).fingerprint != again.fingerprint
 
 
 def test_chunks_change_nothing(toy, tmp_path, monkeypatch):
     monkeypatch.setattr("corpora.build._CHUNK_ROWS", 7)
     monkeypatch.setattr("corpora.build._CHUNK_CHARACTERS", 100)
-    assert build(["toy"], tmp_path / "c", words=TOY).fingerprint == Corpus.open(toy).fingerprint
+    assert build(["toy"], tmp_path / "c", settings=TOY).fingerprint == Corpus.open(toy).fingerprint
 
 
 def test_the_codec_of_another_corpus(toy, tmp_path):
-    corpus = build(["toy"], tmp_path / "c", words={"toy_seed": "7", "codec_from": str(toy)})
+    corpus = build(["toy"], tmp_path / "c", settings={"toy_seed": "7", "codec_from": str(toy)})
     assert corpus.codec.to_dict() == Corpus.open(toy).codec.to_dict()
     assert corpus.manifest["settings"]["codec_from"] == "corpus"  # no folders of this machine
     with pytest.raises(InputError, match="vocab: the codec is taken as it is, so leave out vocab"):
-        build(["toy"], tmp_path / "d", words={"codec_from": str(toy), "vocab": "500"})
+        build(["toy"], tmp_path / "d", settings={"codec_from": str(toy), "vocab": "500"})
     with pytest.raises(InputError, match=r"codec\.json: no such file"):
-        build(["toy"], tmp_path / "d", words={"codec_from": str(tmp_path)})
+        build(["toy"], tmp_path / "d", settings={"codec_from": str(tmp_path)})
 
 
 def test_the_codec_sees_a_share_of_train_only(monkeypatch):
     seen: list[str] = []
-    monkeypatch.setattr(codecs.Bytes, "train", classmethod(lambda cls, texts, config: seen.extend(texts) or cls()))
-    corpus = Corpus.from_texts(numbered(1000), "bytes", codec_rows=100, valid_share=0.3)
+    monkeypatch.setattr(Bytes, "train", classmethod(lambda cls, texts, config: seen.extend(texts) or cls()))
+    corpus = from_texts(numbered(1000), "bytes", codec_rows=100, valid_share=0.3)
     assert 50 <= len(seen) <= 100
     assert not keys(corpus.splits["valid"]) & set(map(near_key, seen))
 
 
 def test_a_large_vocabulary_is_stored_in_four_bytes():
-    codec = codecs.Words([f"w{i}" for i in range(70_000)])
-    corpus = Corpus.from_texts([f"w{i} w{i + 1}" for i in range(69_000, 69_100)] + ["a", "b b"], codec)
+    codec = Words([f"w{i}" for i in range(70_000)])
+    corpus = from_texts([f"w{i} w{i + 1}" for i in range(69_000, 69_100)] + ["a", "b b"], codec)
     rows = corpus.splits["train"]
     assert rows.tokens.dtype.itemsize == 4
     assert all(rows.text(i).startswith("w69") or rows.text(i) in ("<unk>", "<unk> <unk>") for i in range(len(rows)))
@@ -188,7 +189,7 @@ def test_a_large_vocabulary_is_stored_in_four_bytes():
 )
 def test_what_cannot_be_built(texts, options, message):
     with pytest.raises(InputError) as caught:
-        Corpus.from_texts(texts, "bytes", **options)
+        from_texts(texts, "bytes", **options)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -205,16 +206,16 @@ def test_other_things_that_cannot_be_built(tmp_path):
     (tmp_path / "mine" / "letter").write_text("keep me")
     for replace, message in ((False, "exists already"), (True, "is not a corpus, so it is not replaced")):
         with pytest.raises(InputError, match=message):
-            build(["toy"], tmp_path / "mine", words=TOY, replace=replace)
+            build(["toy"], tmp_path / "mine", settings=TOY, replace=replace)
     assert (tmp_path / "mine" / "letter").exists()
     (tmp_path / "file").write_text("x")
     with pytest.raises(InputError, match="a file of that name is in the way"):
-        build(["toy"], tmp_path / "file" / "c", words=TOY)
+        build(["toy"], tmp_path / "file" / "c", settings=TOY)
 
 
 def test_replacing(tmp_path):
-    first = build(["toy"], tmp_path / "c", words=TOY)
-    second = build(["toy"], tmp_path / "c", words={**TOY, "toy_seed": 3}, replace=True)
+    first = build(["toy"], tmp_path / "c", settings=TOY)
+    second = build(["toy"], tmp_path / "c", settings={**TOY, "toy_seed": 3}, replace=True)
     assert Corpus.open(tmp_path / "c").fingerprint == second.fingerprint != first.fingerprint
     assert [path.name for path in tmp_path.iterdir()] == ["c"]
 
@@ -292,7 +293,7 @@ def test_a_manifest_that_lies(toy, tmp_path, change, message):
 
 
 def uneven(count: int) -> Corpus:
-    return Corpus.from_texts(numbered(count, 30), "words", valid_share=0, test_share=0)
+    return from_texts(numbered(count, 30), "words", valid_share=0, test_share=0)
 
 
 CORPORA = {count: uneven(count) for count in (1, 2, 7, 33, 1000)}
@@ -365,7 +366,7 @@ def test_permutations_look_random():
 def test_nearly_every_position_is_a_real_token():
     draw = np.random.default_rng(0)
     texts = [" ".join(draw.choice(list("abcdefgh"), int(n))) for n in draw.lognormal(3, 0.5, 8000).clip(3, 150)]
-    corpus = Corpus.from_texts(texts, "words", valid_share=0, test_share=0)
+    corpus = from_texts(texts, "words", valid_share=0, test_share=0)
     batches = [corpus.batch(step, 0, 32) for step in range(corpus.epoch_steps(32))]
     real = sum(int((batch.tokens != 0).sum()) for batch in batches)
     assert real / sum(batch.tokens.size for batch in batches) >= 0.95
@@ -403,7 +404,7 @@ def test_batches_that_cannot_be(arguments):
 def test_a_corpus_in_memory_leaves_no_files(tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
-    corpus = Corpus.from_texts(numbered(30))
+    corpus = from_texts(numbered(30))
     assert not list(tmp_path.iterdir())
     assert corpus.batch(0, 0, 4).tokens.shape[0] == 4
 
@@ -460,7 +461,7 @@ def test_what_a_killed_build_left_is_swept(tmp_path):
     alive = tmp_path / f".unfinished-c-{os.getpid()}-1"
     other.mkdir()
     alive.mkdir()
-    build(["toy"], tmp_path / "c", words=TOY)
+    build(["toy"], tmp_path / "c", settings=TOY)
     assert {path.name for path in tmp_path.iterdir()} == {"c", other.name, alive.name}
 
 

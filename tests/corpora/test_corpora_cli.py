@@ -98,7 +98,7 @@ def test_list(capsys):
         "source hub:",
         "source toy:",
         "valid_share=0.02",
-        "codecs: pieces, words",
+        "codecs: bytes, characters, pieces, words",
     ):
         assert words in out
     facts = json.loads(call(capsys, "list", "--json")[1])

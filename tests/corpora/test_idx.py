@@ -37,10 +37,10 @@ def digits(tmp_path) -> Path:
 
 
 def test_a_folder_has_its_splits_and_labels(digits, tmp_path):
-    build([str(digits)], tmp_path / "made", words={"valid_last": "2", "delta_e": "0.01"})
+    build([str(digits)], tmp_path / "made", settings={"valid_last": "2", "delta_e": "0.01"})
     corpus = Corpus.open(tmp_path / "made")
     assert [len(corpus.rows(split)) for split in ("train", "valid", "test")] == [4, 2, 2]
-    greys = np.array([corpus.codec.decode_picture(row)[..., 0] for row in corpus.rows("train").pad([1, 3]).tolist()])
+    greys = np.array([corpus.codec.decode(row)[..., 0] for row in corpus.rows("train").pad([1, 3]).tolist()])
     assert greys.tolist() == [[[255, 255, 255], [51, 10, 0]], [[255, 255, 255], [51, 30, 0]]]
     labels = [corpus.rows("train").label(row) for row in range(4)]
     assert labels == ["1", "0", "1", "0"]
@@ -49,7 +49,7 @@ def test_a_folder_has_its_splits_and_labels(digits, tmp_path):
 
 def test_draws_are_white_as_often_as_the_greys_say(digits, tmp_path):
     words = {"valid_last": "2", "binary": "400", "binary_held": "3", "keep_duplicates": "true"}
-    build([str(digits)], tmp_path / "made", words=words)
+    build([str(digits)], tmp_path / "made", settings=words)
     corpus = Corpus.open(tmp_path / "made")
     assert [len(corpus.rows(split)) for split in ("train", "valid", "test")] == [1600, 6, 6]
     assert corpus.codec.vocab_size == 2
@@ -59,7 +59,7 @@ def test_draws_are_white_as_often_as_the_greys_say(digits, tmp_path):
     assert (share[:, :3] == 1).all() and (share[:, 5] == 0).all()
     assert share[:, 3] == pytest.approx([0.2] * 4, abs=0.08)
     assert share[:, 4] == pytest.approx(np.arange(4) * 10 / 255, abs=0.08)
-    build([str(digits)], tmp_path / "again", words={**words, "binary_seed": "1"})
+    build([str(digits)], tmp_path / "again", settings={**words, "binary_seed": "1"})
     other = Corpus.open(tmp_path / "again").rows("train").pad(range(1600)).reshape(4, 400, 6) == white
     assert (other != drawn).any() and other.mean(1) == pytest.approx(share, abs=0.12)
 

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import strategies as st
 
 from corpora import codec as codecs
-from corpora import palette
+from corpora.codecs import palette
+from corpora.codecs.palette import ORDERS, Palette, build_palette, distortion, read_palette
+from corpora.colour import lab_of, on_white, rgb_of, unpack
 from corpora.errors import InputError
-from corpora.palette import ORDERS, Palette, build_palette, distortion, lab_of, on_white, read_palette, rgb_of
 
 CLEAR = (0, 0, 0, 0)
 RED, GREEN, BLUE = (255, 0, 0, 255), (0, 255, 0, 255), (0, 0, 255, 255)
@@ -74,10 +75,10 @@ def palettes(draw) -> Palette:
 def test_encoding_what_was_decoded_gives_the_tokens(codec, data):
     length = codec.height * codec.width
     tokens = data.draw(st.lists(st.integers(0, codec.vocab_size - 1), min_size=length, max_size=length))
-    picture = codec.decode_picture(tokens)
+    picture = codec.decode(tokens)
     assert (picture.shape, picture.dtype) == ((codec.height, codec.width, 4), np.uint8)
-    assert codec.encode_picture(picture) == tokens
-    assert codec.encode_pictures(picture[None].repeat(3, 0)).tolist() == [tokens] * 3
+    assert codec.encode(picture) == tokens
+    assert codec.encode_many(picture[None].repeat(3, 0)).tolist() == [tokens] * 3
 
 
 @hypothesis.given(codec=palettes())
@@ -104,8 +105,8 @@ def test_an_order_says_which_pixel_each_token_is(order, lines, pixels):
     colours = [(n, n, n, 255) for n in range(0, 240, 40)]
     codec = Palette(colours, 2, 3, order=order)
     picture = np.array(colours, np.uint8).reshape(2, 3, 4)
-    assert (codec.lines, codec.encode_picture(picture)) == (lines, pixels)
-    assert (codec.decode_picture(pixels) == picture).all()
+    assert (codec.lines, codec.encode(picture)) == (lines, pixels)
+    assert (codec.decode(pixels) == picture).all()
     assert codec.scan(np.arange(6).reshape(2, 3)).tolist() == pixels
     assert codec.unscan(codec.scan(np.arange(12).reshape(2, 2, 3))).tolist() == np.arange(12).reshape(2, 2, 3).tolist()
 
@@ -120,13 +121,13 @@ def test_a_palette_from_before_there_were_orders_goes_down():
 
 def test_a_pixel_gets_the_nearest_colour_in_lab():
     codec = Palette([RED, GREEN, BLUE], 1, 3)
-    assert codec.encode_picture(np.array([[[200, 30, 9, 255], [0, 90, 0, 255], [90, 0, 160, 255]]], np.uint8)) == [
+    assert codec.encode(np.array([[[200, 30, 9, 255], [0, 90, 0, 255], [90, 0, 160, 255]]], np.uint8)) == [
         0,
         1,
         2,
     ]
     # (0, 0, 100) is nearer to black in RGB, but looks more like blue than like a mid grey.
-    assert Palette([(0, 0, 0, 255), (119, 119, 119, 255), BLUE], 1, 1).encode_picture(
+    assert Palette([(0, 0, 0, 255), (119, 119, 119, 255), BLUE], 1, 1).encode(
         np.array([[[20, 20, 230, 255]]], np.uint8)
     ) == [2]
     assert (codec.lab == lab_of(np.array([RED, GREEN, BLUE])[:, :3])).all()
@@ -135,9 +136,9 @@ def test_a_pixel_gets_the_nearest_colour_in_lab():
 def test_alpha():
     pixels = np.array([[[255, 0, 0, 127], [255, 0, 0, 128], [255, 0, 0, 0]]], np.uint8)
     clear = Palette([CLEAR, (255, 255, 255, 255), RED, (255, 128, 128, 255)], 1, 3)
-    assert (clear.transparent, clear.encode_picture(pixels)) == (True, [0, 2, 0])
+    assert (clear.transparent, clear.encode(pixels)) == (True, [0, 2, 0])
     opaque = Palette([(255, 255, 255, 255), RED, (255, 128, 128, 255)], 1, 3)
-    assert (opaque.transparent, opaque.encode_picture(pixels)) == (False, [2, 2, 0])
+    assert (opaque.transparent, opaque.encode(pixels)) == (False, [2, 2, 0])
     assert clear.lab[0] == pytest.approx([100, 0, 0])
 
 
@@ -145,14 +146,14 @@ def test_pictures_and_tokens_that_do_not_fit():
     codec = Palette([RED, GREEN], 2, 2)
     for pixels in (np.zeros((2, 2, 3), np.uint8), np.zeros((2, 3, 4), np.uint8), np.zeros((2, 2, 4))):
         with pytest.raises(InputError, match=r"this palette is for \(2, 2, 4\), uint8"):
-            codec.encode_picture(pixels)
+            codec.encode(pixels)
     for tokens, message in (
         ([0, 1, 2, 0], "token 2 is outside the palette of 2 colours"),
         ([0, -1, 0, 0], "token -1 is outside the palette"),
         ([0, 1], "2 tokens: a picture of 2x2 has 4"),
     ):
         with pytest.raises(InputError, match=message):
-            codec.decode_picture(tokens)
+            codec.decode(tokens)
 
 
 @pytest.mark.parametrize(
@@ -198,7 +199,7 @@ def test_text_codecs_are_told_apart():
 
 def many(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     draw = np.random.default_rng(seed)
-    rgb = palette.unpack(draw.choice(1 << 24, count, replace=False).astype(np.uint32))
+    rgb = unpack(draw.choice(1 << 24, count, replace=False).astype(np.uint32))
     return rgb, draw.integers(1, 100, count)
 
 

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from corpora import Corpus, Picture, settings
-from corpora.build import build, source_of
+from corpora.build import build, from_texts, source_of
 from corpora.cli import main
 from corpora.errors import InputError
 from corpora.pictures import build_pictures
@@ -104,7 +104,7 @@ def made(tmp_path: Path, rows, **words) -> Corpus:
         ]
         for split, all_ in rows.items()
     }
-    build_pictures(some, tmp_path / "c", words=words, replace=True)
+    build_pictures(some, tmp_path / "c", settings=words, replace=True)
     return Corpus.open(tmp_path / "c", verify=True)
 
 
@@ -126,8 +126,8 @@ def test_every_source_gives_the_same_pictures_each_time(name, tmp_path):
     assert [one[1:] for one in found] == [one[1:] for one in again]
     assert all((one.pixels == other.pixels).all() for one, other in zip(found, again, strict=True))
     assert all(one.pixels.dtype == np.uint8 and one.pixels.shape[2] == 4 and one.name for one in found)
-    corpus = build(inputs, tmp_path / "one", words=words)
-    assert corpus.fingerprint == build(inputs, tmp_path / "two", words=words).fingerprint
+    corpus = build(inputs, tmp_path / "one", settings=words)
+    assert corpus.fingerprint == build(inputs, tmp_path / "two", settings=words).fingerprint
     assert set(corpus.splits) == {"train", "valid", "test"}
     kept = {(r.picture(i).tobytes(), r.label(i)) for r in corpus.splits.values() for i in range(len(r))}
     assert kept == {(one.pixels.tobytes(), one.label) for one in found}  # the palettes are exact
@@ -164,7 +164,7 @@ def test_names_choose_the_source(tmp_path):
 def test_the_manifest(tmp_path):
     inputs, _ = example("images", tmp_path)
     save(tmp_path / "icons" / "kind0" / "again.png", pixels(3))
-    corpus = build(inputs, tmp_path / "out", words={"split_seed": 1})
+    corpus = build(inputs, tmp_path / "out", settings={"split_seed": 1})
     facts = corpus.manifest
     assert facts["codec"] == {"name": "palette", "vocab_size": 5}
     assert facts["palette"] == {"split": "train", "rmse": 0.0, "delta_e_mean": 0.0, "delta_e_95": 0.0}
@@ -186,16 +186,14 @@ def test_rows_and_batches_have_neither_stop_nor_pad(tmp_path):
     rows = corpus.rows("train")
     assert (rows.lengths == 30).all()
     assert rows.pad([0, 3]).shape == (2, 30)
-    assert (
-        corpus.codec.decode_picture(rows.pad([3])[0]).tolist() == rows.picture(3).tolist() == rows.picture(-29).tolist()
-    )
+    assert corpus.codec.decode(rows.pad([3])[0]).tolist() == rows.picture(3).tolist() == rows.picture(-29).tolist()
     steps = [corpus.batch(step, seed=0, size=8) for step in range(corpus.epoch_steps(8))]
     assert all(batch.tokens.shape[1] == 30 and batch.tokens.dtype == np.int64 for batch in steps)
     assert sorted(int(row) for batch in steps for row in batch.rows) == list(range(32))
     assert (np.concatenate([corpus.batch(1, 0, 8, rank=r, world=2).tokens for r in (0, 1)]).shape) == (8, 30)
     assert sum(len(tokens) for _, tokens in rows.in_order(7)) == 32
     assert "rows are pictures" in refused(rows.text, 0)
-    text = Corpus.from_texts(["a b", "c d", "e f"], "words", valid_share=0, test_share=0)
+    text = from_texts(["a b", "c d", "e f"], "words", valid_share=0, test_share=0)
     assert refused(text.rows("train").picture, 0) == "the rows are text (codec words): this works on pictures"
 
 
@@ -307,7 +305,7 @@ def test_colours_that_are_given(tmp_path):
     assert refused(made, tmp_path, [pixels(0)], codec_from=str(tmp_path / "first"), size="9x9") == (
         "size=9x9: the palette of codec_from is for pictures of 6x5"
     )
-    build(["toy"], tmp_path / "text", words={"count": 20, "codec": "bytes"})
+    build(["toy"], tmp_path / "text", settings={"count": 20, "codec": "bytes"})
     assert "its codec is bytes; pictures need a palette" in refused(
         made, tmp_path, [pixels(0)], codec_from=str(tmp_path / "text")
     )
@@ -326,7 +324,7 @@ def test_an_order_moves_tokens_and_not_pictures(order, tmp_path):
     assert all((rows.picture(n) == plain.rows("train").picture(n)).all() for n in range(20))
     turned = {"down": lambda p: p, "up": lambda p: p[::-1], "right": lambda p: p.swapaxes(0, 1)}
     turned["left"] = lambda p: p[:, ::-1].swapaxes(0, 1)
-    wanted = [plain.codec.encode_picture(one) for one in some]
+    wanted = [plain.codec.encode(one) for one in some]
     wanted = [turned[order](np.array(one).reshape(6, 5)).reshape(-1).tolist() for one in wanted]
     assert rows.pad(range(20)).tolist() == wanted
     assert (corpus.fingerprint == plain.fingerprint) == (order == "down")
@@ -422,7 +420,7 @@ def test_kinds_of_pictures(tmp_path):
     Image.fromarray(clear).quantize(8).save(tmp_path / "clear.png")
     assert read(images, [tmp_path / "clear.png"])[0].pixels[0, :2, 3].tolist() == [0, 255]
     corpus = build([str(tmp_path / "cmyk.jpg"), str(tmp_path / "clear.png")], tmp_path / "c",
-                   words={"size": "6x5", "fit": "crop", **NO_SHARES})  # fmt: skip
+                   settings={"size": "6x5", "fit": "crop", **NO_SHARES})  # fmt: skip
     assert corpus.manifest["notes"][1:] == [
         "1 picture converted from CMYK",
         "1 picture cropped to 6x5",
@@ -552,7 +550,7 @@ def test_the_tokens_are_the_numbers_of_the_file(tmp_path):
     assert corpus.manifest["notes"] == ["the 5 colours are as given"]
     (given,) = corpus.manifest["source"]["inputs"]["train"]
     assert [file["name"] for file in given["files"]] == ["pixel_color.txt", "colormap.txt"]
-    assert build([f"lecture:{tmp_path / 'd'}"], tmp_path / "few", words={"colours": 3}).codec.vocab_size == 3
+    assert build([f"lecture:{tmp_path / 'd'}"], tmp_path / "few", settings={"colours": 3}).codec.vocab_size == 3
 
 
 def test_coloured_backgrounds_are_repaired(tmp_path):
@@ -698,7 +696,7 @@ def test_views_are_mirrored_and_moved_in_turn_and_see_what_the_crop_cut_off(tmp_
     colours.write_text("".join(f"{red} {green} {blue}\n" for red, green, blue, _ in gradient(8).reshape(-1, 4)))
     words = {"size": "4x4", "fit": "crop", "flip": True, "shift": 2, "views": 7, "tag": True, **NO_SHARES}
     words["palette_file"] = str(colours)
-    corpus = build([str(tmp_path / "in")], tmp_path / "c", words=words)
+    corpus = build([str(tmp_path / "in")], tmp_path / "c", settings=words)
     rows, whole = corpus.rows("train"), gradient(8)
     assert (len(rows), corpus.manifest["originals"]) == (8, 1)
     places = []
@@ -712,14 +710,14 @@ def test_views_are_mirrored_and_moved_in_turn_and_see_what_the_crop_cut_off(tmp_
         expected = {(0, 0): "as it is", (1, 0): "mirrored", (0, 1): "moved", (1, 1): "mirrored and moved"}
         assert rows.label(number) == expected[mirrored, moved]
     assert len(set(places)) > 2
-    again = build([str(tmp_path / "in")], tmp_path / "again", words=words)
+    again = build([str(tmp_path / "in")], tmp_path / "again", settings=words)
     assert again.fingerprint == corpus.fingerprint
 
 
 def test_views_beyond_the_edge_see_the_edge_and_held_out_pictures_have_none(tmp_path):
     save(tmp_path / "in" / "0.png", gradient(4))
     save(tmp_path / "held" / "0.png", gradient(4)[::-1].copy())
-    corpus = build([str(tmp_path / "in")], tmp_path / "c", valid=[str(tmp_path / "held")], words={"shift": 3})
+    corpus = build([str(tmp_path / "in")], tmp_path / "c", valid=[str(tmp_path / "held")], settings={"shift": 3})
     assert (len(corpus.rows("train")), len(corpus.rows("valid"))) == (16, 1)
     padded = np.pad(gradient(4), ((3, 3), (3, 3), (0, 0)), mode="edge")
     windows = [padded[top : top + 4, left : left + 4] for top in range(7) for left in range(7)]
@@ -730,11 +728,11 @@ def test_views_beyond_the_edge_see_the_edge_and_held_out_pictures_have_none(tmp_
 
 def test_flip_alone_gives_every_picture_and_its_mirror_image(tmp_path):
     save(tmp_path / "in" / "0.png", gradient(4))
-    corpus = build([str(tmp_path / "in")], tmp_path / "c", words={"flip": True, **NO_SHARES})
+    corpus = build([str(tmp_path / "in")], tmp_path / "c", settings={"flip": True, **NO_SHARES})
     first, second = (corpus.rows("train").picture(number) for number in range(2))
     np.testing.assert_array_equal(first[:, ::-1], second)
     assert len(corpus.rows("train")) == 2
-    tagged = build([str(tmp_path / "in")], tmp_path / "tagged", words={"flip": True, "tag": True, **NO_SHARES})
+    tagged = build([str(tmp_path / "in")], tmp_path / "tagged", settings={"flip": True, "tag": True, **NO_SHARES})
     assert tagged.manifest["label_names"] == ["as it is", "mirrored"]
 
 
@@ -743,7 +741,7 @@ def test_the_palette_has_what_views_bring_into_sight(tmp_path):
     picture[2:6, 2:6] = (0, 200, 0, 255)
     save(tmp_path / "in" / "0.png", picture)
     words = {"size": "4x4", "fit": "crop", "shift": 1, **NO_SHARES}
-    rows = build([str(tmp_path / "in")], tmp_path / "c", words=words).rows("train")
+    rows = build([str(tmp_path / "in")], tmp_path / "c", settings=words).rows("train")
     assert {tuple(pixel) for row in range(len(rows)) for pixel in rows.picture(row).reshape(-1, 4).tolist()} == {
         (0, 0, 0, 0), (0, 200, 0, 255)
     }  # fmt: skip
@@ -760,12 +758,12 @@ def test_the_palette_has_what_views_bring_into_sight(tmp_path):
 )
 def test_views_that_cannot_be(words, message, tmp_path):
     save(tmp_path / "in" / "0.png", gradient(4))
-    assert message in refused(build, [str(tmp_path / "in")], tmp_path / "c", words={**words, **NO_SHARES})
+    assert message in refused(build, [str(tmp_path / "in")], tmp_path / "c", settings={**words, **NO_SHARES})
 
 
 def test_tags_and_labels_are_one_thing(tmp_path):
     save(tmp_path / "in" / "kind" / "0.png", gradient(4))
-    message = refused(build, [str(tmp_path / "in")], tmp_path / "c", words={"flip": True, "tag": True, **NO_SHARES})
+    message = refused(build, [str(tmp_path / "in")], tmp_path / "c", settings={"flip": True, "tag": True, **NO_SHARES})
     assert message == "tag=true: the pictures have labels already; leave out one of the two"
     assert not (tmp_path / "c").exists()
 
@@ -777,7 +775,7 @@ def test_originals_of_the_lecture_are_found_by_their_centres(tmp_path):
         wholes[number, 3:23, 3:23] = COLOURS[row].reshape(20, 20, 3)
         save(tmp_path / "wholes" / f"{2 - number}.png", wholes[number])  # in another order
     words = {"originals": str(tmp_path / "wholes"), "shift": 3, "views": 5, **NO_SHARES}
-    rows = build([str(tmp_path / "lee")], tmp_path / "c", words=words).rows("train")
+    rows = build([str(tmp_path / "lee")], tmp_path / "c", settings=words).rows("train")
     np.testing.assert_array_equal(rows.pad(range(3)), tokens)
     for number in range(len(rows)):
         seen, whole = rows.picture(number)[..., :3], wholes[number % 3]
@@ -785,12 +783,12 @@ def test_originals_of_the_lecture_are_found_by_their_centres(tmp_path):
         assert any((seen == window).all() for window in windows)
     save(tmp_path / "few" / "0.png", wholes[0])
     words["originals"] = str(tmp_path / "few")
-    message = refused(build, [str(tmp_path / "lee")], tmp_path / "d", words=words)
+    message = refused(build, [str(tmp_path / "lee")], tmp_path / "d", settings=words)
     assert message == "originals: no picture has row 1 of the pixels in its centre"
     save(tmp_path / "small" / "0.png", wholes[0, :10, :10])
     words["originals"] = str(tmp_path / "small")
     assert "expected pictures of one size, at least 20x20" in refused(
-        build, [str(tmp_path / "lee")], tmp_path / "d", words=words
+        build, [str(tmp_path / "lee")], tmp_path / "d", settings=words
     )
 
 

@@ -89,7 +89,7 @@ def test_every_source_gives_the_same_labelled_rows_each_time(name, tmp_path):
     assert all(isinstance(row, Row) and row.text and row.label for row in found)
     if name != "toy":
         assert [(row.text, row.label) for row in found] == list(zip(LINES, LABELS, strict=True))
-    corpus = build(inputs, tmp_path / "out", words={**words, "codec": "bytes", "max_length": 1000})
+    corpus = build(inputs, tmp_path / "out", settings={**words, "codec": "bytes", "max_length": 1000})
     assert sum(len(split) for split in corpus.splits.values()) == len(found)
     wanted = {(row.text, row.label) for row in found}
     assert {(r.text(i), r.label(i)) for r in corpus.splits.values() for i in range(len(r))} == wanted
@@ -162,7 +162,7 @@ def test_bytes_that_are_not_utf8(tmp_path):
     assert texts(text, [path], errors="replace") == ["one", "caf\ufffd x", "three"]
     assert rows(text, [path], errors="skip")[1] == Row("", None, "not UTF-8")
     assert texts(text, [path], errors="skip", unit="paragraph") == [""]
-    corpus = build([str(path)], tmp_path / "o", words={"errors": "skip", "valid_share": 0, "test_share": 0})
+    corpus = build([str(path)], tmp_path / "o", settings={"errors": "skip", "valid_share": 0, "test_share": 0})
     assert corpus.manifest["dropped"] == {"not UTF-8": 1}
     path.write_bytes(b"\xff\xff\nabc")
     with pytest.raises(InputError, match=r"line 1, byte 0: not UTF-8 \(0xff\)"):

@@ -29,7 +29,7 @@ def corpus(tmp_path_factory) -> Path:
     for number, picture in enumerate(made):
         picture[draw.integers(0, 3) :, 1 : 2 + draw.integers(1, 3)] = 1 + number % 2
     np.savez(folder / "bars.npz", pictures=table[made])
-    build([str(folder / "bars.npz")], folder / "corpus", words={"keep_duplicates": "true"})
+    build([str(folder / "bars.npz")], folder / "corpus", settings={"keep_duplicates": "true"})
     return folder / "corpus"
 
 

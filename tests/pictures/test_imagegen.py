@@ -15,9 +15,9 @@ from torch.nn import functional as F
 
 import small
 from corpora.build import build
+from corpora.codecs.palette import Palette
 from corpora.corpus import Corpus
 from corpora.errors import InputError
-from corpora.palette import Palette
 from imagegen import PictureModel, cli, training
 from imagegen.pictures import lookahead, measures
 from textgen.core import recipes, smc
@@ -43,7 +43,7 @@ def corpus(tmp_path_factory) -> Path:
     for number, picture in enumerate(made):
         picture[draw.integers(1, HEIGHT) :, draw.integers(WIDTH)] = COLOURS[1 + number % 2]
     np.savez(folder / "bars.npz", pictures=made)
-    build([str(folder / "bars.npz")], folder / "corpus", words={"keep_duplicates": "true"})
+    build([str(folder / "bars.npz")], folder / "corpus", settings={"keep_duplicates": "true"})
     return folder / "corpus"
 
 
@@ -454,7 +454,7 @@ def test_bad_input_is_one_line_and_exit_code_2(words, message, runs, corpus, cap
     Image.new("RGB", (9, 9)).save("big.png")
     save_mask("dark.png", np.zeros((HEIGHT, WIDTH), bool))
     if "{other}" in words:
-        build(["sprites"], tmp_path / "other", words={"count": "20"})
+        build(["sprites"], tmp_path / "other", settings={"count": "20"})
     names = {"corpus": corpus, "other": tmp_path / "other", **runs}
     before = sorted(tmp_path.iterdir())
     code, out, err = said(capsys, *[word.format(**names) for word in words])

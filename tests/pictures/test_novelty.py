@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from corpora.build import build
+from corpora.codecs.palette import Palette
 from corpora.errors import InputError
-from corpora.palette import Palette
 from imagegen import cli, training
 from imagegen.pictures import novelty
 from textgen.runs.screen import Screen
@@ -38,7 +38,7 @@ def corpus(tmp_path_factory) -> Path:
         given[name] = folder / f"{name}.npz"
         np.savez(given[name], pictures=table[creatures(6 if name == "train" else 10, seed)])
     held_out = {name: [str(given[name])] for name in ("valid", "test")}
-    build([str(given["train"])], folder / "corpus", **held_out, words={"flip": "true"})
+    build([str(given["train"])], folder / "corpus", **held_out, settings={"flip": "true"})
     return folder / "corpus"
 
 
@@ -170,7 +170,7 @@ def test_bad_input_is_one_line(words, message, corpus, runs, capsys, tmp_path, m
 
 
 def test_a_corpus_with_other_colours_is_refused(runs, tmp_path):
-    build(["sprites"], tmp_path / "other", words={"count": "20"})
+    build(["sprites"], tmp_path / "other", settings={"count": "20"})
     with pytest.raises(InputError, match="another palette, size or order"):
         novelty.measure(cli._model(cli.parser().parse_args(["novelty", "x", "--model", str(runs["fresh"])])),
                         tmp_path / "other")  # fmt: skip

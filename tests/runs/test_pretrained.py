@@ -62,7 +62,7 @@ def test_the_pair_of_the_lecture_is_known_again():
 
 def test_creatures_that_it_never_saw_are_likely_and_of_their_own_kind(tmp_path):
     words = {"sprites_seed": 7, "count": 80, "codec_from": str(library.shipped()["creatures"])}
-    rows = build(["sprites"], tmp_path / "corpus", words=words).rows("train")
+    rows = build(["sprites"], tmp_path / "corpus", settings=words).rows("train")
     model = PictureModel.from_pretrained("creatures")
     tokens, labels = torch.from_numpy(rows.pad(range(40))), [rows.label(row) for row in range(40)]
     own = model.nll(tokens, label=labels)

@@ -134,7 +134,7 @@ def test_samples_with_line_breaks_and_other_scripts_survive_a_crash(tmp_path, co
 
     (tmp_path / "x.txt").write_text("\n".join(f"{a}床前{b}明月光{a}" for a in "光月明" for b in "前床是地上霜") + "\n")
     corpus, folder = tmp_path / "corpus", tmp_path / "crashed"
-    build([str(tmp_path / "x.txt")], corpus, words={"codec": codec})
+    build([str(tmp_path / "x.txt")], corpus, settings={"codec": codec})
     start(tmp_path / "whole", plan(corpus, tmp_path / "whole", every=3))
     with pytest.raises(Crash):
         start(folder, plan(corpus, folder, every=3), {20: crash})
@@ -248,7 +248,7 @@ def test_a_model_that_a_run_cannot_begin_with_is_refused(toy_corpus, first_run, 
         train_on(toy_corpus, out, first_run, model="lm")
     with pytest.raises(InputError, match=r"has weights of other sizes than width=20 asks for"):
         train_on(toy_corpus, out, first_run, width=20)
-    build(["toy"], tmp_path / "other", words={"count": "60", "codec": "characters"})
+    build(["toy"], tmp_path / "other", settings={"count": "60", "codec": "characters"})
     with pytest.raises(InputError, match=r"the corpus has another codec than .*: build it with codec_from="):
         train_on(tmp_path / "other", out, first_run)
     assert not (out / "recipe.json").exists()
@@ -357,7 +357,7 @@ def test_a_corpus_that_has_changed_is_refused(toy_corpus, tmp_path):
     start(tmp_path / "run", plan(corpus, tmp_path / "run", steps=2))
     from corpora.build import build
 
-    build(["toy"], corpus, words={"count": "300", "codec": "words"}, replace=True)
+    build(["toy"], corpus, settings={"count": "300", "codec": "words"}, replace=True)
     with pytest.raises(InputError, match="not the corpus that this run was begun with"):
         run.resume(tmp_path / "run", Watching({}))
 

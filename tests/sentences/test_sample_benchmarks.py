@@ -12,7 +12,7 @@ from sacrebleu.metrics import BLEU
 
 import small
 from corpora import Corpus
-from corpora.build import build
+from corpora.build import build, from_texts
 from corpora.errors import InputError
 from textgen.cli import main
 from textgen.runs import run
@@ -77,7 +77,7 @@ def labelled(tmp_path_factory) -> Path:
         (folder / f"{name}.txt").write_text("\n".join(f"{line} {name}" for line in lines) + "\n")
         (folder / f"{name}.label").write_text("\n".join(labels) + "\n")
     words = {"codec": "words", "labels": "*.label", "valid_share": "0.1"}
-    build([str(folder / "train.txt")], folder / "corpus", test=str(folder / "test.txt"), words=words)
+    build([str(folder / "train.txt")], folder / "corpus", test=str(folder / "test.txt"), settings=words)
     return folder / "corpus"
 
 
@@ -134,7 +134,7 @@ def test_attribute(toy_run, toy_language_model, labelled, capsys, tmp_path):
 def test_ways_between_labels():
     assert attribute.ways(["b", "a"], None, None) == [("a", "b"), ("b", "a")]
     assert attribute.ways(["b", "a", "c"], "c", "a") == [("c", "a")]
-    plain = Corpus.from_texts(["a b", "b c", "c d", "d e"], "words", valid_share="0", test_share="0")
+    plain = from_texts(["a b", "b c", "c d", "d e"], "words", valid_share="0", test_share="0")
     with pytest.raises(InputError, match="has 0 labels: expected two or more"):
         attribute.labelled(plain.rows("train"), "it")
 

@@ -88,7 +88,7 @@ def test_a_corpus_with_the_codec_of_another_knows_its_own_words_too(tmp_path):
         build(
             [str(tmp_path / f"{name}.txt")],
             tmp_path / name,
-            words={"valid_share": "0", "test_share": "0", "keep_duplicates": "true", **words},
+            settings={"valid_share": "0", "test_share": "0", "keep_duplicates": "true", **words},
         )
     first, second = codecs.read(tmp_path / "a"), codecs.read(tmp_path / "b")
     assert set(second.lexicon) == {*first.lexicon, "haddersin"} and codecs.alike(first.to_dict(), second.to_dict())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from corpora.palette import Palette
+from corpora.codecs.palette import Palette
 
 if TYPE_CHECKING:
     from textgen.runs.library import Opened

@@ -15,8 +15,8 @@ from torch import Tensor
 from corpora import codec as codecs
 from corpora import files
 from corpora.codec import Codec
+from corpora.codecs.palette import Palette
 from corpora.errors import InputError, choose, quoted
-from corpora.palette import Palette
 from textgen.core import checkpoint, recipes
 from textgen.core.backbone import Vocabulary
 from textgen.core.model import Latent, Model

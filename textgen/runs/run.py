@@ -30,9 +30,9 @@ from corpora import build, files, sheet
 from corpora import codec as codecs
 from corpora import settings as settings_of
 from corpora.codec import TextCodec
+from corpora.codecs.palette import Palette
 from corpora.corpus import Batch, Corpus, Rows
 from corpora.errors import InputError, choose, quoted
-from corpora.palette import Palette
 from corpora.settings import require
 from textgen.core import checkpoint, estimators, recipes, sampler, trainer
 from textgen.core.backbone import Vocabulary
@@ -289,7 +289,7 @@ def _built(
     screen.say(f"building the corpus {target}")
     taken = {key: value for key, value in words.items() if key in names}
     corpus = build.build(
-        inputs, target, source=source, valid=valid, test=test, words=taken, replace=target.exists(), chooser=auto
+        inputs, target, source=source, valid=valid, test=test, settings=taken, replace=target.exists(), chooser=auto
     )
     for note in corpus.manifest.get("notes", []):
         screen.say(f"note: {note}")
@@ -678,7 +678,7 @@ def _shown(model: Model, corpus: Corpus, made: Plan, folder: Path, step: int) ->
     if not isinstance(corpus.codec, Palette):
         return draw_samples(model, corpus, made)
     found = model.sample(16, length=made.length, seed=made.seed)
-    drawn = sheet.grid([corpus.codec.decode_picture(row) for row in found.tolist()])
+    drawn = sheet.grid([corpus.codec.decode(row) for row in found.tolist()])
     target = folder / "samples" / f"step-{step:09d}.png"
     target.parent.mkdir(exist_ok=True)
     sheet.write(target, sheet.png(drawn, sheet.scale_for(corpus.codec.height, corpus.codec.width)))

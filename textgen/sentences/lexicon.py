@@ -16,7 +16,8 @@ from string import ascii_letters
 import torch
 from torch import Tensor
 
-from corpora.codec import MARKS, WORD, Codec, Pieces
+from corpora.codec import MARKS, WORD, Codec
+from corpora.codecs.pieces import Pieces
 from corpora.errors import InputError
 
 _BEGUN = re.compile(rf"{WORD.pattern}['\u2019]?$")  # a word at the end of a text; what is after an apostrophe may come

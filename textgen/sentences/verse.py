@@ -12,7 +12,8 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from corpora.codec import Characters, Codec
+from corpora.codec import Codec
+from corpora.codecs.characters import Characters
 from corpora.errors import InputError, quoted
 
 # The fourteen rhymes of the Zhonghua Xinyun (Chinese Poetry Society, 2005): finals that differ in their medial alone

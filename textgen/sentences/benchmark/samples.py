@@ -164,7 +164,7 @@ def trained(texts: Sequence[str], like: Opened, steps: int, seed: int) -> Opened
         lines = Path(scratch) / "texts.txt"
         lines.write_text("\n".join(" ".join(text.split()) for text in texts) + "\n", encoding="utf-8")
         words = {"codec_from": str(like.folder), "max_length": str(like.length - 1)}
-        build([str(lines)], data, words={**words, "valid_share": "0.05", "test_share": "0"})
+        build([str(lines)], data, settings={**words, "valid_share": "0.05", "test_share": "0"})
         device = next(like.model.parameters()).device.type
         options: dict[str, Any] = {"steps": steps, "seed": seed, "device": device}
         settings = {**like.recipe.settings(), "classes": False}  # of these texts none is known

@@ -1,9 +1,4 @@
-"""Palettes: a picture as a row of colour tokens line by line, and back; made from the colours of pictures.
-
-Colours are compared in CIE L*a*b* (CIE 15:2018, Colorimetry, section 8.2.1; sRGB after IEC 61966-2-1, D65, the 2 degree
-observer), where a Euclidean distance, Delta E after CIE76, is about as large as the difference looks: 1 can just be
-seen, and up to about 10 two colours pass for shades of one.
-"""
+"""Palettes: a picture as a row of colour tokens line by line, and back; centres from the colours of pictures."""
 
 from __future__ import annotations
 
@@ -16,6 +11,7 @@ import numpy as np
 
 from corpora import files
 from corpora.codec import Codec, notes, value
+from corpora.colour import lab_of, nearest, on_white, pack, rgb_of, unpack
 from corpora.errors import InputError, choose, quoted
 
 LARGEST = 4096  # colours of a palette
@@ -24,44 +20,8 @@ ORDERS = {"down": "top", "up": "bottom", "right": "left", "left": "right"}  # of
 EXACT = 256  # up to so many colours are kept as they are, where no number is asked for
 SIZES = (16, 32, 48, 64, 96, 128, 192, 256)  # of which the smallest that will do is taken, where none is asked for
 _CELLS = 50_000  # points that are clustered at most
-_AT_ONCE = 1 << 21  # distances that are held in memory
 _OPAQUE = 128  # of 255: the least alpha that is not transparent
 _TRANSPARENT = (0, 0, 0, 0)
-
-# IEC 61966-2-1: linear sRGB to CIE XYZ, as the exact inverse chromaticities give it (Lindbloom's matrix, 7 digits).
-_TO_XYZ = np.array(
-    [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
-)
-_WHITE = _TO_XYZ.sum(1)  # D65, so that (255, 255, 255) is L* 100, a* 0 and b* 0 to the last digit
-_EPSILON, _KAPPA = 216 / 24389, 24389 / 27  # the intent of the standard, which prints 0.008856 and 903.3
-
-
-def lab_of(rgb: np.ndarray) -> np.ndarray:
-    """CIE L*a*b* of sRGB colours: (..., 3) of 0 to 255 -> (..., 3) float64, L* of 0 to 100."""
-    share = np.asarray(rgb, np.float64) / 255
-    linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
-    xyz = linear @ _TO_XYZ.T / _WHITE
-    f = np.where(xyz > _EPSILON, np.cbrt(xyz), (_KAPPA * xyz + 16) / 116)
-    x, y, z = f[..., 0], f[..., 1], f[..., 2]
-    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], -1)
-
-
-def rgb_of(lab: np.ndarray) -> np.ndarray:
-    """The sRGB colours nearest to CIE L*a*b*: (..., 3) -> (..., 3) uint8. What sRGB cannot show is cut off."""
-    lightness, a, b = (np.asarray(lab, np.float64)[..., i] for i in range(3))
-    y = (lightness + 16) / 116
-    f = np.stack([y + a / 500, y, y - b / 200], -1)
-    xyz = np.where(f**3 > _EPSILON, f**3, (116 * f - 16) / _KAPPA) * _WHITE
-    linear = np.clip(xyz @ np.linalg.inv(_TO_XYZ).T, 0, 1)
-    share = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    return np.rint(255 * share).astype(np.uint8)
-
-
-def on_white(pixels: np.ndarray) -> np.ndarray:
-    """Pictures laid on white: (..., 4) uint8 -> (..., 4) uint8, opaque all over."""
-    alpha = pixels[..., 3:].astype(np.uint32)
-    mixed = (pixels[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255
-    return np.concatenate([mixed.astype(np.uint8), np.full_like(pixels[..., 3:], 255)], -1)
 
 
 class Palette(Codec):
@@ -74,10 +34,11 @@ class Palette(Codec):
     """
 
     name = "palette"
+    modality = "picture"
+    things = "pictures"
     pad: ClassVar[None] = None
     stop: ClassVar[None] = None
     blank: ClassVar[None] = None
-    measures = ()
 
     def __init__(
         self,
@@ -139,12 +100,17 @@ class Palette(Codec):
         }
 
     @property
+    def shape(self) -> tuple[int, int]:
+        """How many rows or columns a picture has in the order of its tokens, and pixels in each."""
+        return self.lines
+
+    @property
     def lab(self) -> np.ndarray:
         """CIE L*a*b* of the colours: (V, 3) float64. The transparent one counts as white, on which it is shown."""
         return lab_of(on_white(self._table)[:, :3])
 
     def alike(self, most: int) -> np.ndarray:
-        """Colours that a person takes for one, by number of their group: (V,) int64, from 0 by first colour.
+        """Groups of colours that a person takes for one: the number of each colour's group, (V,) int64, from 0.
 
         Two are of one group if a chain of colours leads from one to the other in which red, green and blue each change
         by at most `most` from one to the next (single linkage). A transparent colour stands alone.
@@ -160,14 +126,14 @@ class Palette(Codec):
             groups = least
 
     def scan(self, values: np.ndarray) -> np.ndarray:
-        """What pixels have, in the order of tokens: (..., H, W) -> (..., H * W)."""
+        """Values of pixels in the order of tokens: (..., H, W) -> (..., H * W)."""
         return values.reshape(*values.shape[:-2], -1)[..., self._pixels]
 
     def unscan(self, values: np.ndarray) -> np.ndarray:
         """The inverse of `scan`: (..., H * W) -> (..., H, W)."""
         return values[..., self._places].reshape(*values.shape[:-1], self.height, self.width)
 
-    def encode_pictures(self, pixels: np.ndarray) -> np.ndarray:
+    def encode_many(self, pixels: np.ndarray) -> np.ndarray:
         """Tokens of pictures in their order: (N, H, W, 4) uint8 -> (N, H * W) int64.
 
         A pixel gets the colour nearest in CIE L*a*b* (of equally near ones the first). With an alpha below 128 it is
@@ -186,29 +152,29 @@ class Palette(Codec):
         tokens[clear] = 0
         return self.scan(tokens.reshape(pixels.shape[:3]))
 
-    def encode_picture(self, pixels: np.ndarray) -> list[int]:
-        """Tokens of one picture: (H, W, 4) uint8 -> H * W numbers. As `encode_pictures`."""
-        return self.encode_pictures(np.asarray(pixels)[None])[0].tolist()
+    def encode(self, thing: np.ndarray) -> list[int]:
+        """Tokens of one picture: (H, W, 4) uint8 -> H * W numbers. As `encode_many`."""
+        return self.encode_many(np.asarray(thing)[None])[0].tolist()
 
     def nearest(self, rgb: np.ndarray) -> np.ndarray:
         """The opaque colour nearest to each of some: (N, 3) uint8 -> tokens (N,) int64."""
         first = int(self.transparent)
-        return first + _nearest(lab_of(rgb), self.lab[first:])
+        return first + nearest(lab_of(rgb), self.lab[first:])
 
-    def decode_picture(self, tokens: Sequence[int] | np.ndarray) -> np.ndarray:
+    def decode(self, tokens: Sequence[int] | np.ndarray) -> np.ndarray:
         """The picture of a row of tokens: H * W numbers -> (H, W, 4) uint8.
 
         Raises InputError for a token outside the palette, or for more or fewer than H * W.
         """
-        found = np.asarray(tokens, np.int64)
-        if found.shape != (self.height * self.width,):
+        row = np.asarray(tokens, np.int64)
+        if row.shape != (self.height * self.width,):
             raise InputError(
-                f"{found.size:,} tokens: a picture of {self.height}x{self.width} has {self.height * self.width:,}"
+                f"{row.size:,} tokens: a picture of {self.height}x{self.width} has {self.height * self.width:,}"
             )
-        outside = found[(found < 0) | (found >= self.vocab_size)]
+        outside = row[(row < 0) | (row >= self.vocab_size)]
         if len(outside):
             raise InputError(f"token {outside[0]} is outside the palette of {self.vocab_size:,} colours")
-        return self._table[self.unscan(found)]
+        return self._table[self.unscan(row)]
 
 
 class Distortion(NamedTuple):
@@ -222,17 +188,6 @@ class Distortion(NamedTuple):
         return (
             f"RMSE {self.rmse:.1f} (RGB, 0 to 255), Delta E (CIE76) mean {self.mean:.2f}, 95 % within {self.most:.1f}"
         )
-
-
-def pack(rgb: np.ndarray) -> np.ndarray:
-    """Colours as numbers: (N, 3 or more) uint8 -> (N,) uint32. What comes after blue is left out."""
-    red, green, blue = (rgb[:, i].astype(np.uint32) for i in range(3))
-    return red << 16 | green << 8 | blue
-
-
-def unpack(numbers: np.ndarray) -> np.ndarray:
-    """The inverse of `pack`: (N,) uint32 -> (N, 3) uint8."""
-    return np.stack([numbers >> 16 & 255, numbers >> 8 & 255, numbers & 255], -1).astype(np.uint8)
 
 
 def distortion(palette: Palette, rgb: np.ndarray, counts: np.ndarray) -> Distortion:
@@ -270,16 +225,16 @@ def build_palette(
         return Palette(exact, height, width, notes=[f"{len(exact):,} colours, as they are in the pictures"])
     lab = lab_of(rgb)
     points, weights = _cells(rgb, lab, counts)
-    made, far = rgb[:0], Distortion(0, 0, 0)
+    centres, far = rgb[:0], Distortion(0, 0, 0)
     for size in SIZES if colours is None else [colours]:
-        made = _clustered(points, weights, size - len(extra))
-        far = _distortion(rgb, lab, counts, made[_nearest(lab, lab_of(made))])
+        centres = _clustered(points, weights, size - len(extra))
+        far = _distortion(rgb, lab, counts, centres[nearest(lab, lab_of(centres))])
         if far.most <= delta_e:
             break
-    tokens = _nearest(lab, lab_of(made))
-    used = np.bincount(tokens, counts, len(made))
-    order = np.lexsort((pack(made), -used))
-    chosen = [*extra, *((*map(int, made[i]), 255) for i in order if used[i])]
+    tokens = nearest(lab, lab_of(centres))
+    used = np.bincount(tokens, counts, len(centres))
+    order = np.lexsort((pack(centres), -used))
+    chosen = [*extra, *((*map(int, centres[i]), 255) for i in order if used[i])]
     note = f"{len(chosen):,} colours for the {len(rgb):,} of the pictures: {far}"
     if colours is None and far.most > delta_e:
         note += f"; more than delta_e={delta_e:g}, which asks for more colours (colours=N)"
@@ -298,7 +253,7 @@ def read_palette(path: Path) -> list[tuple[int, int, int]]:
         raise InputError(
             f"{where}: byte {error.start}: not UTF-8, so not a palette of lines `red green blue`"
         ) from error
-    found: dict[tuple[int, int, int], int] = {}
+    colours: dict[tuple[int, int, int], int] = {}
     for number, line in enumerate(lines, 1):
         parts = re.split(r"[\s,;]+", line.strip())
         if parts == [""]:
@@ -308,21 +263,12 @@ def read_palette(path: Path) -> list[tuple[int, int, int]]:
                 f"{where}: line {number}: {quoted(line.strip(), 40)}: expected red, green and blue, each 0 to 255"
             )
         colour = (int(parts[0]), int(parts[1]), int(parts[2]))
-        if colour in found:
-            raise InputError(f"{where}: line {number}: the same colour as line {found[colour]}: take one out")
-        found[colour] = number
-    if not 2 <= len(found) <= LARGEST:
-        raise InputError(f"{where}: {len(found):,} colours: a palette has between 2 and {LARGEST:,}")
-    return list(found)
-
-
-def _nearest(lab: np.ndarray, among: np.ndarray) -> np.ndarray:
-    """Which of (V, 3) is nearest to each of (N, 3): (N,) int64. Differences are taken one by one, so equal is 0."""
-    step = max(1, _AT_ONCE // len(among))
-    found = [
-        ((lab[i : i + step, None] - among[None]) ** 2).sum(-1).argmin(1) for i in range(0, len(lab), step)
-    ]  # fmt: skip
-    return np.concatenate(found) if found else np.zeros(0, np.int64)
+        if colour in colours:
+            raise InputError(f"{where}: line {number}: the same colour as line {colours[colour]}: take one out")
+        colours[colour] = number
+    if not 2 <= len(colours) <= LARGEST:
+        raise InputError(f"{where}: {len(colours):,} colours: a palette has between 2 and {LARGEST:,}")
+    return list(colours)
 
 
 def _distortion(rgb: np.ndarray, lab: np.ndarray, counts: np.ndarray, shown: np.ndarray) -> Distortion:

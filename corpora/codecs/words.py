@@ -1,0 +1,70 @@
+"""Words between white space."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from corpora import files
+from corpora.codec import LARGEST, SPECIAL, Config, TextCodec, frequent, lowered, notes, strings, value
+from corpora.errors import InputError, quoted
+
+
+class Words(TextCodec):
+    """Words between white space; one that the vocabulary does not have becomes `<unk>`, which is the token blank."""
+
+    name = "words"
+
+    def __init__(self, words: Sequence[str], *, lower: bool = False, notes: Sequence[str] = ()) -> None:
+        self._words = [*SPECIAL, *words]
+        self._tokens = {word: token for token, word in enumerate(self._words) if token > 1}
+        if len(self._tokens) != len(words) + 1 or not self._tokens.keys().isdisjoint(SPECIAL[:2]):
+            raise InputError("the vocabulary holds a word twice, or one of <pad>, </s>, <unk>")
+        for word in words:
+            if not word or lowered(word, lower) != word or " " in word:
+                raise InputError(f"{quoted(word)} cannot be a word of this vocabulary")
+        self.vocab_size = len(self._words)
+        self.lower = lower
+        self.notes = list(notes)
+
+    @classmethod
+    def train(cls, texts: Iterable[str], config: Config) -> Self:
+        """Read the vocabulary file, or take the most frequent words (ties in the order of the alphabet)."""
+        if config.vocab_file is not None:
+            path = Path(config.vocab_file)
+            try:
+                lines = files.read_bytes(path, 256 << 20).decode("utf-8-sig").splitlines()
+            except UnicodeDecodeError as error:
+                raise InputError(f"{files.quoted_path(path)}: byte {error.start}: not UTF-8") from error
+            listed = dict.fromkeys(word for line in lines for word in lowered(line, config.lower).split()[:1])
+            words = [word for word in listed if word not in SPECIAL]
+            if not words:
+                raise InputError(f"{files.quoted_path(path)}: no word in this vocabulary file")
+            if len(words) + len(SPECIAL) > LARGEST:
+                raise InputError(f"{files.quoted_path(path)}: more than {LARGEST:,} words")
+            return cls(words, lower=config.lower)
+        counts: Counter[str] = Counter()
+        for text in texts:
+            counts.update(lowered(text, config.lower).split())
+        for word in SPECIAL:
+            counts.pop(word, None)
+        return cls(frequent(counts, config, "words"), lower=config.lower)
+
+    @classmethod
+    def _from_dict(cls, data: Mapping[str, Any]) -> Self:
+        return cls(strings(data, "words"), lower=value(data, "lower", bool), notes=notes(data))
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**self._head(), "words": self._words[len(SPECIAL) :]}
+
+    def normalise(self, text: str) -> str:
+        return " ".join(word if word in self._tokens else "<unk>" for word in lowered(text, self.lower).split())
+
+    def encode_many(self, texts: Sequence[str]) -> list[list[int]]:
+        token = self._tokens.get
+        return [[token(word, 2) for word in lowered(text, self.lower).split()] for text in texts]
+
+    def _join(self, tokens: list[int]) -> str:
+        return " ".join(self._words[token] for token in tokens)
