@@ -102,7 +102,7 @@ def train(
     threads: int | None = None,
     device: str = "auto",
     screen: Screen | None = None,
-    package: str = "textgen.models",
+    package: str = "textgen",
     **options: Any,
 ) -> Path:
     """Train a model on text, or on a folder that `corpora build` made, and return its best checkpoint.
@@ -237,7 +237,7 @@ def _timed(corpus: Corpus, made: Plan) -> tuple[float, float]:
     numbers = itertools.count()
 
     def work() -> int:
-        turns = made.training.accumulate * len(training.players())
+        turns = made.training.accumulate * len(training.turns())
         batches = [corpus.batch(next(numbers), made.seed, made.batch) for _ in range(turns)]
         return training.update([_on_device(batch, device) for batch in batches]).tokens
 
@@ -257,9 +257,9 @@ def _vocabulary(corpus: Corpus) -> Vocabulary:
     return vocabulary(corpus.codec, corpus.manifest["label_names"])
 
 
-def _on_device(batch: Batch, device: str) -> trainer.Rows:
+def _on_device(batch: Batch, device: str) -> trainer.Batch:
     tokens, labels = (torch.from_numpy(numbers).to(device) for numbers in (batch.tokens, batch.classes))
-    return trainer.Rows(tokens, batch.total, labels)
+    return trainer.Batch(tokens, labels, batch.total)
 
 
 def _built(
@@ -282,7 +282,7 @@ def _built(
             raise InputError(f"{files.quoted_path(given)}: no such file or folder: check the path")
     _check_kind(package, build.PictureConfig() in of_corpus, ", ".join(inputs))
     names = set(settings_of.known(of_corpus))
-    recipes.recipe(model, words, trainer.Config(), *of_corpus, package=package)
+    recipes.compose(model, words, trainer.Config(), *of_corpus, package=package)
     refuse_taken(target.parent)
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise InputError("several processes need a built corpus: run `corpora build` first and train on its folder")
@@ -311,12 +311,12 @@ def plan(
     keep: int = 2,
     device: str = "auto",
     threads: int | None = None,
-    package: str = "textgen.models",
+    package: str = "textgen",
 ) -> Plan:
     """Settle everything about a run before it begins. Raises InputError for what makes no sense."""
     _check_prior(settings or {})
     _check_kind(package, isinstance(corpus.codec, Palette), files.quoted_path(corpus_folder))
-    recipe, (training,) = recipes.recipe(model, settings or {}, trainer.Config(), package=package)
+    recipe, (training,) = recipes.compose(model, settings or {}, trainer.Config(), package=package)
     recipes.outline(recipe, _vocabulary(corpus))  # parts that do not go together say so
     rows = len(corpus.splits["train"])
     if steps is None:  # ten passes, within what one sitting bears; a small corpus needs more of them
@@ -373,7 +373,9 @@ def _check_prior(words: Mapping[str, Any], where: str = "") -> None:
 
 def _check_sizes(first: Opened, changed: dict[str, Any]) -> None:
     """Raise InputError if settings that are `changed` need weights of other sizes than a model's."""
-    recipe, _ = recipes.recipe(first.recipe.model, {**first.recipe.settings(), **changed}, package=first.recipe.package)
+    recipe, _ = recipes.compose(
+        first.recipe.model, {**first.recipe.settings(), **changed}, package=first.recipe.package
+    )
     try:
         weights = checkpoint.weights(first.model)
         checkpoint.check_fit(recipes.outline(recipe, first.model.vocab), weights, first.folder)
@@ -515,7 +517,7 @@ def _train(folder: Path, made: Plan, screen: Screen, *, resuming: bool) -> Path:
         checkpoint.fill(model, checkpoint.read_model(Path(made.init)).tensors, Path(made.init))
         if isinstance(model, Latent):
             model.rate.restarted.fill_(False)  # a warm start that is asked for anew ends as any other
-    training = trainer.Training(model, made.training, steps=made.steps, seed=made.seed, device=made.device, among=among)
+    training = trainer.Training(model, made.training, steps=made.steps, seed=made.seed, device=made.device, world=among)
     judged: dict[str, Any] = {"best_step": None, "best_score": None}
     if lead:
         with files.explained(folder):
@@ -536,7 +538,7 @@ def _train(folder: Path, made: Plan, screen: Screen, *, resuming: bool) -> Path:
     weights = sum(weight.numel() for weight in model.parameters())
     screen.begin(folder, made, corpus, weights, training.step)
 
-    def batch(number: int) -> trainer.Rows:
+    def batch(number: int) -> trainer.Batch:
         rows = corpus.batch(number, made.seed, made.batch, rank=among.rank, world=among.world)
         return _on_device(rows, made.device)
 
@@ -640,7 +642,7 @@ def validate(model: Model, corpus: Corpus, made: Plan, most: int = 2000) -> dict
         tokens, labels = (torch.from_numpy(numbers).to(made.device) for numbers in (rows.pad(some), rows.classes(some)))
         draw = Draw(0, number, total=len(tokens), device=made.device)
         with trainer.autocast(made.training.precision, made.device):
-            terms = model.players()[0].loss(tokens, draw, labels)
+            terms = model.judge(trainer.Batch(tokens, labels, len(tokens)), draw)
         for name, values in {"loss": terms.loss, **terms.report}.items():
             totals[name] = totals.get(name, 0.0) + float(values.double().sum())
         if isinstance(model, Latent):
@@ -666,9 +668,7 @@ def draw_samples(model: Model, corpus: Corpus, made: Plan) -> list[tuple[str, st
             context = model.given(1, labels, model.posterior(tokens).mean)
             found = sampler.sample(model.backbone, model.vocab, rows=1, length=made.length, context=context, how=greedy)
             shown += [("given", rows.text(row)), ("decoded", codec.decode(found[0].tolist()))]
-    found = sampler.sample(
-        model.backbone, model.vocab, rows=2, length=made.length, context=model.context(made.seed, 0, 2), seed=made.seed
-    )
+    found = model.sample(2, length=made.length, seed=made.seed)
     shown += [("sample", codec.decode(row)) for row in found.tolist()]
     return [(what, " ".join(text.split())) for what, text in shown]  # bytes and characters may hold line breaks
 
@@ -677,12 +677,7 @@ def _shown(model: Model, corpus: Corpus, made: Plan, folder: Path, step: int) ->
     """`draw_samples`; of pictures the file in the run's folder that has 16 of them, drawn from one seed."""
     if not isinstance(corpus.codec, Palette):
         return draw_samples(model, corpus, made)
-    how = sampler.Choice() if model.backbone.looks_back else sampler.Choice(temperature=0)
-    context = model.context(made.seed, 0, 16)
-    with torch.inference_mode():
-        found = sampler.sample(
-            model.backbone, model.vocab, rows=16, length=made.length, context=context, how=how, seed=made.seed
-        )
+    found = model.sample(16, length=made.length, seed=made.seed)
     drawn = sheet.grid([corpus.codec.decode(row) for row in found.tolist()])
     target = folder / "samples" / f"step-{step:09d}.png"
     target.parent.mkdir(exist_ok=True)

@@ -14,7 +14,7 @@ from corpora.commands import printable
 if TYPE_CHECKING:
     from corpora.corpus import Corpus
     from textgen.core.model import Latent
-    from textgen.core.trainer import Report
+    from textgen.core.trainer import StepReport
     from textgen.runs.run import Plan
 
 
@@ -71,7 +71,7 @@ class Screen:
             self.status.stop()
             self.status = None
 
-    def step(self, report: Report, speed: float, steps: int) -> None:
+    def step(self, report: StepReport, speed: float, steps: int) -> None:
         """Move the live line on."""
         if self.status is None:
             return
