@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import math
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -91,9 +92,19 @@ def write(path: str | Path, data: bytes) -> Path:
     return path
 
 
-def preview(picture: np.ndarray) -> str:
-    """The picture in the terminal: two pixels a character, the upper one its foreground (24-bit colours)."""
+def preview(picture: np.ndarray, width: int | None = None) -> str:
+    """The picture in the terminal: two pixels a character, the upper one its foreground (24-bit colours).
+
+    One wider than `width` characters, by default the terminal's, is made smaller: the mean of every so many pixels.
+    """
     colours = flat(picture)
+    width = shutil.get_terminal_size().columns if width is None else width
+    times = -(-colours.shape[1] // max(1, width))
+    if times > 1:
+        down, right = (-(-size // times) * times - size for size in colours.shape[:2])
+        blocks = np.pad(colours, ((0, down), (0, right), (0, 0)), "edge").astype(np.float64)
+        blocks = blocks.reshape(len(blocks) // times, times, -1, times, 3)
+        colours = blocks.mean((1, 3)).round().astype(np.uint8)
     if len(colours) % 2:
         colours = np.concatenate([colours, np.full_like(colours[:1], 255)])
     lines = []
