@@ -584,9 +584,8 @@ def _novelty(chosen: argparse.Namespace) -> int:
 
 def _models(chosen: argparse.Namespace) -> int:
     from corpora import pictures, settings
-    from imagegen import training
     from imagegen.pictures.picture_model import DEFAULT_MODEL
-    from textgen.core import trainer
+    from textgen.core import recipes, trainer
 
     configs: dict[str, Any] = {}
     for kind in ("backbones", "encoders"):
@@ -597,7 +596,7 @@ def _models(chosen: argparse.Namespace) -> int:
     configs["model vae"] = settings.find("textgen.models", "vae").Config
     configs["training"] = trainer.Config
     configs["corpus"] = pictures.Config
-    return list_models(chosen, "imagegen", DEFAULT_MODEL, configs, models=training.kinds())
+    return list_models(chosen, "imagegen", DEFAULT_MODEL, configs, models=recipes.kinds("imagegen"))
 
 
 if __name__ == "__main__":

@@ -24,7 +24,8 @@ from corpora.codec import of_text
 from corpora.errors import InputError, quoted
 from corpora.settings import require
 from textgen.core import sampler
-from textgen.core.model import Latent
+from textgen.core.model import Latent, with_likelihood
+from textgen.core.prior import draw_codes
 from textgen.runs import library
 from textgen.runs.library import Label
 from textgen.sentences.lexicon import Spelling
@@ -587,7 +588,7 @@ class SentenceVAE:
                     "beams write each code's likeliest sentence: leave out the prompt, temperature and top-*"
                 )
             require(1 <= best_of <= 1000, "best_of", best_of, "1 to 1000")
-            codes = self.model.prior.draw(seed, 0, rows * best_of, code_temperature)
+            codes = draw_codes(self.model.prior, seed, 0, rows * best_of, code_temperature)
             labels = self.opened.labels(label, rows).repeat_interleave(best_of)
             points = [some[0] for some in self._candidates(codes, beams, True, 64, self._held(constraint), labels)]
             nats = [point.distortion / max(1, point.tokens) for point in points]
@@ -632,7 +633,7 @@ def draw(
     require(1 <= best_of <= 1000, "best_of", best_of, "1 to 1000")
     labels = opened.labels(label, rows).repeat_interleave(best_of)
     begin, rows = begin * best_of, rows * best_of
-    model, codec = opened.model, of_text(opened.codec)
+    model, codec = with_likelihood(opened.model, opened.name), of_text(opened.codec)
     begun = codec.encode(prompt) if prompt else []
     if len(begun) + 1 > opened.length:
         raise InputError(f"the prompt has {len(begun)} tokens; this model writes at most {opened.length - 1}")
