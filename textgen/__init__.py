@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from textgen.core.model import Autoregressive, Latent
     from textgen.core.sampler import Choice
     from textgen.runs.library import open_model
-    from textgen.runs.run import train
     from textgen.sentences.sentence_vae import SentenceVAE
+    from textgen.verbs import train
 
 __version__ = "0.1.0"
 
@@ -27,7 +27,7 @@ _HOMES = {
     "Latent": "textgen.core.model",
     "Choice": "textgen.core.sampler",
     "open_model": "textgen.runs.library",
-    "train": "textgen.runs.run",
+    "train": "textgen.verbs",
     "InputError": "corpora.errors",
 }
 

@@ -428,9 +428,9 @@ _OPTIONS = (
 
 
 def _trained(*arguments: Any, **options: Any) -> Path:
-    from textgen.runs import run as runs
+    from textgen import verbs
 
-    return runs.train(*arguments, **options)
+    return verbs.train(*arguments, **options)
 
 
 def train(chosen: argparse.Namespace, program: str = "textgen", work: Callable[..., Path] = _trained) -> int:
@@ -464,16 +464,16 @@ def _resume(chosen: argparse.Namespace, inputs: list[str], words: dict[str, str]
         raise InputError(f"--resume goes on with a run as it was begun: leave out {', '.join(extra)}")
     if chosen.steps is not None and chosen.steps < 1:
         raise InputError(f"--steps {chosen.steps}: expected 1 or more")
-    from textgen.runs import run as runs
+    from textgen.runs.run import Run
     from textgen.runs.screen import Screen
 
     folder = Path(chosen.resume)
     screen = Screen(quiet=chosen.quiet)
-    return _finish(chosen, folder, lambda: runs.resume(folder, screen, steps=chosen.steps), program)
+    return _finish(chosen, folder, lambda: Run.open(folder).train(screen, steps=chosen.steps), program)
 
 
 def _finish(chosen: argparse.Namespace, folder: Path, work: Callable[[], Path], program: str) -> int:
-    from textgen.runs.run import Stopped
+    from textgen.runs.folder import Stopped
 
     try:
         best = work()

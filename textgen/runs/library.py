@@ -15,11 +15,11 @@ from torch import Tensor
 from corpora import codec as codecs
 from corpora import files
 from corpora.codec import Codec
-from corpora.codecs.palette import Palette
 from corpora.errors import InputError, choose, quoted
 from textgen.core import checkpoint, recipes
 from textgen.core.backbone import Vocabulary
 from textgen.core.model import Latent, Model
+from textgen.runs.card import card
 
 _PACKAGES = Path(__file__).parents[2]  # beside each other stand the packages that have models: of text, of pictures
 DEFAULT_MODEL = "english-fiction"
@@ -41,15 +41,15 @@ class Opened(NamedTuple):
         """Whether a row, without its stop, has any tokens and not more than the model was made for."""
         return 0 < len(row) < self.length
 
-    def labels(self, given: Label, rows: int) -> Tensor:
+    def labels(self, label: Label, rows: int) -> Tensor:
         """The classes of so many rows as the model numbers them, (rows,), -1 where none is known.
 
-        `given`: a label for all rows, or one (or None) for each, or these very numbers. Raises InputError for a label
+        `label`: one for all rows, or one (or None) for each, or these very numbers. Raises InputError for a label
         that the model does not know, and for any if it has no classes.
         """
-        if isinstance(given, Tensor):
-            return given
-        each = [given] * rows if given is None or isinstance(given, str) else list(given)
+        if isinstance(label, Tensor):
+            return label
+        each = [label] * rows if label is None or isinstance(label, str) else list(label)
         if len(each) != rows:
             raise InputError(f"{len(each)} labels for {rows} rows: expected one, or one for each")
         names = {name for name in each if name is not None}
@@ -63,7 +63,7 @@ class Opened(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What to call it: the folder's name, or the run's and the step."""
+        """The folder's name, or the run's and the step."""
         step = checkpoint.step_of(self.folder)
         if self.folder.parent.name == "snapshots":  # in the hub's cache, models--OWNER--NAME/snapshots/REVISION
             return self.folder.parents[1].name.removeprefix("models--").replace("--", "/")
@@ -167,11 +167,9 @@ def with_prior(opened: Opened, kind: str, settings: Mapping[str, Any] | None = N
 
 
 def vocabulary(codec: Codec, labels: Iterable[str] = ()) -> Vocabulary:
-    """What a model must know of a codec, and of the labels of a corpus, which it numbers in alphabetical order."""
-    shape = colours = None
-    if isinstance(codec, Palette):
-        shape, colours = codec.lines, tuple(tuple(lab) for lab in codec.lab.tolist())
-    return Vocabulary(codec.vocab_size, codec.pad, codec.stop, codec.blank, shape, colours, tuple(sorted(labels)))
+    """The vocabulary of a model on rows of a codec; it numbers the labels of a corpus in alphabetical order."""
+    colours = None if codec.lab is None else tuple(tuple(lab) for lab in codec.lab.tolist())
+    return Vocabulary(codec.vocab_size, codec.pad, codec.stop, codec.blank, codec.shape, colours, tuple(sorted(labels)))
 
 
 def best(run: Path) -> Path:
@@ -219,8 +217,6 @@ def export(
     `name`: what the card calls the model, where it is not the folder's name.
     Raises InputError if the source is no model or the folder exists.
     """
-    from textgen.runs.card import card
-
     opened = source if isinstance(source, Opened) else open_model(source)
     facts = {key: value for key, value in opened.facts.items() if key != "format"}
     if about is not None:
@@ -231,12 +227,12 @@ def export(
     if half:
         tensors = {name: value.half() if value.dtype == torch.float32 else value for name, value in tensors.items()}
     try:
-        words = card(name or folder.name, facts, opened)
+        text = card(name or folder.name, facts, opened)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(
             "no model card can be made: the figures are not what `textgen evaluate --json` prints"
         ) from error
     with files.new_folder(folder) as temporary:
-        checkpoint.write_model(temporary, facts, opened.codec.to_dict(), tensors, words)
+        checkpoint.write_model(temporary, facts, opened.codec.to_dict(), tensors, text)
         files.write_manifest(temporary, {"format": checkpoint.FORMAT})
     return folder

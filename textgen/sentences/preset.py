@@ -1,4 +1,4 @@
-"""Preset `auto`: codec, sizes, rate and steps of a run from its corpus and the clock, each with the reason for it.
+"""Preset `auto`: codec, sizes, rate and the most steps of a run from its corpus, each with the reason for it.
 
 What a person gives wins, and is said to have been given. All the rules are in this file.
 """
@@ -7,16 +7,11 @@ from __future__ import annotations
 
 import math
 import re
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-
-NAMES = ("auto", "none")
-MINUTES = 12.0  # of training, where none are given
-LEAST = 2000  # steps; below them a note is given. Without a preset a run has no fewer
 
 # Scripts that write no spaces between words: Thai, Lao, Tibetan, Myanmar, Khmer, Chinese, Japanese.
 _UNSPACED = re.compile(
@@ -168,32 +163,15 @@ class Auto:
         self._choose(chosen, "batch", size.batch, why)
         return chosen
 
-    def steps(self, seconds: float, judging: float, minutes: float, rows: int, tokens: int, batch: int) -> int:
-        """How many steps of `batch` rows fit into `minutes`, if one takes `seconds` and an evaluation `judging`; but no
-        more than the passes over the `rows` of train that do good.
+    def steps(self, minutes: float, rows: int, tokens: int, batch: int) -> int:
+        """The most steps of `batch` rows that a budget of `minutes` may be used for: the passes over the `rows` of
+        train that do good.
         """
-        size = size_for(tokens)
-        most = max(500, size.passes * math.ceil(rows / batch))  # fewer teach nothing, however small the corpus
-        # there are 20 evaluations, but one in 25 steps at most and one in 500 at least: the middle one of these holds
-        budget = 60 * minutes
-        fits = (
-            budget / (seconds + judging / 25),
-            (budget - 20 * judging) / seconds,
-            budget / (seconds + judging / 500),
-        )
-        fit = int(sorted(fits)[1])
-        steps = max(20, min(fit, most))
-        reason = f"{minutes:g} minutes hold {fit:,} of {1000 * seconds:.0f} ms"
-        if most < fit:
-            reason += f", but {most * batch / rows:.0f} passes over {rows:,} rows are enough: more would only overfit"
-        else:
-            reason += f" ({steps * batch / rows:.1f} passes over {rows:,} rows)"
-        self.say(f"preset   {f'steps={steps}':<22} {reason}")
-        enough = min(most, LEAST)
-        if steps < enough:
-            need = math.ceil((enough * seconds + min(20, enough / 25) * judging) / 60)
-            self.say(f"note: so few steps teach little: --minutes {need} would hold {enough:,} on this machine")
-        return steps
+        passes = size_for(tokens).passes
+        most = max(500, passes * math.ceil(rows / batch))  # fewer teach nothing, however small the corpus
+        reason = f"{most * batch / rows:.0f} passes over {rows:,} rows are enough: more would only overfit"
+        self.say(f"preset   {f'minutes={minutes:g}':<22} at most {most:,} steps: {reason}")
+        return most
 
 
 def size_for(tokens: int) -> Size:
@@ -204,17 +182,3 @@ def size_for(tokens: int) -> Size:
 def rate_for(size: Size, entropy: float, length: float) -> float:
     """The target rate, in nats per row, for rows of `length` tokens of `entropy` nats each."""
     return float(round(min(50.0, max(6.0, size.share * entropy * length))))
-
-
-def seconds(work: Callable[[], int], *, least: int = 12, longest: float = 5.0) -> float:
-    """Mean time of a token, in seconds, of `work`, which returns how many it took; after three calls to warm up.
-
-    It is called `least` times or more, for about `longest` seconds.
-    """
-    for _ in range(3):
-        work()
-    began, tokens, calls = time.monotonic(), 0, 0
-    while calls < least or time.monotonic() - began < longest:
-        tokens += work()
-        calls += 1
-    return (time.monotonic() - began) / max(1, tokens)
