@@ -58,19 +58,6 @@ def test_preview_has_a_line_for_two_rows_of_pixels():
     assert len(lines) == 3 and all(line.count("\u2580") == 4 and line.endswith("\x1b[0m") for line in lines)
 
 
-def test_a_preview_wider_than_the_terminal_is_the_mean_of_every_few_pixels(monkeypatch):
-    wide = np.zeros((4, 10, 4), np.uint8)
-    wide[..., 3] = 255
-    wide[:2, :2, 0] = [[255, 0], [0, 1]]
-    lines = sheet.preview(wide, 5).splitlines()
-    assert [line.count("\u2580") for line in lines] == [5]
-    assert lines[0].startswith("\x1b[38;2;64;0;0;48;2;0;0;0m")
-    assert [line.count("\u2580") for line in sheet.preview(wide, 4).splitlines()] == [4]  # of 3, 3, 3 and 1
-    assert sheet.preview(wide, 10) == sheet.preview(wide, 99)
-    monkeypatch.setenv("COLUMNS", "5")
-    assert sheet.preview(wide) == sheet.preview(wide, 5)
-
-
 def test_errors(tmp_path):
     with pytest.raises(InputError, match="there is no picture to show"):
         sheet.grid([])
