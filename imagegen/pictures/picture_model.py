@@ -29,7 +29,7 @@ from corpora.settings import require
 from imagegen.pictures import defaults, lookahead
 from textgen.core import sampler, smc
 from textgen.core.estimators import Bounds, bounds, exact_nll
-from textgen.core.model import Autoregressive, Latent
+from textgen.core.model import Autoregressive, Latent, with_likelihood
 from textgen.core.randomness import normals
 from textgen.runs import library
 from textgen.runs.library import Label
@@ -72,7 +72,7 @@ class PictureModel:
     def __init__(self, opened: library.Opened) -> None:
         if not isinstance(opened.codec, Palette):
             raise InputError(f"{opened.name} is a model of text: `textgen` has its verbs")
-        self.opened, self.model, self.palette = opened, opened.model, opened.codec
+        self.opened, self.model, self.palette = opened, with_likelihood(opened.model, opened.name), opened.codec
         self.height, self.width = self.palette.height, self.palette.width
         self.length = self.height * self.width
         self.device = next(self.model.parameters()).device

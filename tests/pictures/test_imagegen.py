@@ -69,10 +69,11 @@ def said(capsys, *words: object) -> tuple[int, str, str]:
 
 
 def test_kinds_are_the_files_and_those_with_codes():
-    assert set(training.kinds()) >= {"lstm", "pixelcnn", "pixelrnn", "pixelformer", "vae", "pixelvae", "autoencoder"}
-    assert "deconv" not in training.kinds()
+    kinds = recipes.kinds("imagegen")
+    assert {*kinds} >= {"lstm", "pixelcnn", "pixelrnn", "pixelformer", "vae", "pixelvae", "autoencoder"}
+    assert "deconv" not in kinds
     with pytest.raises(InputError, match="did you mean 'pixelcnn'"):
-        training.meant("pixelcn")
+        recipes.resolve_kind("pixelcn", "imagegen")
 
 
 def test_samples_are_pictures_that_hang_on_the_seed_alone(runs):
@@ -113,16 +114,16 @@ def test_completions_keep_what_is_shown_and_cost_what_bayes_says(runs, corpus, r
 # Orders and masks
 
 ORDERS = ["down", "up", "right", "left"]
-RASTER = sorted(set(training.kinds()) - {"vae", "pixelvae", "autoencoder"})
+RASTER = sorted(set(recipes.kinds("imagegen")) - {"vae", "pixelvae", "autoencoder"})
 
 
 def untrained(kind: str, order: str) -> PictureModel:
     """A model of pictures of HEIGHT x WIDTH in three colours, as it is before any training."""
     codec = Palette(COLOURS.tolist(), HEIGHT, WIDTH, order=order)
     sizes = {"channels": 8, "layers": 2, "width": 16, "heads": 2, "embedding": 8}
-    known = recipes.recipe("lm", {"backbone": kind}, package="imagegen")[0].settings()
-    chosen = {"backbone": kind, **{key: value for key, value in sizes.items() if key in known}}
-    recipe = recipes.recipe("lm", chosen, package="imagegen")[0]
+    known = recipes.compose(kind, {}, package="imagegen")[0].settings()
+    chosen = {key: value for key, value in sizes.items() if key in known}
+    recipe = recipes.compose(kind, chosen, package="imagegen")[0]
     torch.manual_seed(0)
     model = small.louder(recipes.build(recipe, library.vocabulary(codec))).eval()
     facts = {"recipe": recipe.to_dict(), "length": HEIGHT * WIDTH}

@@ -44,9 +44,12 @@ def corpus(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def runs(corpus, tmp_path_factory) -> dict[str, Path]:
-    """One model that has seen its few pictures far too often, and one that has hardly seen them."""
+    """One model that has seen its few pictures far too often, and one that has hardly seen them.
+
+    300 steps: from 260 on four of five that it draws are copies to the pixel, with AVX2 and AVX-512 alike.
+    """
     folder = tmp_path_factory.mktemp("novelty")
-    for name, steps in (("overfitted", 130), ("fresh", 5)):
+    for name, steps in (("overfitted", 300), ("fresh", 5)):
         training.train(
             [corpus], folder / name, steps=steps, batch=12, every=steps, threads=1, screen=Screen(quiet=True),
             settings={"channels": 24, "layers": 1, "embedding": 16, "dropout": 0.0, "lr": 1e-2, "lr_warmup": 5,
@@ -132,6 +135,7 @@ def test_the_report_fires_on_a_model_that_memorised_and_not_on_a_fresh_one(corpu
     assert told["fresh"]["clean"] and not told["overfitted"]["clean"]
     assert values["overfitted"]["drawn, above 0.41"] > 30 and values["fresh"]["drawn, above 0.41"] == 0
     assert values["overfitted"]["gap"] > 1 and values["fresh"]["gap"] < 0.25
+    assert values["overfitted"]["drawn, median"] > 0.9 > 0.5 > values["fresh"]["drawn, median"]
     assert values["overfitted"]["drawn is nearer"] > 60 > values["fresh"]["drawn is nearer"]
     for name, one in told.items():
         assert one["jaccard"] == sorted(one["jaccard"], reverse=True) and len(one["jaccard"]) == 40

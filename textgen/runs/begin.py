@@ -83,7 +83,7 @@ def begin(
     settings: Mapping[str, Any] | None = None,
     init: str | Path | None = None,
     preset: str | None = None,
-    package: str = "textgen.models",
+    package: str = "textgen",
     sizer: MakeSizer | None = None,
     screen: Screen | None = None,
     **options: Any,
@@ -167,7 +167,7 @@ def _built(inputs: Inputs, target: Path, wish: Wish, sizes: Sizer | None, screen
             raise InputError(f"{files.quoted_path(path)}: no such file or folder: check the path")
     program = "imagegen" if build.PictureConfig() in of_corpus else "textgen"
     plans.check_program(wish.package, program, ", ".join(inputs.paths))
-    recipes.recipe(wish.model, wish.settings, trainer.Config(), *of_corpus, package=wish.package)
+    recipes.compose(wish.model, wish.settings, trainer.Config(), *of_corpus, package=wish.package)
     refuse_taken(target.parent)
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise InputError("several processes need a built corpus: run `corpora build` first and train on its folder")

@@ -155,7 +155,7 @@ def fit(
     def look(done: int, of: int, score: float) -> None:
         tell(f"fitting, {score:.2f} nats per held-out code", done, of)
 
-    part.fit(latent.prior, lambda turn: codes.draw(seed + turn), lambda: float(nats().mean()), how, seed, look)
+    part.fit(latent.prior, lambda turn: codes.draw(seed + turn), unseen, how, seed=seed, tell=look)
     fitted = nats()
     plain = -(unseen.double().pow(2).sum(1) + unseen.shape[1] * math.log(2 * math.pi)) / 2
     gains = fitted - plain

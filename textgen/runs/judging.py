@@ -10,6 +10,7 @@ import torch
 from corpora.corpus import Corpus
 from textgen.core import estimators, sampler, trainer
 from textgen.core.model import Latent, Model
+from textgen.core.player import Batch
 from textgen.core.randomness import Draw
 from textgen.runs import kind
 from textgen.runs.plan import Plan
@@ -37,7 +38,7 @@ def validate(model: Model, corpus: Corpus, plan: Plan, device: str) -> dict[str,
         tokens, labels = (torch.from_numpy(numbers).to(device) for numbers in (rows.pad(some), rows.classes(some)))
         draw = Draw(0, first, total=len(tokens), device=device)
         with trainer.autocast(plan.training.precision, device):
-            terms = model.players()[0].loss(tokens, draw, labels)
+            terms = model.judge(Batch(tokens, labels, len(tokens)), draw)
         for name, values in {"loss": terms.loss, **terms.report}.items():
             totals[name] = totals.get(name, 0.0) + float(values.double().sum())
         if isinstance(model, Latent):
@@ -64,10 +65,6 @@ def samples(model: Model, corpus: Corpus, plan: Plan, device: str, folder: Path,
             for what, one in (("given", rows.pad([row])), ("decoded", again.cpu().numpy())):
                 written += [(what, line) for _, line in kind.preview(codec, one, folder, "")]
     count = 2 if text else 16
-    how = sampler.Choice() if text or model.backbone.looks_back else greedy
-    context = model.context(plan.seed, 0, count)
-    drawn = sampler.sample(
-        model.backbone, model.vocab, rows=count, length=plan.length, context=context, how=how, seed=plan.seed
-    )
+    drawn = model.sample(count, length=plan.length, seed=plan.seed)
     written += kind.preview(codec, drawn.cpu().numpy(), folder / "samples", f"step-{step:09d}")
     return [(what, " ".join(line.split())) for what, line in written]  # bytes and characters may hold line breaks

@@ -199,7 +199,7 @@ def plan(
     *,
     model: str = "vae",
     settings: Mapping[str, Any] | None = None,
-    package: str = "textgen.models",
+    package: str = "textgen",
     **options: Any,
 ) -> Plan:
     """The plan of a run on a corpus at hand; `options` are those of `Length` and `Machine`, by name."""
@@ -227,7 +227,7 @@ def composed(
     """The recipe of a model for a corpus, and the settings of its training. InputError if they do not go together."""
     check_prior(settings)
     check_program(package, kind.program(corpus.codec), files.quoted_path(corpus_folder))
-    recipe, (training,) = recipes.recipe(model, settings, trainer.Config(), package=package)
+    recipe, (training,) = recipes.compose(model, settings, trainer.Config(), package=package)
     recipes.outline(recipe, vocabulary(corpus.codec, corpus.manifest["label_names"]))
     return recipe, training
 
@@ -245,7 +245,7 @@ def _repeated(run: Path) -> tuple[int | None, float, tuple[Knot, ...]]:
 
 def check_program(package: str, program: str, where: str) -> None:
     """Raise InputError for text to a trainer of pictures, and the other way round."""
-    if program != (package.partition(".")[0]):
+    if program != package:
         things = {"textgen": "text", "imagegen": "pictures"}[program]
         raise InputError(f"{where}: this is {things}; train on it with {program} train")
 
@@ -262,7 +262,9 @@ def check_prior(settings: Mapping[str, Any], where: str = "") -> None:
 
 def check_sizes(first: Opened, changed: Mapping[str, Any]) -> None:
     """Raise InputError if settings that are `changed` need weights of other sizes than a model's."""
-    recipe, _ = recipes.recipe(first.recipe.model, {**first.recipe.settings(), **changed}, package=first.recipe.package)
+    recipe, _ = recipes.compose(
+        first.recipe.model, {**first.recipe.settings(), **changed}, package=first.recipe.package
+    )
     try:
         weights = checkpoint.weights(first.model)
         checkpoint.check_fit(recipes.outline(recipe, first.model.vocab), weights, first.folder)

@@ -57,7 +57,8 @@ class Run:
             self.fresh = False
             # a full disk ends the run with one line
             with files.explained(self.folder), session.log or contextlib.nullcontext(), Signals() as signals, screen:
-                for report in trainer.train(session.training, session.batch):
+                while not session.ended:
+                    report = session.training.update(session.training.batches(session.batch))
                     session.note(report)
                     asked = session.greatest(signals.asked)
                     if session.due:
@@ -66,7 +67,7 @@ class Run:
                         session.save()
                     if asked and not session.ended:
                         raise Stopped(asked, report.step)
-            session.among.wait()
+            session.world.wait()
         return best(self.folder)
 
     def _lengthen(self, steps: int) -> None:

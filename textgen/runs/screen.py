@@ -16,7 +16,7 @@ from textgen.runs import kind
 if TYPE_CHECKING:
     from corpora.corpus import Corpus
     from textgen.core.pace import Pace
-    from textgen.core.trainer import Report, Training
+    from textgen.core.trainer import StepReport, Training
     from textgen.runs.plan import Plan
 
 Item = TypeVar("Item")
@@ -84,7 +84,7 @@ class Screen:
                 self.status.stop()
             self.status = None
 
-    def step(self, report: Report, speed: float, steps: int) -> None:
+    def step(self, report: StepReport, speed: float, steps: int) -> None:
         """Show a step: on the live line, or on one of its own before there has been silence for too long."""
         now = self.clock()
         soon = now - self.spoke + (now - self.stepped) > self.SILENCE  # the next step would come too late

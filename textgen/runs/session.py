@@ -14,6 +14,7 @@ from corpora.corpus import Corpus
 from corpora.errors import InputError
 from textgen.core import checkpoint, recipes, trainer
 from textgen.core.model import Latent, Model
+from textgen.core.player import Batch
 from textgen.core.randomness import manual_seed
 from textgen.runs import judging
 from textgen.runs.budget import Budget
@@ -24,6 +25,7 @@ from textgen.runs.plan import Plan, check_processes
 from textgen.runs.screen import Screen
 
 _NUMBERS_EVERY = 10  # steps between lines of metrics
+SOON = 200  # steps before which no alarm is raised
 _ENOUGH = 2000  # steps; where a budget holds fewer, a note says so
 
 
@@ -35,7 +37,7 @@ class Session:
         self.device = trainer.own_device(trainer.pick_device(plan.device))
         torch.set_num_threads(plan.threads)
         torch.set_flush_denormal(True)
-        self.among = trainer.Processes.join(self.device)
+        self.world = trainer.Processes.join(self.device)
         self.corpus = self._corpus()
         self.checkpoints = folder / CHECKPOINTS
         resuming = not fresh and bool(checkpoint.listed(self.checkpoints))
@@ -46,25 +48,25 @@ class Session:
             steps=self.pace,
             seed=plan.seed,
             device=self.device,
-            among=self.among,
+            world=self.world,
         )
         self.judged: dict[str, Any] = {"best_step": None, "best_score": None}
-        if self.among.rank == 0:
+        if self.world.rank == 0:
             with files.explained(folder):
                 self.checkpoints.mkdir(exist_ok=True)
                 checkpoint.sweep(self.checkpoints)
-        self.among.wait()
+        self.world.wait()
         if resuming:
             self._restore()
         with files.explained(folder):
-            self.log = Log(folder, self.training.step) if self.among.rank == 0 else None
+            self.log = Log(folder, self.training.step) if self.world.rank == 0 else None
             self.alarmed = alarmed(folder, self.training.step) if self.log is not None else set()
         screen.begin(folder, plan, self.corpus, self.training, self.pace)
         self.began, self.tokens = time.monotonic(), 0
 
     def _corpus(self) -> Corpus:
         corpus = Corpus.open(self.folder / self.plan.corpus)
-        check_processes(self.among.world, self.plan.batch, len(corpus.rows("train")))
+        check_processes(self.world.world, self.plan.batch, len(corpus.rows("train")))
         if corpus.fingerprint != self.plan.fingerprint:
             where = files.quoted_path(self.folder / self.plan.corpus)
             raise InputError(f"{where} is not the corpus that this run was begun with")
@@ -92,14 +94,14 @@ class Session:
 
     # ---------------------------------------------------------------------------------------------------- steps
 
-    def batch(self, number: int) -> trainer.Rows:
+    def batch(self, number: int) -> Batch:
         """The batch of a number, this process's rows of it."""
-        rank, world = self.among.rank, self.among.world
+        rank, world = self.world.rank, self.world.world
         rows = self.corpus.batch(number, self.plan.seed, self.plan.batch, rank=rank, world=world)
         tokens, labels = (torch.from_numpy(numbers).to(self.device) for numbers in (rows.tokens, rows.classes))
-        return trainer.Rows(tokens, rows.total, labels)
+        return Batch(tokens, labels, rows.total)
 
-    def note(self, report: trainer.Report) -> None:
+    def note(self, report: trainer.StepReport) -> None:
         """Show and log a step; where the run has a budget, see how far it is."""
         self.tokens += report.tokens
         speed = self.tokens / max(1e-9, time.monotonic() - self.began)
@@ -166,13 +168,11 @@ class Session:
         return math.isfinite(score) and (best is None or score < best)
 
     def _alarm(self, model: Model, means: dict[str, float]) -> None:
-        """Print and log what the model warns of, each alarm once in a run."""
+        """Print and log what the model warns of, each alarm once in a run; not before it has had time to begin."""
+        if self.training.step < SOON:
+            return
         progress = self.pace.progress(self.training.step)
-        fresh = [
-            alarm
-            for alarm in getattr(model, "alarms", lambda *_: ())(means, progress)
-            if alarm.name not in self.alarmed
-        ]
+        fresh = [alarm for alarm in model.alarms(means, progress) if alarm.name not in self.alarmed]
         self.alarmed |= {alarm.name for alarm in fresh}
         for alarm in fresh:
             self.screen.alarm(alarm)
@@ -181,7 +181,7 @@ class Session:
 
     def save(self) -> None:
         """Write a checkpoint of the step at hand, and remove those that are no longer kept."""
-        if self.among.rank > 0:
+        if self.world.rank > 0:
             return
         training, plan, step = self.training, self.plan, self.training.step
         with files.new_folder(self.checkpoints / f"step-{step:09d}", replace=True) as temporary:
@@ -207,7 +207,7 @@ class Session:
 
     def greatest(self, number: int) -> int:
         """The greatest of a number over all processes: a signal that any of them got, so that all stop together."""
-        if self.among.world == 1:
+        if self.world.world == 1:
             return number
         import torch.distributed as dist
 
@@ -217,7 +217,7 @@ class Session:
 
     def agreed(self, values: list[float]) -> list[float]:
         """The measurements of the first process."""
-        if self.among.world == 1:
+        if self.world.world == 1:
             return values
         import torch.distributed as dist
 

@@ -11,6 +11,7 @@ from corpora.codec import of_text
 from corpora.errors import InputError
 from corpora.settings import require
 from textgen.core import sampler
+from textgen.core.model import LikelihoodModel, with_likelihood
 from textgen.runs.library import Label, Opened
 
 AT_ONCE = 64  # rows drawn together
@@ -34,13 +35,13 @@ def draw(
     Each is the best of `best_of` drawn by NLL per token: the least -log p(x), of a model with codes -log p(x | z), per
     token, the prompt and the end counted, however tokens were chosen; one that was cut off at the greatest length is
     the last choice. That is no draw from the model any more: sentences become plainer and shorter.
-    `label`: as in `SentenceVAE.decode`; `code_temperature`: as in `Prior.draw`. Raises InputError for a prompt that is
+    `label`: as in `SentenceVAE.decode`; `code_temperature`: as in `draw_codes`. Raises InputError for a prompt that is
     too long, for a label that the model does not know, and for a `best_of` out of range.
     """
     require(1 <= best_of <= 1000, "best_of", best_of, "1 to 1000")
     labels = opened.labels(label, rows).repeat_interleave(best_of)
     first, rows = first * best_of, rows * best_of
-    codec = of_text(opened.codec)
+    model, codec = with_likelihood(opened.model, opened.name), of_text(opened.codec)
     start = codec.encode(prompt) if prompt else []
     if len(start) + 1 > opened.length:
         raise InputError(f"the prompt has {len(start)} tokens; this model writes at most {opened.length - 1}")
@@ -48,10 +49,10 @@ def draw(
     nats: list[float] = []  # per token
     for begin in range(first, first + rows, AT_ONCE):
         count = min(AT_ONCE, first + rows - begin)
-        context = opened.model.context(seed, begin, count, labels[begin - first :][:count], code_temperature)
+        context = model.context(seed, begin, count, labels[begin - first :][:count], code_temperature)
         tokens = sampler.sample(
-            opened.model.backbone,
-            opened.model.vocab,
+            model.backbone,
+            model.vocab,
             rows=count,
             length=opened.length,
             context=context,
@@ -62,16 +63,16 @@ def draw(
             constraint=constraint,
         )
         texts += [codec.decode(row) for row in tokens.tolist()]
-        nats += _nats(opened, tokens, context) if best_of > 1 else [0.0] * count
+        nats += _nats(model, tokens, context, codec.stop) if best_of > 1 else [0.0] * count
     return best(texts, nats, best_of)
 
 
 @torch.inference_mode()
-def _nats(opened: Opened, tokens: Tensor, context: Tensor | None) -> list[float]:
+def _nats(model: LikelihoodModel, tokens: Tensor, context: Tensor | None, stop: int) -> list[float]:
     """NLL per token of each row (B, L), infinite for one without a stop."""
-    mask = opened.model.vocab.mask(tokens)
-    each = opened.model.backbone.nll(tokens, mask, context) / mask.sum(1)
-    return each.masked_fill(~tokens.eq(of_text(opened.codec).stop).any(1), torch.inf).tolist()
+    mask = model.vocab.mask(tokens)
+    each = model.backbone.nll(tokens, mask, context) / mask.sum(1)
+    return each.masked_fill(~tokens.eq(stop).any(1), torch.inf).tolist()
 
 
 def best(texts: Sequence[str], nats: Sequence[float], of: int) -> list[str]:

@@ -121,7 +121,8 @@ def measure(
         numbers += _codes(model, whole, every, seed)
         numbers += _reconstruction(opened, whole, some, beams)
     else:
-        assert isinstance(model, Autoregressive)
+        if not isinstance(model, Autoregressive):
+            raise InputError(f"{opened.name} has no likelihood: there is nothing to evaluate")
         batches = whole.batches(some, 128)
         parts = [estimators.exact_nll(model, whole.padded(batch), whole.labels[batch]) for batch in batches]
         estimator = "exact" + of_classes(model, whole.labels[some])

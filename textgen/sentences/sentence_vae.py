@@ -22,7 +22,8 @@ from corpora.codec import of_text
 from corpora.errors import InputError, quoted
 from corpora.settings import require
 from textgen.core import sampler
-from textgen.core.model import Latent
+from textgen.core.model import Latent, draw_code
+from textgen.core.prior import draw_codes
 from textgen.core.randomness import normals
 from textgen.runs import library
 from textgen.runs.library import Label
@@ -219,7 +220,7 @@ class SentenceVAE:
                 codes = posterior.mean
                 if seed is not None:
                     noise = normals(seed, start, at_once, self.latent)[[number - start for number in numbers]]
-                    codes = codes + posterior.stddev * noise.to(codes)
+                    codes = draw_code(posterior, noise.to(codes))
                 if steps and self.model.noise:
                     codes = refine.refined(self.model, tokens, codes, posterior, steps)
                 parts.append(codes)
@@ -524,7 +525,7 @@ class SentenceVAE:
 
         By default the most probable sentences by 5 beams, of codes at a temperature of 0.7, each the best of 4 by NLL
         per token. `beams=0` draws exactly from the model, token by token, as a prompt or a choice of tokens does
-        (`defaults.sampling`). `code_temperature`: as in `Prior.draw`; below 1 what beams write becomes plainer. Row i
+        (`defaults.sampling`). `code_temperature`: as in `draw_codes`; below 1 what beams write becomes plainer. Row i
         is the same for any `rows`. Raises InputError for a prompt longer than the model takes, and for a prompt or a
         choice of tokens beside `beams`, which has no use for them.
         """
@@ -547,7 +548,7 @@ class SentenceVAE:
                 "beams write each code's most probable sentence: leave out the prompt, temperature and top-*"
             )
         require(1 <= best_of <= 1000, "best_of", best_of, "1 to 1000")
-        codes = self.model.prior.draw(seed, 0, rows * best_of, heat)
+        codes = draw_codes(self.model.prior, seed, 0, rows * best_of, heat)
         labels = self.opened.labels(label, rows).repeat_interleave(best_of)
         points = [some[0] for some in self._candidates(codes, beams, True, AT_ONCE, self._held(constraint), labels)]
         nats = [point.distortion / max(1, point.tokens) for point in points]
