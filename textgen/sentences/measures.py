@@ -182,7 +182,7 @@ def _per_unit(nll: Figure, whole: Tokenised, some: Sequence[int]) -> list[Figure
     Scripts that write no words apart get no perplexity per word.
     """
     texts = [whole.codec.normalise(whole.texts[number]) for number in some]
-    words = sum(len(text.split()) for text in texts) + len(texts)
+    count = sum(len(text.split()) for text in texts) + len(texts)
     tokens = sum(len(whole.rows[number]) for number in some) + len(texts)
     octets = sum(len(text.encode()) for text in texts) + len(texts)
     total = nll.value * len(texts)
@@ -192,8 +192,8 @@ def _per_unit(nll: Figure, whole: Tokenised, some: Sequence[int]) -> list[Figure
         stops += f", {unknown:,} tokens unknown"
     numbers = [nll]
     if spaced(texts):
-        per_word = math.exp(min(700.0, total / words))
-        numbers.append(Figure("perplexity", per_word, "per word", stops % f"{words:,} words"))
+        per_word = math.exp(min(700.0, total / count))
+        numbers.append(Figure("perplexity", per_word, "per word", stops % f"{count:,} words"))
     per_token = math.exp(min(700.0, total / tokens))
     numbers.append(Figure("token perplexity", per_token, "per token", stops % f"{tokens:,} tokens"))
     if not unknown:  # one cheap token stands for many bytes: bits per byte would flatter, and words compare alone
