@@ -75,7 +75,7 @@ class Command(_Help, TyperCommand):
             else:
                 known(arg, state)
 
-        parser._process_opts = process
+        parser._process_opts = process  # type: ignore[method-assign]
         return parser
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -94,13 +94,13 @@ class Command(_Help, TyperCommand):
 
     def format_help(self, ctx: click.Context, formatter: Any) -> None:
         """Write usage, the description as it stands, words, the first options, and then the others."""
-        everything = [param for param in self.get_params(ctx) if not getattr(param, "hidden", False)]
+        everything: list[Any] = [param for param in self.get_params(ctx) if not getattr(param, "hidden", False)]
         words = [param for param in everything if param.param_type_name == "argument"]
         usage = [_word(word) for word in words]
         formatter.write_usage(ctx.command_path, " ".join([*usage, "[options]"]), "usage: ")
         formatter.write(f"\n{self.help}\n")
         sections: dict[str, list[tuple[str, str]]] = {"": [_row(word) for word in words if word.help]}
-        options: list[Any] = [param for param in everything if param.param_type_name == "option"]
+        options = [param for param in everything if param.param_type_name == "option"]
         own = [option for option in options if not option.rich_help_panel]
         for number, option in enumerate(own):
             later = number >= FEW and len(own) > FEW + 3 and not option.required
@@ -134,6 +134,8 @@ class Group(_Help, TyperGroup):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str, Any, list[str]]:
         """The verb that the first word names. The error offers the nearest."""
+        if ctx.resilient_parsing and args[0] not in self.table:  # completing a line that is not right
+            return args[0], None, []
         try:
             name = choose("command", args[0], self.table)
         except InputError as error:
