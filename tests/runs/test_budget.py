@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from toyruns import Crash, Watching, assert_same, contents, crash, resume, settings, start
+from toyruns import plan as planned
 
 import textgen
 from corpora import Corpus, InputError
@@ -25,8 +27,6 @@ from textgen.runs.folder import Stopped
 from textgen.runs.plan import Plan
 from textgen.runs.run import Run
 from textgen.runs.screen import Screen
-from toyruns import Crash, Watching, assert_same, contents, crash, resume, settings, start
-from toyruns import plan as planned
 
 # ------------------------------------------------------------------------------------------ the arithmetic of a budget
 
