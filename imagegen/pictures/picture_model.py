@@ -153,7 +153,7 @@ class PictureModel:
 
     @property
     def usual(self) -> sampler.Choice:
-        """How pixels are chosen by default: drawn, or the most probable where a decoder looks back at nothing."""
+        """The choice of pixels by default: drawn, or the most probable where a decoder looks back at nothing."""
         blind = isinstance(self.model, Latent) and not self.model.backbone.looks_back
         return GREEDY if blind else sampler.Choice()
 

@@ -60,7 +60,7 @@ def readings(character: str) -> tuple[tuple[str, int | None], ...]:
 
 
 def rhyme_of(sound: str) -> int:
-    """The number in RHYMES of a character, by its commonest reading, or of a final. Raises InputError if it has none."""
+    """The number in RHYMES of a character, by its commonest reading, or of a final. Raises InputError if none."""
     known = _RHYME.get(sound.lower().replace("ü", "v"))
     sounds = readings(sound) if known is None and len(sound) == 1 else ()
     rhyme = sounds[0][1] if sounds else known

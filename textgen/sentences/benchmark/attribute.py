@@ -176,15 +176,15 @@ def judged(
         at, every = f"strength {strength:g}", [text for several in texts.values() for text in several]
         hits = np.concatenate([classifier.hits(several, target) for (_, target), several in texts.items()])
         about = f"classified as the label gone to, {len(every):,} sentences"
+        kept = bleu.corpus_score(every, [references]).score
         definition = f"with the source as reference; sacreBLEU {bleu.get_signature()}"
         row = [
             score(f"accuracy, {at}", "% of sentences", about, hits, seed=seed),
-            Score(f"BLEU, {at}", bleu.corpus_score(every, [references]).score, None, None, "0 to 100", definition),
+            Score(f"BLEU, {at}", kept, None, None, "0 to 100", definition),
             perplexity(f"perplexity, {at}", f"under {judge.name}", judge.nll(every), every, seed=seed),
         ]
         scores += row
-        accuracy, kept, fluency = (one.value for one in row)
-        lines.append(f"  {strength:>8g}  {accuracy:>8.1f} %  {kept:>8.2f}  {fluency:>11.1f}")
+        lines.append(f"  {strength:>8g}  {row[0].value:>8.1f} %  {kept:>8.2f}  {row[2].value:>11.1f}")
     return scores, lines
 
 
