@@ -33,7 +33,7 @@ def sizes(*configs: Any) -> dict[str, Any]:
 def settings(model: str, **chosen: Any) -> dict[str, Any]:
     """Settings of a small model, `chosen` laid over them."""
     parts = {kind: chosen[kind] for kind in recipes.PACKAGES if kind in chosen}
-    return {**sizes(*recipes.recipe(model, parts)[0].configs.values()), **chosen}
+    return {**sizes(*recipes.compose(model, parts)[0].configs.values()), **chosen}
 
 
 def backbone(name: str, context: int = 0, vocab: Vocabulary = VOCAB, seed: int = 0, **chosen: Any) -> Backbone:
@@ -56,7 +56,7 @@ def _part(package: str, name: str, seed: int, vocab: Vocabulary, chosen: dict[st
 def model(name: str, vocab: Vocabulary = VOCAB, seed: int = 0, loud: float = 1.0, **chosen: Any) -> Model:
     """A small model in evaluation mode, its weights multiplied by `loud`."""
     torch.manual_seed(seed)
-    made = recipes.build(recipes.recipe(name, settings(name, **chosen))[0], vocab)
+    made = recipes.build(recipes.compose(name, settings(name, **chosen))[0], vocab)
     return louder(made, loud).eval()
 
 

@@ -255,7 +255,7 @@ def check_prior(settings: Mapping[str, Any], where: str = "") -> None:
     name = settings.get("prior", "normal")
     if name != "normal":
         raise InputError(
-            f"{where}prior={name}: train with prior=normal, and fit another afterwards (to a model of text): "
+            f"{where}prior={name}: train with prior=normal, and fit another afterwards: "
             "textgen prior RUN DATA --kind KIND --out DIR"
         )
 
