@@ -115,11 +115,14 @@ def _main(argv: Sequence[str] | None) -> int:
 
 
 def _list(chosen: argparse.Namespace) -> int:
-    from corpora import build, codec, pictures, settings
+    from corpora import codec, modality, settings
 
     sources = {name: settings.find("corpora.sources", name) for name in settings.names("corpora.sources")}
     configs = {f"source {name}": module.Config for name, module in sources.items()}
-    configs |= {"every build": build.Config, "codec": codec.Config, "every build of pictures": pictures.Config}
+    for kind in map(modality.get, modality.names()):
+        of_build, *of_codec = kind.configs()
+        configs[f"every build of {kind.units}"] = type(of_build)
+        configs.update({"codec": type(of_codec[0])} if of_codec else {})
     if chosen.json:
         print(
             json.dumps(

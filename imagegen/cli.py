@@ -583,7 +583,8 @@ def _novelty(chosen: argparse.Namespace) -> int:
 
 
 def _models(chosen: argparse.Namespace) -> int:
-    from corpora import pictures, settings
+    from corpora import settings
+    from corpora.modalities import picture
     from imagegen.pictures.picture_model import DEFAULT_MODEL
     from textgen.core import recipes, trainer
 
@@ -595,7 +596,7 @@ def _models(chosen: argparse.Namespace) -> int:
     configs["model pixelcnn and others without codes"] = settings.find("textgen.models", "lm").Config
     configs["model vae"] = settings.find("textgen.models", "vae").Config
     configs["training"] = trainer.Config
-    configs["corpus"] = pictures.Config
+    configs["corpus"] = picture.Config
     return list_models(chosen, "imagegen", DEFAULT_MODEL, configs, models=recipes.kinds("imagegen"))
 
 

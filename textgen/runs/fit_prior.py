@@ -24,11 +24,11 @@ from corpora import settings as settings_of
 from corpora.codec import TextCodec
 from corpora.corpus import Corpus
 from corpora.errors import InputError
+from corpora.modality import modality_of
 from corpora.sources import text as text_source
 from textgen.core import estimators
 from textgen.core.model import Latent, draw_code
 from textgen.core.randomness import normals
-from textgen.runs import kind as kinds
 from textgen.runs import library
 from textgen.runs.library import Opened
 
@@ -90,7 +90,9 @@ def rows_of(opened: Opened, path: Path, split: str, most: int, seed: int) -> tup
             return [every[row].tolist() for row in some(len(every))], name
         codec = _text_codec(opened, f"{files.quoted_path(path)} has another codec than {opened.name}")
         if not isinstance(corpus.codec, TextCodec):
-            raise InputError(f"{files.quoted_path(path)} has {kinds.units(corpus.codec)}: {opened.name} is for text")
+            raise InputError(
+                f"{files.quoted_path(path)} has {modality_of(corpus.codec).units}: {opened.name} is for text"
+            )
         return codec.encode_many([every.text(row) for row in some(len(every))]), name
     codec = _text_codec(opened, f"{files.quoted_path(path)} is no corpus")
     if build.source_of([str(path)]) != "text":
@@ -116,7 +118,7 @@ def posteriors(opened: Opened, rows: Rows, tell: Callable[[int, int], None] = la
         raise InputError(f"{opened.name}: a {opened.recipe.model} has no codes, so it has no prior")
     taken = sorted((row for row in rows if opened.takes(row)), key=len)
     if not taken:
-        unit = kinds.unit(opened.codec)
+        unit = modality_of(opened.codec).unit
         raise InputError(f"every {unit} is empty or longer than the {opened.most} tokens of this model")
     device = next(model.parameters()).device
     parts = []
@@ -206,13 +208,13 @@ def _split(opened: Opened, path: Path, split: str, rows: int, seed: int) -> tupl
     """Rows to fit to and their name, rows to choose by and theirs."""
     seen, name = rows_of(opened, path, split, rows, seed)
     if not seen:
-        raise InputError(f"{path}: no {kinds.unit(opened.codec)}")
+        raise InputError(f"{path}: no {modality_of(opened.codec).unit}")
     splits = Corpus.open(path).splits if (path / files.MANIFEST).is_file() else {}
     if split != "valid" and len(splits.get("valid", ())):
         return seen, name, *rows_of(opened, path, "valid", HELD, seed)
     count = min(HELD, len(seen) // 10)
     if not count:
-        units = kinds.units(opened.codec)
+        units = modality_of(opened.codec).units
         raise InputError(f"{path}: {len(seen)} {units} are too few: a tenth of them is held out")
     order = np.random.default_rng(seed).permutation(len(seen))
     return [seen[row] for row in order[count:]], name, [seen[row] for row in order[:count]], f"{name}, not fitted to"
