@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from corpora.modality import modality_of
+
 if TYPE_CHECKING:
     from textgen.runs.library import Opened
 
 _TAGS = {"text": ("text-generation", "text"), "picture": ("unconditional-image-generation", "pictures")}
 _USE = {
     "text": """\
-from corpora.modality import modality_of
 from textgen import SentenceVAE
 
 vae = SentenceVAE.from_pretrained("{name}")  # or this folder
