@@ -12,10 +12,10 @@ import numpy as np
 import torch
 
 from corpora import build, files
-from corpora import codec as codecs
 from corpora import settings as settings_of
 from corpora.corpus import Corpus, Rows
 from corpora.errors import InputError, choose
+from corpora.modality import modality_of
 from textgen.core import recipes, trainer
 from textgen.runs import plan as plans
 from textgen.runs.folder import refuse_taken
@@ -152,7 +152,7 @@ def _corpus(source: Inputs, folder: Path, wish: Wish, sizes: Sizer | None, scree
     target = Path(source.paths[0])
     corpus = Corpus.open(target)
     extra = [name for name in ("source", "valid", "test") if getattr(source, name) is not None]
-    extra += [key for key in settings_of.known([build.Config(), codecs.Config()]) if key in wish.settings]
+    extra += [key for key in settings_of.known(modality_of(corpus.codec).configs()) if key in wish.settings]
     if extra:
         raise InputError(f"{files.quoted_path(target)} is a corpus already built: leave out {extra[0]}")
     return corpus, target, wish
@@ -165,8 +165,7 @@ def _built(inputs: Inputs, target: Path, wish: Wish, sizes: Sizer | None, screen
     for path in inputs.paths:  # what no source knows counts as text; that would be said first
         if source == "text" and path != "-" and not Path(path).exists():
             raise InputError(f"{files.quoted_path(path)}: no such file or folder: check the path")
-    program = "imagegen" if build.PictureConfig() in of_corpus else "textgen"
-    plans.check_program(wish.package, program, ", ".join(inputs.paths))
+    plans.check_program(wish.package, build.modality_of_source(source), ", ".join(inputs.paths))
     recipes.compose(wish.model, wish.settings, trainer.Config(), *of_corpus, package=wish.package)
     refuse_taken(target.parent)
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:

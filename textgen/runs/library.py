@@ -37,9 +37,20 @@ class Opened(NamedTuple):
     facts: dict[str, Any]  # how it was trained, and its figures
     folder: Path
 
+    @property
+    def most(self) -> int:
+        """The longest row the model takes, in tokens, the stop not counted."""
+        return self.length - (self.codec.stop is not None)
+
     def takes(self, row: Sequence[int]) -> bool:
         """Whether a row, without its stop, has any tokens and not more than the model was made for."""
-        return 0 < len(row) < self.length
+        return 0 < len(row) <= self.most
+
+    def padded(self, rows: Sequence[Sequence[int]]) -> Tensor:
+        """Rows of tokens with their stops, if the codec has one, and pads: (N, L)."""
+        stop = [] if self.codec.stop is None else [self.codec.stop]
+        length = max(map(len, rows)) + len(stop)
+        return torch.tensor([[*row, *stop, *[self.codec.pad] * length][:length] for row in rows])
 
     def labels(self, label: Label, rows: int) -> Tensor:
         """The classes of so many rows as the model numbers them, (rows,), -1 where none is known.

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from corpora.commands import printable
-from textgen.runs import kind
+from corpora.modality import modality_of
 
 if TYPE_CHECKING:
     from corpora.corpus import Corpus
@@ -56,7 +56,7 @@ class Screen:
 
     def begin(self, folder: Path, plan: Plan, corpus: Corpus, training: Training, pace: Pace) -> None:
         """Show what will be done: corpus, model and run, a line each."""
-        self.unit = kind.unit(corpus.codec)
+        self.unit = modality_of(corpus.codec).unit
         rows = ", ".join(f"{name} {len(split):,}" for name, split in corpus.splits.items())
         self.say(f"corpus   rows: {rows}; {corpus.codec.name}, vocabulary {corpus.codec.vocab_size:,}")
         weights = sum(weight.numel() for weight in training.model.parameters())
