@@ -62,7 +62,7 @@ class Tokenised:
     """
 
     def __init__(self, opened: Opened, texts: Sequence[str], labels: Sequence[str | None] | None = None) -> None:
-        self.codec, self.device = of_text(opened.codec), next(opened.model.parameters()).device
+        self.opened, self.codec, self.device = opened, of_text(opened.codec), next(opened.model.parameters()).device
         rows = self.codec.encode_many(texts)
         kept = [number for number, row in enumerate(rows) if opened.takes(row)]
         self.left_out = len(texts) - len(kept)
@@ -71,10 +71,7 @@ class Tokenised:
 
     def padded(self, some: Sequence[int]) -> torch.Tensor:
         """Some sentences with their stops, (N, L)."""
-        length = max(len(self.rows[number]) for number in some) + 1
-        pads = [self.codec.pad] * length
-        filled = [[*self.rows[number], self.codec.stop, *pads][:length] for number in some]
-        return torch.tensor(filled, device=self.device)
+        return self.opened.padded([self.rows[number] for number in some]).to(self.device)
 
     def batches(self, some: Sequence[int], size: int) -> Iterator[list[int]]:
         """The numbers in `some` by length, `size` at a time."""

@@ -115,7 +115,7 @@ class SentenceVAE:
         """Sentences as padded tokens with their stops, (N, L). Raises InputError for one that is empty or too long."""
         rows, skipped = self._rows(_listed(sentences))
         _raise_first(skipped)
-        return self._padded(rows)
+        return self.opened.padded(rows).to(self.device) if rows else torch.zeros(0, 1, dtype=torch.long)
 
     def notes(self, sentences: Texts) -> list[str]:
         """A line on the words of sentences that are outside the vocabulary, if any: these seldom come back."""
@@ -147,12 +147,6 @@ class SentenceVAE:
                 said = f"{which} {quoted(sentence)} has {len(row)} tokens; this model takes at most {self.length - 1}"
                 skipped.append(Skipped(number, f"{said}: shorten it"))
         return rows, skipped
-
-    def _padded(self, rows: Sequence[Sequence[int]]) -> Tensor:
-        """Rows with their stops, (N, L)."""
-        longest = max((len(row) for row in rows), default=0) + 1
-        padded = [[*row, self.codec.stop] + [self.codec.pad] * (longest - 1 - len(row)) for row in rows]
-        return torch.tensor(padded, dtype=torch.long, device=self.device).view(len(rows), longest)
 
     # ------------------------------------------------------------------------------------------------- codes
 
@@ -215,7 +209,7 @@ class SentenceVAE:
                 numbers = [n for n in range(start, min(start + at_once, len(rows))) if n not in without]
                 if not numbers:
                     continue
-                tokens = self._padded([rows[number] for number in numbers])
+                tokens = self.opened.padded([rows[number] for number in numbers]).to(self.device)
                 posterior = self.model.posterior(tokens)
                 codes = posterior.mean
                 if seed is not None:

@@ -36,12 +36,11 @@ class Judge:
                 f"--judge {opened.name}: a {opened.recipe.model} is no language model; "
                 "train one: textgen train CORPUS --model lm"
             )
-        self.model, self.codec, self.name = opened.model, of_text(opened.codec), opened.name
+        self.opened, self.model, self.codec, self.name = opened, opened.model, of_text(opened.codec), opened.name
 
     def nll(self, texts: Sequence[str], at_once: int = 128) -> np.ndarray:
         """-log p(text) with its end, exact, nats per sentence: (N,) float64. An empty text is its end alone."""
         import numpy as np
-        import torch
 
         from textgen.core import estimators
 
@@ -51,10 +50,8 @@ class Judge:
         losses = np.zeros(len(rows))
         for start in range(0, len(order), at_once):
             some = order[start : start + at_once]
-            length = len(rows[some[-1]]) + 1
-            pads = [self.codec.pad] * length
-            padded = [[*rows[number], self.codec.stop, *pads][:length] for number in some]
-            losses[some] = estimators.exact_nll(self.model, torch.tensor(padded, device=device)).double().cpu().numpy()
+            tokens = self.opened.padded([rows[number] for number in some]).to(device)
+            losses[some] = estimators.exact_nll(self.model, tokens).double().cpu().numpy()
         return losses
 
     def unknown(self, texts: Sequence[str]) -> int:
