@@ -23,7 +23,7 @@ import small
 from corpora import Corpus, InputError, files
 from textgen.core import checkpoint, trainer
 from textgen.core.backbone import Backbone
-from textgen.core.trainer import Rows, Training
+from textgen.core.trainer import Batch, Training
 from textgen.runs import library, run
 from textgen.runs.screen import Screen
 

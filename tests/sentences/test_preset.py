@@ -26,7 +26,7 @@ LINES = [f"the {one} {two} {three}" for one in ("cat", "dog", "fox", "hen", "owl
 
 
 def chosen(tokens: int, length: float = 12.0, model: str = "vae", **given: object) -> dict[str, object]:
-    recipe, (training,) = recipes.recipe(model, given, Training())
+    recipe, (training,) = recipes.compose(model, given, Training())
     settings = {**recipe.settings(), "lr": training.lr}
     return Auto(given, lambda line: None).sizes(round(tokens / length), tokens, 2 * round(length), 5.5, settings)
 
