@@ -1,4 +1,4 @@
-"""What a run looks at while it trains: means over held-out rows, and samples to see how it goes."""
+"""Evaluations of a run while it trains: means over held-out rows, and samples to see how it goes."""
 
 from __future__ import annotations
 

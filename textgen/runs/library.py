@@ -171,10 +171,10 @@ def with_prior(opened: Opened, kind: str, settings: Mapping[str, Any] | None = N
         raise InputError(f"{opened.name}: a {recipe.model} has no codes, so it has no prior")
     before = {field.name for field in dataclasses.fields(recipe.configs["prior"])}
     values = {key: value for key, value in recipe.settings().items() if key not in before}
-    made, _ = recipes.compose(recipe.model, {**values, **(settings or {}), "prior": kind}, package=recipe.package)
-    model.prior = recipes.Parts(made, model.vocab).prior(model.latent).to(model.summary.weight.device).eval()
+    composed, _ = recipes.compose(recipe.model, {**values, **(settings or {}), "prior": kind}, package=recipe.package)
+    model.prior = recipes.Parts(composed, model.vocab).prior(model.latent).to(model.summary.weight.device).eval()
     facts = {key: value for key, value in opened.facts.items() if key not in ("figures", "prior")}
-    return opened._replace(recipe=made, facts={**facts, "recipe": made.to_dict()})
+    return opened._replace(recipe=composed, facts={**facts, "recipe": composed.to_dict()})
 
 
 def vocabulary(codec: Codec, labels: Iterable[str] = ()) -> Vocabulary:

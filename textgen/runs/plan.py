@@ -28,7 +28,7 @@ WEEK = 10_080  # minutes
 
 @dataclasses.dataclass(frozen=True)
 class Length:
-    """How long a run is, and what of it is kept. `steps` or `minutes`; None: chosen."""
+    """The length of a run, and the checkpoints that are kept. `steps` or `minutes`; None: chosen."""
 
     steps: int | None = None
     minutes: float | None = None
@@ -56,7 +56,7 @@ class Length:
 
 @dataclasses.dataclass(frozen=True)
 class Machine:
-    """What a run is trained on."""
+    """The device and the threads of a run."""
 
     device: str = "auto"
     threads: int | None = None
@@ -67,7 +67,7 @@ class Machine:
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What `recipe.json` holds: everything that a run is, but for the data."""
+    """Everything that a run is, but for the data: the contents of `recipe.json`."""
 
     recipe: recipes.Recipe
     training: trainer.Config
@@ -132,7 +132,7 @@ class Plan:
         return Steps(self.steps)
 
     def facts(self) -> dict[str, Any]:
-        """What a shared model may tell of its run: no paths, no names of people or machines."""
+        """The facts that a shared model may tell of its run: no paths, no names of people or machines."""
         facts = self.to_dict()
         kept = ("training", "batch", "seed", "minutes", "fingerprint", "device", "threads", "versions")
         return {key: facts[key] for key in kept if key in facts}
