@@ -100,12 +100,7 @@ class Codec(abc.ABC):
 
 def kind(name: str) -> type[Codec]:
     """The codec class of a file in `corpora.codecs`. Raises InputError, offering the nearest, if there is none."""
-    module = parts.find(_FOLDER, name)
-    return next(
-        thing
-        for thing in vars(module).values()
-        if isinstance(thing, type) and issubclass(thing, Codec) and thing.__module__ == module.__name__
-    )
+    return parts.member(parts.find(_FOLDER, name), Codec)
 
 
 def names(modality: str | None = None) -> list[str]:

@@ -70,7 +70,7 @@ def toy_autoencoder(toy_corpus, tmp_path_factory) -> Path:
     from textgen.runs import library
 
     corpus, folder = Corpus.open(toy_corpus), tmp_path_factory.mktemp("models") / "autoencoder"
-    recipe = recipes.recipe("autoencoder", small.settings("autoencoder"))[0]
+    recipe = recipes.compose("autoencoder", small.settings("autoencoder"))[0]
     torch.manual_seed(0)
     weights = checkpoint.weights(recipes.build(recipe, library.vocabulary(corpus.codec)))
     with files.new_folder(folder) as new:

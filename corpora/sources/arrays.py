@@ -16,7 +16,7 @@ from corpora.files import explained, quoted_path
 from corpora.row import Picture
 from corpora.settings import setting
 
-PICTURES = True
+MODALITY = "picture"
 
 
 @dataclass(frozen=True)

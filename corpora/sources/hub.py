@@ -15,6 +15,8 @@ from corpora.row import Row
 from corpora.settings import setting
 from corpora.sources.table import rows_of
 
+MODALITY = "text"
+
 
 @dataclass(frozen=True)
 class Config:

@@ -15,7 +15,7 @@ from corpora.row import Picture
 from corpora.settings import setting
 from corpora.sources import hub, images
 
-PICTURES = True
+MODALITY = "picture"
 PREFIX = "hf-images:"
 
 

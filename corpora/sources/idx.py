@@ -21,7 +21,7 @@ from corpora.row import Picture
 from corpora.settings import require, setting
 from corpora.sources.arrays import coloured
 
-PICTURES = True
+MODALITY = "picture"
 _IMAGES, _LABELS = "-images-idx3-ubyte", "-labels-idx1-ubyte"
 _UBYTE = 8  # the type of element in the header of the format
 _MOST = 1 << 31  # bytes in an array

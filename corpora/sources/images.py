@@ -20,7 +20,7 @@ from corpora.settings import setting
 if TYPE_CHECKING:
     from PIL import Image
 
-PICTURES = True
+MODALITY = "picture"
 MOST_PIXELS = 1 << 26  # of a file, as its head says: 8192 x 8192
 MOST_FRAMES = 10_000
 _FORMATS = ("PNG", "GIF", "JPEG", "WEBP")

@@ -22,7 +22,7 @@ from corpora.row import Picture
 from corpora.settings import setting
 from corpora.sources.text import lines
 
-PICTURES = True
+MODALITY = "picture"
 PIXELS, MAP = "pixel_color.txt", "colormap.txt"
 SIDE = 20
 _ROWS, _VALID, _TEST = 792, 632, 712
@@ -68,6 +68,11 @@ def colours(inputs: Sequence[str]) -> list[tuple[int, int, int]]:
     if any(one != maps[0] for one in maps):
         raise InputError("the inputs have different colour maps: build a corpus of each")
     return maps[0]
+
+
+def about(inputs: Sequence[str]) -> dict[str, list[tuple[int, int, int]]]:
+    """The colours of the map, for the palette."""
+    return {"colours": colours(inputs)}
 
 
 def read(inputs: Sequence[str], config: Config) -> Iterator[Picture]:

@@ -17,7 +17,7 @@ from corpora.errors import InputError
 from corpora.row import Picture
 from corpora.settings import require, setting
 
-PICTURES = True
+MODALITY = "picture"
 SKY = (22, 24, 56)
 DARK, LIT = (58, 60, 92), (252, 240, 190)
 FULL = 0.5  # the phase of the full moon; 0 and 1 are the new one, 0.25 and 0.75 half moons

@@ -15,7 +15,7 @@ from corpora.errors import InputError
 from corpora.row import Picture
 from corpora.settings import require, setting
 
-PICTURES = True
+MODALITY = "picture"
 SIDE = 16
 OUTLINE, WHITE = (40, 36, 60), (255, 255, 255)
 # Light and dark of each hue. A creature has two or three of the hues, so 2 to 4 colours beside outline and white.

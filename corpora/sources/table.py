@@ -18,6 +18,8 @@ from corpora.sources.text import LONGEST, lines
 
 _KINDS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "json", ".ndjson": "json", ".parquet": "parquet"}
 
+MODALITY = "text"
+
 
 @dataclass(frozen=True)
 class Config:

@@ -39,6 +39,8 @@ _FULL_STOP = re.compile(rf"[.!?…。！？]{_CLOSING}$")
 _NO_STOP = re.compile(r"(?:[A-Z]|M[rs]|Mrs|Dr|St|Mme|Mlle|MM|Prof|Rev|Hon|Sr|Sra|Hr|Fr|Nr|No|vs|cf|etc)\.")
 _ENDING = re.compile(r"(\.txt)?\.[^./\\]*$")  # of a file name
 
+MODALITY = "text"
+
 
 @dataclass(frozen=True)
 class Config:

@@ -23,6 +23,8 @@ RESTS = ("sleeps", "sings", "runs", "waits", "laughs", "dances")
 NEAR = ("near", "behind", "under")
 HOW = ("slowly", "often", "today", "again")
 
+MODALITY = "text"
+
 
 @dataclass(frozen=True)
 class Config:

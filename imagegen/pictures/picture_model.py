@@ -25,11 +25,12 @@ from torch import Tensor
 
 from corpora.codecs.palette import Palette
 from corpora.errors import InputError
+from corpora.modality import modality_of
 from corpora.settings import require
 from imagegen.pictures import defaults, lookahead
 from textgen.core import sampler, smc
 from textgen.core.estimators import Bounds, bounds, exact_nll
-from textgen.core.model import Autoregressive, Latent, with_likelihood
+from textgen.core.model import Autoregressive, Latent, LikelihoodModel, draw_code, with_likelihood
 from textgen.core.randomness import normals
 from textgen.runs import library
 from textgen.runs.library import Label
@@ -71,8 +72,9 @@ class PictureModel:
 
     def __init__(self, opened: library.Opened) -> None:
         if not isinstance(opened.codec, Palette):
-            raise InputError(f"{opened.name} is a model of text: `textgen` has its verbs")
-        self.opened, self.model, self.palette = opened, with_likelihood(opened.model, opened.name), opened.codec
+            modality = modality_of(opened.codec)
+            raise InputError(f"{opened.name} is a model of {modality.name}: `{modality.program}` has its verbs")
+        self.opened, self.model, self.palette = opened, opened.model, opened.codec
         self.height, self.width = self.palette.height, self.palette.width
         self.length = self.height * self.width
         self.device = next(self.model.parameters()).device
@@ -92,6 +94,11 @@ class PictureModel:
     def save_pretrained(self, folder: str | Path, *, half: bool = False) -> Path:
         """Write a model folder that `from_pretrained` opens; `half` stores float16. Raises InputError if it exists."""
         return library.export(self.opened, Path(folder), half=half)
+
+    @property
+    def likely(self) -> LikelihoodModel:
+        """The model as one with a likelihood. Raises InputError if it has none."""
+        return with_likelihood(self.model, self.opened.name)
 
     @property
     def latent(self) -> Latent:
@@ -141,11 +148,27 @@ class PictureModel:
         """
         require(1 <= count <= 1_000_000, "count", count, "1 to 1,000,000 pictures")
         labels = self.opened.labels(self.in_turn(count) if isinstance(label, Turns) else label, count)
+        model = self.model
+        if isinstance(model, LikelihoodModel):
+            likely = model
 
-        def context(first: int, rows: int) -> Tensor | None:
-            return self.model.context(seed, first, rows, labels[first : first + rows], code_temperature)
+            def context(first: int, rows: int) -> Tensor | None:
+                return likely.context(seed, first, rows, labels[first : first + rows], code_temperature)
 
-        return self._drawn(count, context, None, self.usual if how is None else how, seed, tell)
+            return self._drawn(count, context, None, self.usual if how is None else how, seed, tell)
+        parts = [
+            model.sample(
+                len(labels[some]),
+                length=self.length,
+                seed=seed,
+                first=some.start,
+                labels=labels[some],
+                how=how,
+                code_temperature=code_temperature,
+            )
+            for some in _parts(count, AT_ONCE, tell)
+        ]
+        return torch.cat(parts)
 
     def in_turn(self, count: int) -> list[str] | None:
         """Each class of the model in turn, for so many pictures; None where it has no classes."""
@@ -153,9 +176,8 @@ class PictureModel:
 
     @property
     def usual(self) -> sampler.Choice:
-        """How pixels are chosen by default: drawn, or the most probable where a decoder looks back at nothing."""
-        blind = isinstance(self.model, Latent) and not self.model.backbone.looks_back
-        return GREEDY if blind else sampler.Choice()
+        """The choice of pixels by default: drawn, or the most probable where a decoder looks back at nothing."""
+        return self.likely.usual
 
     @property
     def lines(self) -> str:
@@ -233,7 +255,7 @@ class PictureModel:
             backbone,
             picture,
             places,
-            self.model.given(1, self.opened.labels(label, 1)),
+            self.likely.given(1, self.opened.labels(label, 1)),
             count=count,
             particles=particles,
             seed=seed,
@@ -256,7 +278,8 @@ class PictureModel:
 
     def _raster(self) -> Autoregressive:
         if not isinstance(self.model, Autoregressive):
-            raise InputError(f"{self.opened.name} draws from codes: this needs a model that goes pixel by pixel")
+            how = "from codes" if self.model.latent else "whole pictures"
+            raise InputError(f"{self.opened.name} draws {how}: this needs a model that goes pixel by pixel")
         return self.model
 
     @torch.inference_mode()
@@ -266,13 +289,13 @@ class PictureModel:
         hidden = torch.arange(self.length, device=tokens.device) >= lines * self.palette.lines[1]
         backbone, labels = self._raster().backbone, self.opened.labels(label, len(tokens))
         parts = zip(tokens.split(AT_ONCE), labels.split(AT_ONCE), strict=True)
-        calls = ((some, hidden.expand_as(some), self.model.given(len(some), known)) for some, known in parts)
+        calls = ((some, hidden.expand_as(some), self.likely.given(len(some), known)) for some, known in parts)
         return torch.cat([backbone.nll(*call).double() for call in calls])
 
     def _contexts(self, rows: int, labels: Tensor, codes: Tensor | None = None) -> Callable[[int, int], Tensor | None]:
         """The contexts of rows first, first + 1, ... of so many, as a function of the first and their number."""
         with torch.inference_mode():
-            whole = self.model.given(rows, labels, codes)
+            whole = self.likely.given(rows, labels, codes)
         return lambda first, count: None if whole is None else whole[first : first + count]
 
     def _drawn(
@@ -290,7 +313,7 @@ class PictureModel:
                 rows = min(AT_ONCE, count - first)
                 pixels = []
                 for column in sampler.stream(
-                    self.model.backbone,
+                    self.likely.backbone,
                     self.model.vocab,
                     rows=rows,
                     length=self.length,
@@ -316,7 +339,7 @@ class PictureModel:
             posterior = self.latent.posterior(tokens[first : first + 4 * AT_ONCE])
             codes = posterior.mean
             if seed is not None:
-                codes = codes + posterior.stddev * normals(seed, first, *codes.shape).to(codes)
+                codes = draw_code(posterior, normals(seed, first, *codes.shape).to(codes))
             parts.append(codes)
         return torch.cat(parts[1:] or parts)
 
@@ -352,7 +375,7 @@ class PictureModel:
         codes = self.encode(torch.stack([start, end]))
         positions = torch.linspace(0, 1, steps, device=codes.device)[:, None]
         with torch.inference_mode():
-            ends = self.model.given(2, self.opened.labels(label, 2), codes)
+            ends = self.likely.given(2, self.opened.labels(label, 2), codes)
         assert ends is not None
         path = ends[:1] + positions * (ends[1:] - ends[:1])
         return self._drawn(steps, lambda first, rows: path[first : first + rows], None, GREEDY, 0, None)

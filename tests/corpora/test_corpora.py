@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 import corpora
 from corpora import Corpus, InputError, Row
-from corpora.build import build, build_rows, from_texts
+from corpora.build import build, build_items, from_texts
 from corpora.codecs.bytes import Bytes
 from corpora.codecs.words import Words
 from corpora.corpus import permute
@@ -94,7 +94,7 @@ def test_a_line_stays_in_its_split_when_others_come(monkeypatch):
     two = from_texts(numbered(1000), "bytes", valid_share=0.1)
     assert keys(one.splits["valid"]) < keys(two.splits["valid"])
     assert 60 < len(two.splits["valid"]) < 140
-    with pytest.raises(InputError, match="no row fell into valid: the input has too few different rows"):
+    with pytest.raises(InputError, match="no sentence fell into valid: the input has too few different ones"):
         from_texts(["yes", "no"] * 50, "bytes")
 
 
@@ -110,7 +110,7 @@ def test_given_splits_lose_what_stands_in_train():
     assert [len(rows) for rows in kept.splits.values()] == [50, 16, 10]
     assert kept.splits["valid"].text(15) == "both here"
     assert list(from_texts(train, "bytes", valid=["new"]).splits) == ["train", "valid"]
-    with pytest.raises(InputError, match=r"every row of valid stands in train .* keep_duplicates=true keeps them"):
+    with pytest.raises(InputError, match=r"every sentence of valid is in train .* keep_duplicates=true keeps them"):
         from_texts(train, "bytes", valid=train[:3])
 
 
@@ -134,8 +134,8 @@ def test_the_same_input_builds_the_same_bytes(toy, tmp_path):
 
 
 def test_chunks_change_nothing(toy, tmp_path, monkeypatch):
-    monkeypatch.setattr("corpora.build._CHUNK_ROWS", 7)
-    monkeypatch.setattr("corpora.build._CHUNK_CHARACTERS", 100)
+    monkeypatch.setattr("corpora.spool._CHUNK_ROWS", 7)
+    monkeypatch.setattr("corpora.spool._CHUNK_BYTES", 100)
     assert build(["toy"], tmp_path / "c", settings=TOY).fingerprint == Corpus.open(toy).fingerprint
 
 
@@ -168,22 +168,22 @@ def test_a_large_vocabulary_is_stored_in_four_bytes():
 @pytest.mark.parametrize(
     ("texts", "options", "message"),
     [
-        ([], {}, "no usable row for train: nothing was read"),
-        (["", " "], {}, "no usable row for train: 2 empty"),
-        (["one"], {}, "only 1 usable row, counting near-duplicates once: at least 3 are needed for train"),
-        (["one", "One!"] * 9, {}, "only 1 usable row, counting near-duplicates once"),
-        (["a", "b"], {}, "only 2 usable rows"),
+        ([], {}, "no usable sentence for train: nothing was read"),
+        (["", " "], {}, "no usable sentence for train: 2 empty"),
+        (["one"], {}, "only 1 usable sentence, counting near-duplicates once: at least 3 are needed for train"),
+        (["one", "One!"] * 9, {}, "only 1 usable sentence, counting near-duplicates once"),
+        (["a", "b"], {}, "only 2 usable sentences"),
         (["abc" * 99, "def" * 99, "ghi" * 99], {}, "(the shortest that was dropped has 297): raise max_length"),
-        (["a", "b", "c"], {"min_length": 5}, "no row of train has between min_length=5 and max_length=200 tokens"),
-        (["a"], {"max_length": 0}, "max_length=0: expected at least 1 token"),
+        (["a", "b", "c"], {"min_length": 5}, "no sentence of train has between min_length=5 and max_length=200 tokens"),
+        (["a"], {"max_length": 0}, "max_length=0: expected 1 to 2,147,483,647 tokens"),
         (["a"], {"min_length": 300}, "min_length=300 is more than max_length=200"),
         (["a"], {"valid_share": 0.6, "test_share": 0.5}, "valid_share + test_share below 1"),
-        (["a"], {"valid_share": -1}, "valid_share=-1.0: expected a share from 0 to below 1"),
-        (["a"], {"max_words": 0}, "max_words=0: expected at least 1 word"),
-        (["a"], {"limit": 0}, "limit=0: expected at least 1 row"),
+        (["a"], {"valid_share": -1}, "valid_share=-1: expected 0 or more, below 1"),
+        (["a"], {"max_words": 0}, "max_words=0: expected 1 or more words, or none"),
+        (["a"], {"limit": 0}, "limit=0: expected 1 or more, or none"),
         (["a"], {"split_seed": -1}, "split_seed=-1: expected"),
-        (["a"], {"codec_rows": 0}, "codec_rows=0: expected at least 1 row"),
-        (["a"], {"codec_megabytes": 0}, "codec_megabytes=0: expected at least 1 MB"),
+        (["a"], {"codec_rows": 0}, "codec_rows=0: expected 1 or more rows"),
+        (["a"], {"codec_megabytes": 0}, "codec_megabytes=0: expected 1 or more MB"),
         (["a"], {"valid_shares": 0.1}, "unknown setting 'valid_shares': did you mean 'valid_share'?"),
     ],
 )
@@ -200,7 +200,7 @@ def test_other_things_that_cannot_be_built(tmp_path):
     with pytest.raises(InputError, match="no source 'txt': did you mean 'text'"):
         build(["x"], tmp_path / "c", source="txt")
     with pytest.raises(InputError, match=r"more than 100,000 different labels"):
-        build_rows({"train": (Row("a", str(i)) for i in range(100_001))}, tmp_path / "c")
+        build_items({"train": (Row("a", str(i)) for i in range(100_001))}, tmp_path / "c")
     assert not list(tmp_path.iterdir())
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter").write_text("keep me")
@@ -428,7 +428,7 @@ def wait_for(condition, seconds: float = 20) -> None:
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_build_leaves_nothing(tmp_path, sent, code):
     process = start(tmp_path, "toy", "count=50000000", "codec=bytes")
-    wait_for(lambda: any(path.stat().st_size for path in tmp_path.glob(".unfinished-c-*/train.spool-text")))
+    wait_for(lambda: any(path.stat().st_size for path in tmp_path.glob(".unfinished-c-*/train.spool-data")))
     process.send_signal(sent)
     _, errors = process.communicate(timeout=20)
     assert process.returncode == code

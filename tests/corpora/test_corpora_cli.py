@@ -107,7 +107,7 @@ def test_list(capsys):
     ):
         assert words in out
     facts = json.loads(call(capsys, "list", "--json")[1])
-    assert facts["every build"]["max_length"]["default"] == "200"
+    assert facts["every build of sentences"]["max_length"]["default"] == "200"
 
 
 @pytest.mark.parametrize(

@@ -19,11 +19,7 @@ from corpora.errors import InputError
 from corpora.row import Row
 from corpora.sources import hub, table, text, toy
 
-TEXT = [
-    name
-    for name in settings.names("corpora.sources")
-    if not hasattr(settings.find("corpora.sources", name), "PICTURES")
-]
+TEXT = [name for name in settings.names("corpora.sources") if settings.find("corpora.sources", name).MODALITY == "text"]
 LINES = ["The cat sat.", "Ein Hündchen läuft.", "我喜欢吃苹果", "one, two; three", 'say "yes"', "last one"]
 LABELS = ["a", "b", "a", "b", "a", "c"]
 

@@ -22,6 +22,7 @@ from imagegen import PictureModel, cli, training, verbs
 from imagegen.pictures import lookahead, measures
 from textgen.core import recipes, smc
 from textgen.core.backbone import Backbone
+from textgen.core.model import Model
 from textgen.core.sampler import Choice
 from textgen.runs import library
 from textgen.runs.screen import Screen
@@ -534,3 +535,27 @@ def test_text_verbs_refuse_pictures(runs, corpus, capsys):
     for words in (["sample", "--model", str(runs["vae"])], ["train", str(corpus)]):
         assert text.main(words) == 2
         assert "pictures" in capsys.readouterr().err
+
+
+class Painter(Model):
+    """A model without a likelihood: every pixel is the number of its row of the sample."""
+
+    def __init__(self, vocab) -> None:
+        super().__init__()
+        self.vocab, self.weight = vocab, nn.Parameter(torch.zeros(1))
+
+    def sample(self, rows, *, length, seed=0, first=0, labels=None, how=None, code_temperature=1.0):
+        return (torch.arange(first, first + rows) % 3)[:, None].expand(rows, length)
+
+
+def test_a_model_without_a_likelihood_draws_and_does_no_more():
+    opened = untrained("pixelcnn", "down").opened
+    model = PictureModel(opened._replace(model=Painter(opened.model.vocab)))
+    heard = []
+    drawn = model.sample(70, tell=lambda done, of: heard.append((done, of)))
+    assert drawn[:, 0].tolist() == [row % 3 for row in range(70)] and heard == [(64, 70), (70, 70)]
+    (picture,) = drawn[:1]
+    for verb in (lambda: model.complete(drawn[:1], 1), lambda: model.inpaint(picture, model.hidden(1)),
+                 lambda: model.reconstruct(drawn[:1]), lambda: model.nll(drawn[:1])):  # fmt: skip
+        with pytest.raises(InputError, match="no codes|draws whole pictures"):
+            verb()

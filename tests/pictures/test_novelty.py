@@ -12,7 +12,7 @@ from PIL import Image
 from corpora.build import build
 from corpora.codecs.palette import Palette
 from corpora.errors import InputError
-from imagegen import cli, training
+from imagegen import PictureModel, cli, training
 from imagegen.pictures import novelty
 from textgen.core.figures import Figures
 from textgen.runs.screen import Screen
@@ -176,8 +176,7 @@ def test_bad_input_is_one_line(words, message, corpus, runs, capsys, tmp_path, m
 def test_a_corpus_with_other_colours_is_refused(runs, tmp_path):
     build(["sprites"], tmp_path / "other", settings={"count": "20"})
     with pytest.raises(InputError, match="another palette, size or order"):
-        novelty.measure(cli._model(cli.parser().parse_args(["novelty", "x", "--model", str(runs["fresh"])])),
-                        tmp_path / "other")  # fmt: skip
+        novelty.measure(PictureModel.from_pretrained(runs["fresh"]), tmp_path / "other")
 
 
 def test_a_bar_that_real_pictures_do_not_keep_to_is_called_so():

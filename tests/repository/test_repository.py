@@ -18,8 +18,10 @@ from pathlib import Path
 import pytest
 
 import corpora
-from corpora import build, codec, pictures, settings
 from corpora import cli as corpora_cli
+from corpora import codec, settings
+from corpora.modalities import picture as picture_modality
+from corpora.modalities import text as text_modality
 from imagegen import cli as imagegen_cli
 from textgen import cli as textgen_cli
 from textgen.core import recipes, sampler, trainer
@@ -174,8 +176,8 @@ CONFIGS = {
     for name, kind in found(package).items()
 }
 CONFIGS |= {f"fitting of {name}": settings.find("textgen.priors", name).Fit for name in ("mixture", "flow")}
-CONFIGS |= {"build": build.Config, "codec": codec.Config, "trainer": trainer.Config, "sampler": sampler.Choice}
-CONFIGS |= {"pictures": pictures.Config}
+CONFIGS |= {"build": text_modality.Config, "codec": codec.Config, "trainer": trainer.Config, "sampler": sampler.Choice}
+CONFIGS |= {"pictures": picture_modality.Config}
 
 
 def test_configs_that_can_meet_share_no_setting():
@@ -187,8 +189,8 @@ def test_configs_that_can_meet_share_no_setting():
         found("corpora.sources").values(),
     )
     for parts in combinations:
-        settings.known([*parts, build.Config, codec.Config, trainer.Config])
-        settings.known([*parts, pictures.Config, trainer.Config])
+        settings.known([*parts, text_modality.Config, codec.Config, trainer.Config])
+        settings.known([*parts, picture_modality.Config, trainer.Config])
 
 
 @pytest.mark.parametrize("name", CONFIGS)

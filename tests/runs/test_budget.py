@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from toyruns import Crash, Watching, assert_same, contents, crash, resume, settings, start
+from toyruns import plan as planned
 
 import textgen
 from corpora import Corpus, InputError
@@ -25,8 +27,6 @@ from textgen.runs.folder import Stopped
 from textgen.runs.plan import Plan
 from textgen.runs.run import Run
 from textgen.runs.screen import Screen
-from toyruns import Crash, Watching, assert_same, contents, crash, resume, settings, start
-from toyruns import plan as planned
 
 # ------------------------------------------------------------------------------------------ the arithmetic of a budget
 
@@ -212,7 +212,7 @@ def test_a_repetition_follows_the_recorded_progress_to_the_last_bit(toy_corpus, 
     one, other = contents(first), contents(again)
     assert one["metrics"] == other["metrics"]
     assert one["samples.txt"] == other["samples.txt"]
-    name = next(name for name in reversed(sorted(one)) if name.endswith(checkpoint.MODEL))
+    name = next(name for name in sorted(one, reverse=True) if name.endswith(checkpoint.MODEL))
     assert one[name] == other[name]
     folder = tmp_path / "crashed"
     with pytest.raises(Crash):

@@ -12,7 +12,6 @@ from corpora import InputError
 from textgen.core import checkpoint
 from textgen.runs.folder import SIGNALS, Signals, Stopped
 
-
 PLATEAU = {"schedule": "plateau", "patience": 2, "lr": 3.0, "every": 3}
 
 

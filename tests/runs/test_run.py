@@ -20,6 +20,7 @@ import textgen
 from corpora import InputError, files
 from textgen.core import checkpoint, trainer
 from textgen.core.backbone import Backbone
+from textgen.core.model import Autoregressive
 from textgen.runs import library
 from textgen.runs.folder import Stopped
 from textgen.runs.plan import Plan
@@ -318,3 +319,83 @@ def test_a_run_can_be_moved_with_the_corpus_inside(tmp_path):
     folder.rename(moved)
     assert resume(moved, steps=6).parent.parent == moved
     assert str(tmp_path) not in (moved / "recipe.json").read_text()
+
+
+def test_a_step_is_four_calls_from_the_verb(toy_corpus, tmp_path, monkeypatch):
+    """verb -> Run.train -> a step of the trainer -> the loss."""
+    import traceback
+
+    import imagegen
+    from corpora.build import build
+
+    def broken(self, batch, draw) -> None:
+        raise Crash
+
+    monkeypatch.setattr(Autoregressive, "loss", broken)
+    build(["sprites"], tmp_path / "sprites", settings={"count": 20, "sprites_seed": 1})
+    small_sizes = {"textgen": settings("lm"), "imagegen": {"channels": 8, "layers": 1}}
+    for package, corpus, model in ((textgen, toy_corpus, "lm"), (imagegen, tmp_path / "sprites", "pixelcnn")):
+        name, verb = package.__name__, package.train
+        with pytest.raises(Crash) as error:
+            verb([corpus], tmp_path / name, model=model, settings=small_sizes[name], steps=2, screen=Watching({}))
+        ours = [frame.name for frame in traceback.extract_tb(error.tb) if "tests" not in Path(frame.filename).parts]
+        assert ours == ["train", "train", "update"], ours
+
+
+def test_a_recipe_of_the_first_version_opens(tmp_path):
+    """As programs of before December 2026 wrote it: other names of packages and models, no budget."""
+    old = {
+        "batch": 8,
+        "corpus": "/somewhere/sprites",
+        "device": "cpu",
+        "every": 20,
+        "fingerprint": "4b7627dd6a34c16b",
+        "format": 1,
+        "init": None,
+        "keep": 2,
+        "length": 256,
+        "recipe": {
+            "model": "lm",
+            "package": "imagegen",
+            "settings": {
+                "backbone": "pixelcnn",
+                "channels": 96,
+                "class_dropout": 0.1,
+                "classes": False,
+                "dropout": 0.2,
+                "embedding": 64,
+                "kernel": 5,
+                "layers": 10,
+                "word_dropout": 0.0,
+            },
+        },
+        "seed": 0,
+        "steps": 40,
+        "threads": 1,
+        "training": {
+            "accumulate": 1,
+            "clip": 1.0,
+            "ema": 0.999,
+            "lr": 0.001,
+            "lr_final": 0.05,
+            "lr_warmup": 200,
+            "optimiser": "adamw",
+            "patience": 3,
+            "precision": "auto",
+            "schedule": "cosine",
+            "weight_decay": 0.01,
+        },
+        "versions": {"python": "3.11.7", "stroll": "0.1.0", "torch": "2.13.0+cpu"},
+    }
+    (tmp_path / "recipe.json").write_text(json.dumps(old))
+    plan = Plan.read(tmp_path)
+    assert (plan.recipe.model, plan.recipe.package) == ("pixelcnn", "imagegen")
+    assert plan.recipe.settings() == old["recipe"]["settings"]
+    assert (plan.steps, plan.minutes, plan.knots) == (40, None, ())
+    saved = plan.to_dict()
+    assert {key: saved[key] for key in old if key not in ("recipe", "versions")} == {
+        key: value for key, value in old.items() if key not in ("recipe", "versions")
+    }
+    old |= {"recipe": {**old["recipe"], "package": "textgen.models", "settings": {"width": 32, "layers": 1}}}
+    (tmp_path / "recipe.json").write_text(json.dumps(old))
+    assert Plan.read(tmp_path).recipe.package == "textgen"

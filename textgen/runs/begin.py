@@ -16,6 +16,7 @@ from corpora import codec as codecs
 from corpora import settings as settings_of
 from corpora.corpus import Corpus, Rows
 from corpora.errors import InputError, choose
+from corpora.modality import modality_of
 from textgen.core import recipes, trainer
 from textgen.runs import plan as plans
 from textgen.runs.folder import refuse_taken
@@ -53,7 +54,7 @@ MakeSizer = Callable[[Mapping[str, Any], Callable[[str], None]], Sizer]
 
 @dataclasses.dataclass(frozen=True)
 class Inputs:
-    """What a run is trained on: a built corpus, or what one is built from."""
+    """The data of a run: a built corpus, or the files that one is built from."""
 
     paths: tuple[str, ...] = ()
     source: str | None = None
@@ -63,6 +64,13 @@ class Inputs:
     @property
     def built(self) -> bool:
         return len(self.paths) == 1 and (Path(self.paths[0]) / files.MANIFEST).is_file()
+
+    @property
+    def modality(self) -> str:
+        """The name of what the rows are, or will be."""
+        if self.built:
+            return codecs.read(Path(self.paths[0])).modality
+        return build.modality_of_source(self.source or build.source_of(self.paths)).name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,10 +114,10 @@ def begin(
     length.check()
     plans.check_prior(settings or {})
     sizes = None
-    if _is_sized(preset, source.built, init, sizer is not None):
+    if _is_sized(preset, source, init, sizer is not None):
         assert sizer is not None
-        given = {key: value for key, value in dataclasses.asdict(length).items() if value is not None}
-        sizes = sizer({**(settings or {}), **given}, screen.say)
+        lengths = {key: value for key, value in dataclasses.asdict(length).items() if value is not None}
+        sizes = sizer({**(settings or {}), **lengths}, screen.say)
         if length.steps is None and length.repeat is None:
             length = dataclasses.replace(length, minutes=length.minutes or MINUTES)
     wish = Wish(model or "vae", package, dict(settings or {}))
@@ -121,12 +129,14 @@ def begin(
     return Run.create(folder, _settled(corpus, folder, corpus_folder, wish, sizes, length, machine))
 
 
-def _is_sized(preset: str | None, built: bool, init: str | Path | None, known: bool) -> bool:
+def _is_sized(preset: str | None, source: Inputs, init: str | Path | None, known: bool) -> bool:
     """Whether a run is to be sized by its corpus. Raises InputError for what does not go together."""
-    usual = "auto" if known and not built and init is None else "none"
+    usual = "auto" if known and not source.built and init is None and source.modality == "text" else "none"
     sized = choose("preset", preset or usual, PRESETS if known else ("none",)) == "auto"
     if sized and init is not None:
         raise InputError("preset auto chooses sizes, and init brings its own: leave out one of them")
+    if sized and source.modality != "text":
+        raise InputError(f"preset auto is for text: leave it out, or choose none, for {source.modality}")
     return sized
 
 
@@ -152,7 +162,7 @@ def _corpus(source: Inputs, folder: Path, wish: Wish, sizes: Sizer | None, scree
     target = Path(source.paths[0])
     corpus = Corpus.open(target)
     extra = [name for name in ("source", "valid", "test") if getattr(source, name) is not None]
-    extra += [key for key in settings_of.known([build.Config(), codecs.Config()]) if key in wish.settings]
+    extra += [key for key in settings_of.known(modality_of(corpus.codec).configs()) if key in wish.settings]
     if extra:
         raise InputError(f"{files.quoted_path(target)} is a corpus already built: leave out {extra[0]}")
     return corpus, target, wish
@@ -165,8 +175,7 @@ def _built(inputs: Inputs, target: Path, wish: Wish, sizes: Sizer | None, screen
     for path in inputs.paths:  # what no source knows counts as text; that would be said first
         if source == "text" and path != "-" and not Path(path).exists():
             raise InputError(f"{files.quoted_path(path)}: no such file or folder: check the path")
-    program = "imagegen" if build.PictureConfig() in of_corpus else "textgen"
-    plans.check_program(wish.package, program, ", ".join(inputs.paths))
+    plans.check_program(wish.package, build.modality_of_source(source), ", ".join(inputs.paths))
     recipes.compose(wish.model, wish.settings, trainer.Config(), *of_corpus, package=wish.package)
     refuse_taken(target.parent)
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:

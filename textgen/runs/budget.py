@@ -20,7 +20,7 @@ _STRIDE = 1 << 40  # more batches than any run has
 
 
 class Knot(NamedTuple):
-    """What was decided after a number of steps."""
+    """A decision after a number of steps: how far the run is, and when it will end."""
 
     step: int
     seconds: float  # of the budget, gone by
@@ -113,7 +113,7 @@ class Budget:
         self.evaluating += seconds
 
     def state(self, step: int) -> dict[str, Any]:
-        """What a checkpoint after `step` steps keeps, as JSON values."""
+        """The JSON values that a checkpoint after `step` steps keeps."""
         elapsed = self.knots[-1].seconds if self.repeat else self.clock() - self._began
         return {
             "knots": [list(knot) for knot in self.knots if knot.step <= step],

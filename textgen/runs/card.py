@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from textgen.runs import kind
+from corpora.modality import modality_of
 
 if TYPE_CHECKING:
     from textgen.runs.library import Opened
 
-_TAGS = {"sentence": ("text-generation", "text"), "picture": ("unconditional-image-generation", "pictures")}
+_TAGS = {"text": ("text-generation", "text"), "picture": ("unconditional-image-generation", "pictures")}
 _USE = {
-    "sentence": """\
+    "text": """\
 from textgen import SentenceVAE
 
 vae = SentenceVAE.from_pretrained("{name}")  # or this folder
@@ -32,17 +32,17 @@ opened = open_model("{name}")  # or this folder; opened.model.sample(4, length=o
 def card(name: str, facts: Mapping[str, Any], opened: Opened) -> str:
     """Markdown with the hub's YAML head. Every figure carries its unit, split and estimator."""
     about = str(facts["about"]).strip() if "about" in facts else "No words on the data were given with this model."
-    use = _USE.get(kind.unit(opened.codec), _USE_OTHER).format(name=name)
+    use = _USE.get(opened.codec.modality, _USE_OTHER).format(name=name)
     lines = [*_head(opened), "", f"# {name}", "", about, "", "## Use", "", "```python", use, "```", ""]
     lines += ["## Model", "", *_model(facts, opened), *_run(facts.get("run", {}))]
     if facts.get("figures"):
-        lines += _figures(facts["figures"], kind.units(opened.codec))
+        lines += _figures(facts["figures"], modality_of(opened.codec).units)
     return "\n".join([*lines, ""])
 
 
 def _head(opened: Opened) -> list[str]:
-    unit, units = kind.unit(opened.codec), kind.units(opened.codec)
-    pipeline, tag = _TAGS.get(unit, ("other", units))
+    modality = modality_of(opened.codec)
+    pipeline, tag = _TAGS.get(modality.name, ("other", modality.units))
     tags = [opened.recipe.model, tag, *["latent-variable"] * (opened.model.latent is not None)]
     return ["---", "library_name: stroll", f"pipeline_tag: {pipeline}", f"tags: [{', '.join(tags)}]", "---"]
 
@@ -50,14 +50,10 @@ def _head(opened: Opened) -> list[str]:
 def _model(facts: Mapping[str, Any], opened: Opened) -> list[str]:
     recipe, codec = opened.recipe, opened.codec
     weights = sum(weight.numel() for weight in opened.model.parameters())
-    if kind.unit(codec) == "picture":
-        height, width = codec.height, codec.width  # type: ignore[attr-defined]  # of a palette
-        size = f"pictures of {height} x {width} pixels"
-    else:
-        size = f"rows of at most {opened.length - (codec.stop is not None)} tokens"
+    size = f"rows of at most {opened.most} tokens" if codec.stop is not None else f"rows of {opened.most:,} tokens"
     lines = [
         f"- {recipe.model}: {weights / 1e6:.2f} M weights, {size}",
-        f"- codec: {codec.name}, vocabulary {codec.vocab_size:,}",
+        f"- codec: {modality_of(codec).describe(codec)}",
         f"- settings: {', '.join(f'`{key}={value}`' for key, value in sorted(recipe.settings().items()))}",
     ]
     if opened.model.classes is not None:

@@ -1,4 +1,4 @@
-"""What a run looks at while it trains: means over held-out rows, and samples to see how it goes."""
+"""Evaluations of a run while it trains: means over held-out rows, and samples to see how it goes."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from corpora.corpus import Corpus
+from corpora.modality import modality_of
 from textgen.core import estimators, sampler, trainer
 from textgen.core.model import Latent, Model
 from textgen.core.player import Batch
 from textgen.core.randomness import Draw
-from textgen.runs import kind
 from textgen.runs.plan import Plan
 
 MOST = 2000  # rows judged
 _AT_ONCE = 128
+_SHEET = 16  # pictures on a sheet of samples
 
 
 @torch.inference_mode()
@@ -51,20 +53,27 @@ def validate(model: Model, corpus: Corpus, plan: Plan, device: str) -> dict[str,
 
 @torch.inference_mode()
 def samples(model: Model, corpus: Corpus, plan: Plan, device: str, folder: Path, step: int) -> list[tuple[str, str]]:
-    """(what, line) to see how training goes: of text two sentences and what they decode to, and rows that are drawn."""
-    codec, written = corpus.codec, []
-    greedy = sampler.Choice(temperature=0)
-    text = kind.program(codec) == "textgen"
+    """(what, line) to see how training goes: rows that are drawn; and, but for pictures, two rows and their decodings.
+
+    A line is a text, or the name of a file below `folder`.
+    """
+    codec, modality, target = corpus.codec, modality_of(corpus.codec), folder / "samples"
+    written: list[tuple[str, str]] = []
+    stem = f"step-{step:09d}"
+
+    def show(rows: Tensor | np.ndarray, name: str, what: str | None = None) -> None:
+        lines = modality.preview(codec, rows.tolist(), target, name)
+        written.extend((what or kind, f"samples/{line}" if line.startswith(stem) else line) for kind, line in lines)
+
     rows = corpus.splits.get("valid") or corpus.splits["train"]
-    if isinstance(model, Latent) and text:
+    if isinstance(model, Latent) and codec.shape is None:
         for row in range(min(2, len(rows))):
-            tokens = torch.from_numpy(rows.pad([row])).to(device)
-            labels = torch.from_numpy(rows.classes([row])).to(device)
+            tokens, labels = (torch.from_numpy(some).to(device) for some in (rows.pad([row]), rows.classes([row])))
             context = model.given(1, labels, model.posterior(tokens).mean)
+            greedy = sampler.Choice(temperature=0)
             again = sampler.sample(model.backbone, model.vocab, rows=1, length=plan.length, context=context, how=greedy)
-            for what, one in (("given", rows.pad([row])), ("decoded", again.cpu().numpy())):
-                written += [(what, line) for _, line in kind.preview(codec, one, folder, "")]
-    count = 2 if text else 16
-    drawn = model.sample(count, length=plan.length, seed=plan.seed)
-    written += kind.preview(codec, drawn.cpu().numpy(), folder / "samples", f"step-{step:09d}")
-    return [(what, " ".join(line.split())) for what, line in written]  # bytes and characters may hold line breaks
+            show(tokens, f"{stem}-{row}-given", "given")
+            show(again, f"{stem}-{row}-decoded", "decoded")
+    drawn = model.sample(2 if codec.shape is None else _SHEET, length=plan.length, seed=plan.seed)
+    show(drawn, stem)
+    return [(what, " ".join(line.split())) for what, line in written]

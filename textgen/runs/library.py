@@ -37,9 +37,20 @@ class Opened(NamedTuple):
     facts: dict[str, Any]  # how it was trained, and its figures
     folder: Path
 
+    @property
+    def most(self) -> int:
+        """The longest row the model takes, in tokens, the stop not counted."""
+        return self.length - (self.codec.stop is not None)
+
     def takes(self, row: Sequence[int]) -> bool:
         """Whether a row, without its stop, has any tokens and not more than the model was made for."""
-        return 0 < len(row) < self.length
+        return 0 < len(row) <= self.most
+
+    def padded(self, rows: Sequence[Sequence[int]]) -> Tensor:
+        """Rows of tokens with their stops, if the codec has one, and pads: (N, L)."""
+        stop = [] if self.codec.stop is None else [self.codec.stop]
+        length = max(map(len, rows)) + len(stop)
+        return torch.tensor([[*row, *stop, *[self.codec.pad] * length][:length] for row in rows])
 
     def labels(self, label: Label, rows: int) -> Tensor:
         """The classes of so many rows as the model numbers them, (rows,), -1 where none is known.
@@ -160,10 +171,10 @@ def with_prior(opened: Opened, kind: str, settings: Mapping[str, Any] | None = N
         raise InputError(f"{opened.name}: a {recipe.model} has no codes, so it has no prior")
     before = {field.name for field in dataclasses.fields(recipe.configs["prior"])}
     values = {key: value for key, value in recipe.settings().items() if key not in before}
-    made, _ = recipes.compose(recipe.model, {**values, **(settings or {}), "prior": kind}, package=recipe.package)
-    model.prior = recipes.Parts(made, model.vocab).prior(model.latent).to(model.summary.weight.device).eval()
+    composed, _ = recipes.compose(recipe.model, {**values, **(settings or {}), "prior": kind}, package=recipe.package)
+    model.prior = recipes.Parts(composed, model.vocab).prior(model.latent).to(model.summary.weight.device).eval()
     facts = {key: value for key, value in opened.facts.items() if key not in ("figures", "prior")}
-    return opened._replace(recipe=made, facts={**facts, "recipe": made.to_dict()})
+    return opened._replace(recipe=composed, facts={**facts, "recipe": composed.to_dict()})
 
 
 def vocabulary(codec: Codec, labels: Iterable[str] = ()) -> Vocabulary:

@@ -1,4 +1,4 @@
-"""What a run writes down while it trains: numbers, samples and alarms, also for TensorBoard."""
+"""The log of a run: numbers, samples and alarms, also for TensorBoard."""
 
 from __future__ import annotations
 

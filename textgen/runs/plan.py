@@ -15,10 +15,10 @@ from corpora import codec as codecs
 from corpora import files
 from corpora.corpus import Corpus
 from corpora.errors import InputError, quoted
+from corpora.modality import Modality, modality_of
 from corpora.settings import require
 from textgen.core import checkpoint, recipes, trainer
 from textgen.core.pace import Pace, Steps
-from textgen.runs import kind
 from textgen.runs.budget import Budget, Knot
 from textgen.runs.folder import RECIPE
 from textgen.runs.library import Opened, newest_whole, vocabulary
@@ -28,7 +28,7 @@ WEEK = 10_080  # minutes
 
 @dataclasses.dataclass(frozen=True)
 class Length:
-    """How long a run is, and what of it is kept. `steps` or `minutes`; None: chosen."""
+    """The length of a run, and the checkpoints that are kept. `steps` or `minutes`; None: chosen."""
 
     steps: int | None = None
     minutes: float | None = None
@@ -56,7 +56,7 @@ class Length:
 
 @dataclasses.dataclass(frozen=True)
 class Machine:
-    """What a run is trained on."""
+    """The device and the threads of a run."""
 
     device: str = "auto"
     threads: int | None = None
@@ -67,7 +67,7 @@ class Machine:
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What `recipe.json` holds: everything that a run is, but for the data."""
+    """Everything that a run is, but for the data: the contents of `recipe.json`."""
 
     recipe: recipes.Recipe
     training: trainer.Config
@@ -132,7 +132,7 @@ class Plan:
         return Steps(self.steps)
 
     def facts(self) -> dict[str, Any]:
-        """What a shared model may tell of its run: no paths, no names of people or machines."""
+        """The facts that a shared model may tell of its run: no paths, no names of people or machines."""
         facts = self.to_dict()
         kept = ("training", "batch", "seed", "minutes", "fingerprint", "device", "threads", "versions")
         return {key: facts[key] for key in kept if key in facts}
@@ -226,7 +226,7 @@ def composed(
 ) -> tuple[recipes.Recipe, trainer.Config]:
     """The recipe of a model for a corpus, and the settings of its training. InputError if they do not go together."""
     check_prior(settings)
-    check_program(package, kind.program(corpus.codec), files.quoted_path(corpus_folder))
+    check_program(package, modality_of(corpus.codec), files.quoted_path(corpus_folder))
     recipe, (training,) = recipes.compose(model, settings, trainer.Config(), package=package)
     recipes.outline(recipe, vocabulary(corpus.codec, corpus.manifest["label_names"]))
     return recipe, training
@@ -243,11 +243,11 @@ def _repeated(run: Path) -> tuple[int | None, float, tuple[Knot, ...]]:
 # ------------------------------------------------------------------------------------------------------- checks
 
 
-def check_program(package: str, program: str, where: str) -> None:
+def check_program(package: str, modality: Modality, where: str) -> None:
     """Raise InputError for text to a trainer of pictures, and the other way round."""
-    if program != package:
-        things = {"textgen": "text", "imagegen": "pictures"}[program]
-        raise InputError(f"{where}: this is {things}; train on it with {program} train")
+    if modality.program != package:
+        things = "text" if modality.name == "text" else modality.units
+        raise InputError(f"{where}: this is {things}; train on it with {modality.program} train")
 
 
 def check_prior(settings: Mapping[str, Any], where: str = "") -> None:
@@ -255,7 +255,7 @@ def check_prior(settings: Mapping[str, Any], where: str = "") -> None:
     name = settings.get("prior", "normal")
     if name != "normal":
         raise InputError(
-            f"{where}prior={name}: train with prior=normal, and fit another afterwards (to a model of text): "
+            f"{where}prior={name}: train with prior=normal, and fit another afterwards: "
             "textgen prior RUN DATA --kind KIND --out DIR"
         )
 

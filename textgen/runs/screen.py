@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from corpora.commands import printable
-from textgen.runs import kind
+from corpora.modality import modality_of
 
 if TYPE_CHECKING:
     from corpora.corpus import Corpus
@@ -56,7 +56,7 @@ class Screen:
 
     def begin(self, folder: Path, plan: Plan, corpus: Corpus, training: Training, pace: Pace) -> None:
         """Show what will be done: corpus, model and run, a line each."""
-        self.unit = kind.unit(corpus.codec)
+        self.unit = modality_of(corpus.codec).unit
         rows = ", ".join(f"{name} {len(split):,}" for name, split in corpus.splits.items())
         self.say(f"corpus   rows: {rows}; {corpus.codec.name}, vocabulary {corpus.codec.vocab_size:,}")
         weights = sum(weight.numel() for weight in training.model.parameters())
@@ -115,7 +115,7 @@ class Screen:
 
 
 def equation(means: Mapping[str, float], unit: str, digits: int = 2) -> str:
-    """What is minimised, and what it is made of: `loss 61.2 = distortion 43.1 + 0.4 x rate 18.1 nats per sentence`.
+    """The total that is minimised, as a sum: `loss 50.3 = distortion 43.1 + 0.4 x rate 18.1 nats per sentence`.
 
     The weight of the rate is the one that makes it true, and is left out where it is 1. A model without a likelihood
     has no nats: its losses are named as it names them.
@@ -153,7 +153,7 @@ def _weighted(means: Mapping[str, float], total: str | None, rate: str, digits: 
 
 
 class Bar:
-    """How far long work is, on a terminal; nothing elsewhere."""
+    """The progress of long work, on a terminal; nothing elsewhere."""
 
     def __init__(self) -> None:
         self.progress: Any = None

@@ -62,7 +62,7 @@ class Tokenised:
     """
 
     def __init__(self, opened: Opened, texts: Sequence[str], labels: Sequence[str | None] | None = None) -> None:
-        self.codec, self.device = of_text(opened.codec), next(opened.model.parameters()).device
+        self.opened, self.codec, self.device = opened, of_text(opened.codec), next(opened.model.parameters()).device
         rows = self.codec.encode_many(texts)
         kept = [number for number, row in enumerate(rows) if opened.takes(row)]
         self.left_out = len(texts) - len(kept)
@@ -71,10 +71,7 @@ class Tokenised:
 
     def padded(self, some: Sequence[int]) -> torch.Tensor:
         """Some sentences with their stops, (N, L)."""
-        length = max(len(self.rows[number]) for number in some) + 1
-        pads = [self.codec.pad] * length
-        filled = [[*self.rows[number], self.codec.stop, *pads][:length] for number in some]
-        return torch.tensor(filled, device=self.device)
+        return self.opened.padded([self.rows[number] for number in some]).to(self.device)
 
     def batches(self, some: Sequence[int], size: int) -> Iterator[list[int]]:
         """The numbers in `some` by length, `size` at a time."""
@@ -182,7 +179,7 @@ def _per_unit(nll: Figure, whole: Tokenised, some: Sequence[int]) -> list[Figure
     Scripts that write no words apart get no perplexity per word.
     """
     texts = [whole.codec.normalise(whole.texts[number]) for number in some]
-    words = sum(len(text.split()) for text in texts) + len(texts)
+    count = sum(len(text.split()) for text in texts) + len(texts)
     tokens = sum(len(whole.rows[number]) for number in some) + len(texts)
     octets = sum(len(text.encode()) for text in texts) + len(texts)
     total = nll.value * len(texts)
@@ -192,8 +189,8 @@ def _per_unit(nll: Figure, whole: Tokenised, some: Sequence[int]) -> list[Figure
         stops += f", {unknown:,} tokens unknown"
     numbers = [nll]
     if spaced(texts):
-        per_word = math.exp(min(700.0, total / words))
-        numbers.append(Figure("perplexity", per_word, "per word", stops % f"{words:,} words"))
+        per_word = math.exp(min(700.0, total / count))
+        numbers.append(Figure("perplexity", per_word, "per word", stops % f"{count:,} words"))
     per_token = math.exp(min(700.0, total / tokens))
     numbers.append(Figure("token perplexity", per_token, "per token", stops % f"{tokens:,} tokens"))
     if not unknown:  # one cheap token stands for many bytes: bits per byte would flatter, and words compare alone

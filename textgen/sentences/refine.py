@@ -18,7 +18,7 @@ PULL, PACE = 0.01, 0.2  # weight of the posterior; size of a step, in its standa
 
 
 def at_most(model: Latent, length: int) -> int:
-    """How many sentences are refined together: logits of all places at once with their gradients, half a GB."""
+    """The most sentences that are refined together: logits of all places at once with their gradients, half a GB."""
     return max(1, (1 << 26) // (length * model.vocab.size))
 
 

@@ -115,7 +115,7 @@ class SentenceVAE:
         """Sentences as padded tokens with their stops, (N, L). Raises InputError for one that is empty or too long."""
         rows, skipped = self._rows(_listed(sentences))
         _raise_first(skipped)
-        return self._padded(rows)
+        return self.opened.padded(rows).to(self.device) if rows else torch.zeros(0, 1, dtype=torch.long)
 
     def notes(self, sentences: Texts) -> list[str]:
         """A line on the words of sentences that are outside the vocabulary, if any: these seldom come back."""
@@ -123,8 +123,8 @@ class SentenceVAE:
         spelt: dict[str, None] = {}
         fallback = {*self.codec.fallback_tokens()}
         for sentence in _listed(sentences):
-            words = mixed(sentence)
-            for word, row in zip(words, self.codec.encode_many(words), strict=True):
+            parts = mixed(sentence)
+            for word, row in zip(parts, self.codec.encode_many(parts), strict=True):
                 if self.codec.blank in row:
                     unknown[word] = None
                 elif len(fallback) > 1 and fallback & {*row}:
@@ -147,12 +147,6 @@ class SentenceVAE:
                 said = f"{which} {quoted(sentence)} has {len(row)} tokens; this model takes at most {self.length - 1}"
                 skipped.append(Skipped(number, f"{said}: shorten it"))
         return rows, skipped
-
-    def _padded(self, rows: Sequence[Sequence[int]]) -> Tensor:
-        """Rows with their stops, (N, L)."""
-        longest = max((len(row) for row in rows), default=0) + 1
-        padded = [[*row, self.codec.stop] + [self.codec.pad] * (longest - 1 - len(row)) for row in rows]
-        return torch.tensor(padded, dtype=torch.long, device=self.device).view(len(rows), longest)
 
     # ------------------------------------------------------------------------------------------------- codes
 
@@ -215,7 +209,7 @@ class SentenceVAE:
                 numbers = [n for n in range(start, min(start + at_once, len(rows))) if n not in without]
                 if not numbers:
                     continue
-                tokens = self._padded([rows[number] for number in numbers])
+                tokens = self.opened.padded([rows[number] for number in numbers]).to(self.device)
                 posterior = self.model.posterior(tokens)
                 codes = posterior.mean
                 if seed is not None:
@@ -302,22 +296,22 @@ class SentenceVAE:
             constraint=constraint,
         )
 
-    def _ranked(self, found: sampler.Beams, codes: Tensor, rerank: bool) -> list[list[Point]]:
+    def _ranked(self, beams: sampler.Beams, codes: Tensor, rerank: bool) -> list[list[Point]]:
         """The different sentences of the beams of each code, best first; an empty one where there is none."""
-        rows, beams, _ = found.tokens.shape
-        tokens, scores = found.tokens.flatten(0, 1), found.scores.flatten()  # (rows * beams, L), (rows * beams,)
+        rows, width, _ = beams.tokens.shape
+        tokens, scores = beams.tokens.flatten(0, 1), beams.scores.flatten()  # (rows * width, L), (rows * width,)
         texts = [self.codec.decode(row) for row in tokens.tolist()]
         drifts = torch.zeros_like(scores)
         if self.model.noise:
-            drifts = self._drift(tokens, codes.repeat_interleave(beams, 0))
+            drifts = self._drift(tokens, codes.repeat_interleave(width, 0))
         ranks = scores - CYCLE * drifts if rerank else scores
         counts = self.model.vocab.mask(tokens).sum(1)
         ranks = ranks - 1e6 * ~(tokens == self.codec.stop).any(1)  # cut off at the greatest length: last of all
         best = []
         for row in range(rows):
             points: dict[str, Point] = {}
-            part = slice(row * beams, (row + 1) * beams)
-            for place in (row * beams + ranks[part].argsort(descending=True)).tolist():
+            part = slice(row * width, (row + 1) * width)
+            for place in (row * width + ranks[part].argsort(descending=True)).tolist():
                 text = texts[place]
                 if scores[place] > -torch.inf and text.strip() and text not in points:
                     figures = -float(scores[place]), float(drifts[place])
@@ -565,8 +559,8 @@ def _raise_first(skipped: Sequence[Skipped]) -> None:
         raise InputError(skipped[0].reason)
 
 
-def _several(words: Iterable[str]) -> str:
-    """The first few words, quoted."""
-    every = list(words)
+def _several(texts: Iterable[str]) -> str:
+    """The first few, quoted."""
+    every = list(texts)
     more = f" and {len(every) - 5} more" if len(every) > 5 else ""
     return ", ".join(map(quoted, every[:5])) + more

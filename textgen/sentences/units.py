@@ -1,4 +1,4 @@
-"""What is counted of a text: its words, or its characters in a script without spaces; and edit distances in them."""
+"""Units of a text: its words, or its characters in a script without spaces; and edit distances in them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ def spaced(texts: Sequence[str]) -> bool:
     return sum(" " in text.strip() for text in texts) > len(texts) / 2
 
 
-def units(text: str, words: bool) -> list[str]:
-    """The words of a text between white space, or without `words` its characters but for spaces."""
-    return text.split() if words else [character for character in text if not character.isspace()]
+def units(text: str, by_word: bool) -> list[str]:
+    """The words of a text between white space, or without `by_word` its characters but for spaces."""
+    return text.split() if by_word else [character for character in text if not character.isspace()]
 
 
 _HAN = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # and kana

@@ -54,7 +54,7 @@ class Walk:
 
     @property
     def distinct(self) -> int:
-        """How many different sentences the path has."""
+        """The number of different sentences of the path."""
         return len({point.text for point in self.points})
 
     def to_dict(self) -> dict[str, Any]:
