@@ -16,7 +16,8 @@ from typing import Annotated, Any
 from typer import Argument, Option
 
 from corpora import commands
-from corpora.commands import Verb, new_file, printable, split_words
+from corpora.cli import show_result as show
+from corpora.commands import Verb, new_file, split_words
 from corpora.errors import InputError, quoted
 from textgen import options as o
 from textgen.sentences import defaults
@@ -54,15 +55,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 # -------------------------------------------------------------------------------------------- shared by programs
-
-
-def show(result: Any, as_json: bool) -> int:
-    """Print a result, as JSON if that was asked for. Returns the exit code."""
-    if as_json:
-        print(json.dumps(result.to_dict(), ensure_ascii=False, indent=1))
-    else:
-        print(printable(str(result)))
-    return 0
 
 
 def named(model: str | None, default: str) -> str:
