@@ -20,7 +20,7 @@ import torch
 
 import small
 import textgen
-from corpora import Corpus, commands
+from corpora import Corpus, commands, sound
 from corpora import cli as corpora_cli
 from imagegen import cli as image_cli
 from imagegen import verbs as image_verbs
@@ -801,3 +801,34 @@ def test_what_a_model_writes_cannot_steer_the_terminal():
     from corpora.commands import printable
 
     assert printable("a\x1b[2Jb\x07\x9b\r\tc\nd é 我") == "a\ufffd[2Jb\ufffd\ufffd\ufffd\ufffdc\nd é 我"
+
+
+# ------------------------------------------------------------------------------------------------------- sound
+
+
+def test_a_model_of_sound_writes_clips(here, capsys):
+    """From WAV files by the commands alone; files that are there are never replaced unasked."""
+    Path("clips").mkdir()
+    for number in range(12):
+        wave = 8000 * np.sin(np.arange(60 + number) * (0.2 + 0.02 * number))
+        sound.write(Path(f"clips/tone_{number}.wav"), wave.astype(np.int16), 2000)
+    assert corpora_cli.main(["build", "clips", "--out", "corpus"]) == 0
+    sizes = ["width=8", "embedding=8", "layers=1", "precision=fp32", "--steps", "2", "--batch", "4", "--quiet"]
+    assert main(["train", "corpus", "--model", "lm", *sizes, "--out", "run"]) == 0
+    words = ["sample", "-n", "2", "--model", "run", "--temperature", "0.5"]
+    out = said(capsys, *words)
+    assert [line.split()[0] for line in out.splitlines()] == ["sample-1.wav", "sample-2.wav", "2"]
+    first = Path("sample-1.wav").read_bytes()
+    assert first[:4] == b"RIFF"
+    facts = parsed(capsys, *words)
+    assert facts["out"] == ["sample2-1.wav", "sample2-2.wav"] and len(facts["tokens"]) == 2
+    assert Path("sample2-1.wav").read_bytes() == first
+    assert "exist already: choose another --out" in refused(capsys, *words, "--out", "sample.wav")
+    assert said(capsys, *words, "--out", "sample.wav", "--force").startswith("sample-1.wav")
+    message = "error: --prompt is for sentences: run at step 2 draws clips\n"
+    assert refused(capsys, "sample", "--model", "run", "--prompt", "la") == message
+
+
+def test_sentences_are_printed_not_written(model, capsys):
+    message = "error: --out x.txt: sentences are printed; send them to a file with > x.txt\n"
+    assert refused(capsys, "sample", *model, "--out", "x.txt") == message
