@@ -120,9 +120,9 @@ def untrained(kind: str, order: str) -> PictureModel:
     """A model of pictures of HEIGHT x WIDTH in three colours, as it is before any training."""
     codec = Palette(COLOURS.tolist(), HEIGHT, WIDTH, order=order)
     sizes = {"channels": 8, "layers": 2, "width": 16, "heads": 2, "embedding": 8}
-    known = recipes.recipe("lm", {"backbone": kind}, package="imagegen")[0].settings()
+    known = recipes.compose("lm", {"backbone": kind}, package="imagegen")[0].settings()
     chosen = {"backbone": kind, **{key: value for key, value in sizes.items() if key in known}}
-    recipe = recipes.recipe("lm", chosen, package="imagegen")[0]
+    recipe = recipes.compose("lm", chosen, package="imagegen")[0]
     torch.manual_seed(0)
     model = small.louder(recipes.build(recipe, library.vocabulary(codec))).eval()
     facts = {"recipe": recipe.to_dict(), "length": HEIGHT * WIDTH}

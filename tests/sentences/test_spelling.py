@@ -157,7 +157,7 @@ def test_a_codec_without_a_lexicon_is_refused(codec):
 
 
 def model(folder, codec):
-    recipe = recipes.recipe("vae", small.settings("vae"))[0]
+    recipe = recipes.compose("vae", small.settings("vae"))[0]
     torch.manual_seed(0)
     made = small.louder(recipes.build(recipe, library.vocabulary(codec)))
     made.backbone.head.bias.data[codec.fallback_tokens()] = -99  # it would write little but bytes

@@ -41,18 +41,18 @@ class Prior(nn.Module):
 
 @torch.no_grad()
 def draw_codes(prior: Prior, seed: int, first: int, rows: int, temperature: float = 1.0) -> Tensor:
-    """Codes for rows first, first + 1, ...: (rows, Z), float64, one stream of random numbers per row.
+    """Codes for rows first, first + 1, ...: (rows, Z), float32, one stream of random numbers per row.
 
     `temperature`: the noise times so much (Kingma and Dhariwal 2018 draw from Glow at 0.7). Below 1 codes lie
     nearer to the middle of the prior, or of one of its Gaussians, and are no draws from it any more.
     Raises InputError for a temperature out of range.
 
-    In float64 on the processor, so that rounding, which depends on how many rows there are, leaves no trace.
+    Computed in float64 on the processor, so that rounding, which depends on how many rows there are, leaves no trace.
     """
     require(0 <= temperature <= 100, "code_temperature", temperature, "a number from 0 to 100")
     numbers = normals(seed, first, rows, prior.numbers).double()
     numbers[:, : prior.latent] *= temperature
-    return prior.draw(numbers)
+    return prior.draw(numbers).float()
 
 
 @torch.no_grad()

@@ -27,7 +27,8 @@ PACKAGES = {"backbone": "textgen.backbones", "encoder": "textgen.encoders", "pri
 
 # Where the parts of a recipe are sought, by its `package`: the nearest home first.
 HOMES = {"textgen": ("textgen",), "imagegen": ("imagegen", "textgen")}
-_OLD = {"textgen.models": "textgen"}  # as recipes of before 2026-12 call their package
+_OLD = {"textgen.models": "textgen"}  # the package's name in recipes of before 2026-12
+_BY_BACKBONE = ("imagegen",)  # a language model of pixels is called by its backbone, as people know it: pixelcnn
 
 
 def folders(package: str, kind: str) -> list[str]:
@@ -36,23 +37,25 @@ def folders(package: str, kind: str) -> list[str]:
 
 
 def kinds(package: str) -> list[str]:
-    """The models of a package by name: its files in `models/`, and its own backbones that need no code."""
+    """The models of a package by name: its files in `models/`, and for pictures its own backbones that need no code."""
     home = HOMES[package][0]
     leaves = names(f"{home}.models")
+    if package not in _BY_BACKBONE:
+        return leaves
     others = [find(f"{home}.backbones", name) for name in names(f"{home}.backbones") if name not in leaves]
     alone = [part for part in others if all(getattr(thing, "looks_back", True) for thing in vars(part).values())]
     return sorted([*leaves, *(part.__name__.rpartition(".")[2] for part in alone)])
 
 
 def resolve_kind(model: str, package: str) -> Any:
-    """The leaf of a model: its file, or the language model on the backbone of that name where there is no such file.
+    """The leaf of a model: its file, or for pictures the language model on the backbone of that name.
 
     Raises InputError, offering the nearest, if there is neither.
     """
     homes = folders(package, "model")
     if any(model in names(home) for home in homes):
         return find(homes, model)
-    if any(model in names(home) for home in folders(package, "backbone")):
+    if package in _BY_BACKBONE and any(model in names(home) for home in folders(package, "backbone")):
         return on_backbone(model)
     return choose("model", model, kinds(package))
 
@@ -137,7 +140,7 @@ def from_dict(saved: Any) -> Recipe:
     if not known or not isinstance(model, str) or not isinstance(settings, Mapping):
         raise InputError(f"the recipe names no model of ours: package {quoted(package)}, model {quoted(model)}")
     if package == "imagegen" and model == "lm":  # as models without codes were called before each had its own file
-        model = str(settings.get("backbone"))
+        model = str(settings.get("backbone", "lstm"))
     return compose(model, settings, package=str(package))[0]
 
 

@@ -18,5 +18,5 @@ class Config(Classed):
 
 
 def build(config: Config, vocab: Vocabulary, parts: Parts) -> Autoregressive:
-    backbone = parts.backbone(Classes.SIZE * config.classes)
-    return Autoregressive(backbone, vocab, config.word_dropout, classes_of(config, vocab))
+    classes = classes_of(config, vocab)  # first: the order in which parts are built settles their initial weights
+    return Autoregressive(parts.backbone(Classes.SIZE * config.classes), vocab, config.word_dropout, classes)
