@@ -67,7 +67,7 @@ def drawn(data: Path, split: str, seed: int) -> list[str]:
 
 def mean_rate(opened: library.Opened, texts: list[str]) -> float:
     """The mean KL(q(z | x) || N(0, I)) of sentences, nats."""
-    model, whole = opened.model, measures.Encoded(opened, texts)
+    model, whole = opened.model, measures.Tokenised(opened, texts)
     assert isinstance(model, Latent)
     batches = (whole.padded(batch) for batch in whole.batches(range(len(whole.rows)), 256))
     return float(model.rates(estimators.posteriors(model, batches)).sum(1).mean())
