@@ -500,20 +500,17 @@ def train(inputs: Sequence[str | Path], out: str | Path | None = None, **options
 def models() -> Listing:
     """The models that ship, the kinds of models, and their settings."""
     from corpora import pictures, settings
-    from imagegen import training
-    from textgen.core import trainer
+    from textgen.core import recipes, trainer
     from textgen.runs import library
 
-    parts: dict[str, Any] = {}
-    for kind in ("backbones", "encoders"):
-        for name in settings.names(f"imagegen.{kind}"):
-            parts[f"{kind[:-1]} {name}"] = settings.find(f"imagegen.{kind}", name).Config
-    parts["backbone lstm"] = settings.find("textgen.backbones", "lstm").Config
-    parts["model pixelcnn and others without codes"] = settings.find("textgen.models", "lm").Config
-    parts["model vae"] = settings.find("textgen.models", "vae").Config
-    parts["training"] = trainer.Config
+    kinds = recipes.kinds("imagegen")
+    parts: dict[str, Any] = {f"model {kind}": recipes.resolve_kind(kind, "imagegen").Config for kind in kinds}
+    for kind in ("backbone", "encoder"):
+        folder = recipes.folders("imagegen", kind)[0]
+        parts |= {f"{kind} {name}": settings.find(folder, name).Config for name in settings.names(folder)}
+    parts |= {"backbone lstm": settings.find("textgen.backbones", "lstm").Config, "training": trainer.Config}
     parts["corpus"] = pictures.Config
-    return Listing(library.shipped("imagegen"), defaults.MODEL, parts, {}, {"models": training.kinds()})
+    return Listing(library.shipped("imagegen"), defaults.MODEL, parts, {}, {"models": kinds})
 
 
 __all__ = [

@@ -6,7 +6,6 @@ Nothing heavy is imported: `--help` and the shell's completion read this file.
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -48,13 +47,7 @@ def runs(incomplete: str) -> list[str]:
 
 def kinds(program: str) -> Any:
     """A function that completes the kinds of models that a program trains, by their file names."""
-
-    def complete(incomplete: str) -> list[str]:
-        homes = [f"{program}.models"] + ([f"{program}.backbones"] if program == "imagegen" else [])
-        known = {name for home in homes if importlib.util.find_spec(home) for name in names(home)}
-        return sorted(name for name in known if name.startswith(incomplete))
-
-    return complete
+    return lambda incomplete: [name for name in names(f"{program}.models") if name.startswith(incomplete)]
 
 
 # every verb that opens a model
