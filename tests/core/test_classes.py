@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import small
+import textgen
 from corpora.build import build, from_texts
 from corpora.corpus import Corpus
 from corpora.errors import InputError
@@ -25,7 +26,9 @@ from textgen.core.classes import Classed, Classes
 from textgen.core.model import Latent
 from textgen.core.player import Batch
 from textgen.core.randomness import Draw
-from textgen.runs import library, run
+from textgen.runs import library
+from textgen.runs.plan import plan
+from textgen.runs.run import Run
 from textgen.runs.screen import Screen
 from textgen.sentences.defaults import REFINE
 from textgen.sentences.draw import draw
@@ -175,8 +178,8 @@ def toy_classes(toy_corpus, tmp_path_factory) -> dict[str, Path]:
     options = {"steps": 160, "every": 160, "batch": 32, "device": "cpu", "threads": 1}
     for name in MODELS:
         settings = {**small.settings(name), **sizes, **({"rate": 8.0} if name == "vae" else {})}
-        made = run.plan(corpus, folder / name, toy_corpus, model=name, settings=settings, **options)
-        run.start(folder / name, made, Screen(quiet=True))
+        planned = plan(corpus, folder / name, toy_corpus, model=name, settings=settings, **options)
+        Run.create(folder / name, planned).train(Screen(quiet=True))
     return {name: folder / name for name in MODELS}
 
 
@@ -291,7 +294,7 @@ def test_bad_labels_are_one_line_and_exit_code_2(
 
 
 def test_training_goes_on_from_a_model_with_classes(toy_classes, toy_corpus, tmp_path):
-    out = run.train(
+    out = textgen.train(
         [toy_corpus], tmp_path / "more", init=toy_classes["lm"], steps=2, batch=8, screen=Screen(quiet=True)
     )
     first, then = library.open_model(toy_classes["lm"]), library.open_model(out)

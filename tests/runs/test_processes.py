@@ -97,21 +97,27 @@ def test_a_run_killed_many_times_is_the_same_in_the_end(toy_corpus, tmp_path):
     end_badly(toy_corpus, tmp_path, [signal.SIGKILL] * 8)
 
 
-def test_two_processes_train_as_one_does(toy_corpus, tmp_path):
-    """The same losses, to rounding, and one process keeps the run."""
+def train_in_two(*arguments: object) -> None:
+    """Run `textgen train` in two processes that train together, to its end."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    folder, chosen = tmp_path / "two", {"word_dropout": 0.2, "delete": 0.2, "classes": True}
-    options = {"--steps": 20, "--every": 10, "--batch": 16, "--seed": 1, "--threads": 1, "--device": "cpu"}
-    flags = [str(word) for pair in options.items() for word in pair]
-    words = ["train", toy_corpus, "--out", folder, *flags, *small.worded(settings(**chosen))]
-    both = [
-        launch(*words, RANK=str(rank), WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), LOCAL_RANK="0")
-        for rank in (0, 1)
-    ]
+    group = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "LOCAL_RANK": "0"}
+    both = [launch("train", *arguments, RANK=str(rank), **group) for rank in (0, 1)]
     said = [process.communicate(timeout=240)[1].decode() for process in both]
     assert [process.returncode for process in both] == [0, 0], said
+
+
+def flags(**more: object) -> list[str]:
+    """Options of small runs in processes of their own."""
+    options = {"batch": 16, "seed": 1, "threads": 1, "device": "cpu", **more}
+    return [text for key, value in options.items() for text in (f"--{key}", str(value))]
+
+
+def test_two_processes_train_as_one_does(toy_corpus, tmp_path):
+    """The same losses, to rounding, and one process keeps the run."""
+    folder, chosen = tmp_path / "two", {"word_dropout": 0.2, "delete": 0.2, "classes": True}
+    train_in_two(toy_corpus, "--out", folder, *flags(steps=20, every=10), *small.worded(settings(**chosen)))
     alone = tmp_path / "one"
     start(alone, plan(toy_corpus, alone, steps=20, every=10, **chosen))
     one, two = contents(alone), contents(folder)
@@ -121,6 +127,14 @@ def test_two_processes_train_as_one_does(toy_corpus, tmp_path):
         for name, value in left.items():
             assert right[name] == pytest.approx(value, rel=1e-3, abs=1e-3), (left["step"], name)
     assert one.keys() == two.keys()
+
+
+def test_two_processes_share_one_budget(toy_corpus, tmp_path):
+    """The first one measures for both: they end at the same step, and wait for each other nowhere for ever."""
+    folder = tmp_path / "two"
+    train_in_two(toy_corpus, "--out", folder, *flags(minutes=0.05), *small.worded(settings()))
+    newest, state, _ = library.newest_whole(folder)
+    assert checkpoint.step_of(newest) == state["budget"]["knots"][-1][-1] >= 20
 
 
 def test_too_few_rows_for_the_processes_are_refused(toy_corpus, tmp_path, monkeypatch):

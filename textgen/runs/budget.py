@@ -97,8 +97,10 @@ class Budget:
             return None
         elapsed = self.clock() - self._began
         seconds, evaluating, evaluations = agree([elapsed, self.evaluating, float(self.evaluations)])
-        recent = self.knots[-_RECENT:]
-        first = recent[1] if len(recent) > 2 and recent[0].step == 0 else recent[0]  # the first step warms up
+        if step == 1:  # it warms up: what it took says nothing of the others
+            self.knots.append(Knot(step, seconds, seconds - evaluating, self.progress(step), self.end))
+            return self.knots[-1]
+        first = self.knots[max(1, len(self.knots) - _RECENT)]
         step_takes = max(1e-9, (seconds - evaluating - first.training) / (step - first.step))
         evaluation_takes = evaluating / max(1.0, evaluations)
         left = max(0.0, self.total - seconds - evaluation_takes)  # one comes at the very end
