@@ -45,9 +45,7 @@ def read(inputs: Sequence[str], config: Config) -> Iterator[Row]:
     for address in inputs:
         kind = _kind(address)
         if kind is None:
-            raise InputError(
-                f"{quoted_path(address)}: not a table: a name should end in {', '.join(_KINDS)} (or .gz)"
-            )
+            raise InputError(f"{quoted_path(address)}: not a table: a name should end in {', '.join(_KINDS)} (or .gz)")
         with explained(Path(address)):
             Path(address).stat()
         records = (

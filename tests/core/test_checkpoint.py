@@ -32,7 +32,7 @@ LENGTH = 12
 
 def write(folder: Path, model: str = "vae", louder: float = 1.0, **settings: Any) -> Path:
     """A model folder with untrained weights."""
-    recipe = recipes.recipe(model, small.settings(model, **settings))[0]
+    recipe = recipes.compose(model, small.settings(model, **settings))[0]
     torch.manual_seed(0)
     made = small.louder(recipes.build(recipe, library.vocabulary(WORDS)), louder)
     with files.new_folder(folder) as new:
@@ -433,7 +433,7 @@ def test_tied_weights_are_stored_once_and_restored_tied(tmp_path, backbone):
 
 @pytest.mark.parametrize("backbone", small.BACKBONES)
 def test_what_is_opened_computes_what_was_saved(tmp_path, backbone):
-    recipe = recipes.recipe("vae", small.settings("vae", backbone=backbone))[0]
+    recipe = recipes.compose("vae", small.settings("vae", backbone=backbone))[0]
     torch.manual_seed(1)
     model = small.louder(recipes.build(recipe, library.vocabulary(WORDS))).eval()
     model.rate.log_beta.fill_(-1.25)

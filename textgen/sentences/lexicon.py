@@ -1,7 +1,7 @@
-"""Words that the training text has, and no others: what a model of pieces writes, held to a lexicon.
+"""A model of pieces held to a lexicon: the words that the training text has, and no others.
 
-A model that writes pieces of words can put them together to words that are none ("crieds", "unnounceded"). What is
-written is followed letter by letter: a word may go on only as a word of the lexicon does, and end only where one ends.
+A model that writes pieces of words can put them together to invented words ("crieds", "unnounceded"). Its text is
+followed letter by letter: a word may go on only as a word of the lexicon does, and end only where one ends.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _APOSTROPHES = "'\u2019"
 
 
 class Spelling:
-    """A `sampler.Constraint`: every word stands in the lexicon of the codec or in one of `texts`, in lower case or not.
+    """A `sampler.Constraint`: every word is in the lexicon of the codec or in one of `texts`, in lower case or not.
 
     Signs and digits are free, but do not stand within a word; letters without a piece, which bytes spell, may stand
     anywhere. Raises InputError for a codec without a lexicon.
@@ -41,8 +41,8 @@ class Spelling:
         pieces = codec.pieces()
         self._pieces = [text.lower() for text in pieces]
         letters = {*"".join(self._pieces)}
-        words = {*codec.lexicon}.union(*(_words(codec.normalise(text), letters) for text in texts))
-        self._words = sorted(word for word in words if letters.issuperset(word))
+        known = {*codec.lexicon}.union(*(_words(codec.normalise(text), letters) for text in texts))
+        self._words = sorted(word for word in known if letters.issuperset(word))
         self._goes_on = [token for token, text in enumerate(self._pieces) if _LETTERS.match(text)]
         self._signed = [token for token in self._goes_on if not self._pieces[token].isalpha()]
         self._by_letters: dict[str, list[int]] = {}
@@ -65,7 +65,7 @@ class Spelling:
         return self._beginning(text)[:1] == [text]
 
     def _spells(self, text: str) -> bool:
-        """Whether all words of a text are there, the last one perhaps only begun."""
+        """Whether all words of a text are known, the last one perhaps only begun."""
         begun = _BEGUN.search(text)
         before = text[: begun.start()] if begun else text
         return all(map(self._is_word, WORD.findall(before))) and (
@@ -79,15 +79,15 @@ class Spelling:
         return begun[0] if begun else ""
 
     def _find_after(self, begun: str) -> Tensor:
-        """Which tokens may follow a begun word, or none (""): (V,)."""
+        """True for the tokens that may follow a begun word, or none (""): (V,)."""
         whole = not begun or self._is_word(begun.rstrip(_APOSTROPHES))
         mask = self._ends.clone() if whole else torch.zeros_like(self._ends)
-        words, size = self._beginning(begun), len(begun)
-        if len(words) > len(self._goes_on):
+        longer, size = self._beginning(begun), len(begun)
+        if len(longer) > len(self._goes_on):
             mask[[token for token in self._goes_on if self._spells(begun + self._pieces[token])]] = True
             return mask
         mask[[token for token in self._signed if self._spells(begun + self._pieces[token])]] = True
-        parts = {word[size:end] for word in words for end in range(size + 1, min(len(word), size + self._longest) + 1)}
+        parts = {word[size:end] for word in longer for end in range(size + 1, min(len(word), size + self._longest) + 1)}
         mask[[token for part in parts for token in self._by_letters.get(part, ())]] = True
         return mask
 
