@@ -43,7 +43,7 @@ class Sources:
         known = {
             title: {name: {"default": value, "doc": doc} for name, value, doc in own} for title, own in rows.items()
         }
-        return {**known, "codecs": list(self.codecs)}
+        return {**known, "codecs": {units: list(names) for units, names in self.codecs.items()}}
 
     def __str__(self) -> str:
         lines = []
