@@ -191,6 +191,39 @@ def test_importing_textgen_imports_nothing_heavy_and_its_names_are_there():
         _ = textgen.SentenceVEA
 
 
+def test_the_packages_tell_libgomp_not_to_spin_unless_the_user_does():
+    """Set before torch can be imported, by either package and so by every command."""
+    program = "import os, sys, {0}; assert 'torch' not in sys.modules; print(os.environ['GOMP_SPINCOUNT'])"
+    fresh = {key: value for key, value in FRESH.items() if key != "GOMP_SPINCOUNT"}
+    for package in ("textgen", "imagegen"):
+        for variables, wanted in (({}, "1000\n"), ({"GOMP_SPINCOUNT": "7"}, "7\n")):
+            call = [sys.executable, "-c", program.format(package)]
+            done = subprocess.run(call, capture_output=True, text=True, env={**fresh, **variables}, check=True)
+            assert done.stdout == wanted
+
+
+def test_small_work_takes_one_thread_and_long_work_all():
+    for program in (cli, image_cli):
+        for words, verb in entries(program.VERBS):
+            if isinstance(verb.home, str):
+                function = commands.function(words.split()[-1], verb.home)
+                parameter = inspect.signature(function).parameters.get("threads")
+                long = words.split()[0] in ("train", "evaluate", "prior", "benchmark", "novelty")
+                assert parameter is None or parameter.default == (None if long else 1), words
+
+
+def test_the_functions_are_there_for_python(toy_run, capsys, model):
+    opened = textgen.open_model(toy_run)
+    walk = textgen_verbs.interpolate(ONE, OTHER, model=opened)
+    assert said(capsys, "interpolate", ONE, OTHER, *model) == f"{walk}\n"
+    samples = textgen_verbs.sample(3, model=opened, how=textgen_verbs.choice(temperature=0.5))
+    assert samples.to_dict() == parsed(capsys, "sample", "-n", "3", "--temperature", "0.5", *model)
+    codes = textgen_verbs.encode([ONE, OTHER], model=opened).codes
+    assert textgen_verbs.decode(codes, model=toy_run).sentences == [
+        pair["decoded"] for pair in parsed(capsys, "reconstruct", ONE, OTHER, *model)
+    ]
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
