@@ -88,7 +88,7 @@ def fit(model: Model, corpus: Corpus, chosen: argparse.Namespace, seed: int) -> 
     training = trainer.Training(model, how, steps=chosen.steps, seed=seed)
     for step in range(chosen.steps):
         batch = corpus.batch(step, seed, chosen.batch)
-        training.update([trainer.Rows(torch.from_numpy(batch.tokens), batch.total)])
+        training.update([trainer.Batch(torch.from_numpy(batch.tokens), total=batch.total)])
     with training.averaged():
         weights = {name: value.clone() for name, value in model.state_dict().items()}
     model.load_state_dict(weights)

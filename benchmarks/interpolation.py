@@ -42,7 +42,7 @@ LENGTH = 20
 def untrained(vocabulary: int) -> SentenceVAE:
     """A model of the shipped size that never stops before `LENGTH` tokens."""
     codec = Words([f"w{number}" for number in range(vocabulary - 3)])
-    recipe, _ = recipes.recipe("vae", SETTINGS)
+    recipe, _ = recipes.compose("vae", SETTINGS)
     torch.manual_seed(0)
     model = recipes.build(recipe, library.vocabulary(codec)).eval()
     with torch.no_grad():

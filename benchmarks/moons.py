@@ -41,7 +41,8 @@ from corpora.corpus import Corpus
 from corpora.sources import moons
 from imagegen import PictureModel, training
 from imagegen.pictures.measures import nearest
-from textgen.runs import library, run
+from textgen.runs import library
+from textgen.runs.run import Run
 from textgen.runs.screen import Screen
 
 SMALL = {
@@ -187,7 +188,7 @@ def main() -> None:
                 options |= {"threads": chosen.threads, "screen": Screen(quiet=True), "device": "cpu"}
                 training.train([data], folder, model=kind, settings={**SMALL, **own}, **options)
             elif library.newest_whole(folder)[1]["step"] < chosen.steps:
-                run.resume(folder, Screen(quiet=True))
+                Run.open(folder).train(Screen(quiet=True))
             model = PictureModel.from_pretrained(folder)
             truths = pictures(model, phases)
             given = [pictures(model, np.array(pair)) for pair in ends]

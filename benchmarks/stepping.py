@@ -30,9 +30,9 @@ def ours(backbone: Backbone, vocab: Vocabulary, rows: int, length: int) -> Calla
 def stepping_error(backbone: Backbone, vocab: Vocabulary, rows: int, length: int) -> float:
     """The greatest difference between the logits of `start` and `step` and those of `forward`."""
     tokens = sampler.sample(backbone, vocab, rows=rows, length=length)
-    logits, state = backbone.start(rows, length, None)
-    stepped = [logits]
+    stepper = backbone.start(rows, length)
+    stepped = [stepper.logits]
     for position in range(length - 1):
-        logits, state = backbone.step(tokens[:, position], state)
-        stepped.append(logits)
+        stepper.step(tokens[:, position])
+        stepped.append(stepper.logits)
     return float((torch.stack(stepped, 1) - backbone(tokens)).abs().max())

@@ -35,7 +35,9 @@ BATCH = {"lstm": 64, "pixelcnn": 16, "pixelformer": 16}
 def made(kind: str, vocab: Vocabulary, precision: str) -> tuple[Autoregressive, trainer.Config]:
     """A model of default size and how it is trained."""
     model, words = meant(kind)
-    recipe, (settings,) = recipes.recipe(model, {**words, "precision": precision}, trainer.Config(), package="imagegen")
+    recipe, (settings,) = recipes.compose(
+        model, {**words, "precision": precision}, trainer.Config(), package="imagegen"
+    )
     return recipes.build(recipe, vocab), settings
 
 
@@ -59,7 +61,7 @@ def ours(kind: str, vocab: Vocabulary, tokens: Tensor, steps: int, precision: st
     """Steps of our trainer, and how many pixels they saw."""
     model, settings = made(kind, vocab, precision)
     training = trainer.Training(model, settings, steps=1_000_000, seed=0)
-    reports = trainer.train(training, lambda number: trainer.Rows(tokens, len(tokens)))
+    reports = trainer.steps(training, lambda number: trainer.Batch(tokens, total=len(tokens)))
 
     def run() -> float:
         return sum(next(reports).tokens for _ in range(steps))

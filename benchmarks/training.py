@@ -138,17 +138,17 @@ class OurTraining:
 
     def __init__(self, corpus: Corpus, batch: int, precision: str, steps: int, seed: int = 0) -> None:
         words = {**SETTINGS, "precision": precision}
-        recipe, (settings,) = recipes.recipe("vae", words, trainer.Config(lr_warmup=20, schedule="constant"))
+        recipe, (settings,) = recipes.compose("vae", words, trainer.Config(lr_warmup=20, schedule="constant"))
         torch.manual_seed(seed)
         self.model = recipes.build(recipe, vocabulary(corpus.codec))
         training = trainer.Training(self.model, settings, steps=steps, seed=seed)
 
-        def rows(number: int) -> trainer.Rows:
+        def rows(number: int) -> trainer.Batch:
             found = corpus.batch(number, seed, batch)
-            return trainer.Rows(torch.from_numpy(found.tokens), found.total)
+            return trainer.Batch(torch.from_numpy(found.tokens), total=found.total)
 
         self.batch = batch
-        self.reports = trainer.train(training, rows)
+        self.reports = trainer.steps(training, rows)
 
     def update(self) -> tuple[int, float]:
         """One step: how many real tokens it saw, and the negative ELBO in nats per token."""

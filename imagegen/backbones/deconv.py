@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from corpora.errors import InputError
 from corpora.settings import require, setting
-from textgen.core.backbone import Backbone, State, Vocabulary
+from textgen.core.backbone import Backbone, Vocabulary
+from textgen.core.stepper import Remembering, first_place
 
 
 @dataclass(frozen=True)
@@ -71,14 +72,23 @@ class Deconvolution(Backbone):
             raise ValueError("a decoder that looks back at nothing needs a context")
         return self.stages(self.first(context)).flatten(2).transpose(1, 2)[:, : tokens.shape[1]]
 
-    def start(self, rows: int, length: int, context: Tensor | None = None) -> tuple[Tensor, State]:
-        device = next(self.parameters()).device
-        logits = self(torch.zeros(rows, length, dtype=torch.long, device=device), context)
-        return logits[:, 0], {"logits": logits, "position": 0}
+    def start(self, rows: int, length: int, context: Tensor | None = None) -> DeconvolutionStepper:
+        return DeconvolutionStepper(self, rows, length, context)
 
-    def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
-        position = state["position"] + 1
-        return state["logits"][:, position].clone(), {**state, "position": position}
+
+class DeconvolutionStepper(Remembering):
+    """The logits of all pixels, which are known from the start."""
+
+    def __init__(self, backbone: Deconvolution, rows: int, length: int, context: Tensor | None) -> None:
+        super().__init__()
+        self.place = first_place(next(backbone.parameters()).device)
+        tokens = torch.zeros(rows, length, dtype=torch.long, device=self.place.device)
+        self.own["every"] = backbone(tokens, context)  # (B, L, V)
+        self.logits = self.own["every"].index_select(1, self.place)[:, 0]
+
+    def step(self, tokens: Tensor) -> None:
+        self.place += 1
+        self.logits = self.own["every"].index_select(1, self.place)[:, 0]
 
 
 def build(config: Config, vocab: Vocabulary, context: int) -> Deconvolution:

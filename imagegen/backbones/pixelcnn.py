@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from corpora.settings import require, setting
-from textgen.core.backbone import Backbone, Dropout, State, Vocabulary
+from textgen.core.backbone import Backbone, Dropout, Vocabulary
+from textgen.core.stepper import Remembering, first_place
 
 
 @dataclass(frozen=True)
@@ -128,61 +129,72 @@ class PixelCNN(Backbone):
         found = torch.cat([*skips, left], 1).flatten(2).transpose(1, 2)  # (B, L, (layers + 1) C)
         return torch.relu(self.skip(found[:, :length]))
 
-    # Stepping. The vertical stack advances once for each row of the picture: `above` holds the rows that each layer
-    # still sees, `linked` what they add to the horizontal gates of the row being drawn. A pixel then costs, in each
-    # layer, the horizontal gate of that one pixel; `left` holds each layer's inputs at the `reach` pixels before it.
+    def start(self, rows: int, length: int, context: Tensor | None = None) -> PixelCNNStepper:
+        return PixelCNNStepper(self, rows, context)
 
-    def start(self, rows: int, length: int, context: Tensor | None = None) -> tuple[Tensor, State]:
-        weight, (height, width) = self.widen.weight, self.shape
-        layers = [layer for layer in self.layers if isinstance(layer, Layer)]
-        matrices = [layer.matrices() for layer in layers]
-        state: State = {"position": 0, "matrices": matrices}
-        state["to the left"] = [torch.stack([one.left for one in matrices])]  # lists: all rows share what is in them
-        state["colours"] = [F.linear(self.embedding.weight, weight)]
-        state["biases"] = torch.stack([layer.biases(context).expand(rows, -1) for layer in layers], 1)  # (B, N, 4 C)
-        state["picture"] = torch.zeros(rows, height * width, dtype=torch.long, device=weight.device)
-        state["above"] = weight.new_zeros(rows, len(layers), self.kernel // 2, width, len(weight))
-        state = self._row(weight.new_zeros(rows, width, len(weight)), state)
-        return self._pixel(weight.new_zeros(rows, len(weight)), state)
 
-    def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
-        (colours,) = state["colours"]
-        position, width = state["position"], self.shape[1]
-        state["picture"][:, position] = tokens
-        state = {**state, "position": position + 1}
-        if (position + 1) % width:
-            return self._pixel(colours.index_select(0, tokens), state)
-        drawn = state["picture"][:, position + 1 - width : position + 1]  # (B, W), the row that is now complete
-        above = F.embedding(drawn, colours)  # (B, W, C)
-        return self._pixel(torch.zeros_like(above[:, 0]), self._row(above, state))
+class PixelCNNStepper(Remembering):
+    """Both stacks, each as far as it must be.
 
-    def _row(self, above: Tensor, state: State) -> State:
-        """Advance the vertical stack by the row above the next one, (B, W, C)."""
-        reach, linked, held = self.kernel // 2, [], []
-        vertical, horizontal = state["biases"][:, :, None].chunk(2, 3)  # (B, N, 1, 2 C)
-        for number, matrices in enumerate(state["matrices"]):
-            seen = torch.cat([state["above"][:, number], above[:, None]], 1)  # (B, reach + 1, W, C)
+    The vertical stack advances once for each row of the picture: `above` holds the rows that each layer still sees,
+    `linked` what they add to the horizontal gates of the row being drawn. A pixel then costs, in each layer, the
+    horizontal gate of that one pixel; `left` holds each layer's inputs at the `reach` pixels before it.
+    """
+
+    def __init__(self, backbone: PixelCNN, rows: int, context: Tensor | None) -> None:
+        super().__init__()
+        self.backbone, self.width = backbone, backbone.shape[1]
+        weight, layers = backbone.widen.weight, [layer for layer in backbone.layers if isinstance(layer, Layer)]
+        self.matrices = [layer.matrices() for layer in layers]
+        self.to_the_left = torch.stack([one.left for one in self.matrices])
+        self.colours = F.linear(backbone.embedding.weight, weight)
+        self.column, self.place = 0, first_place(weight.device)  # the place in the line that is being drawn
+        self.own["biases"] = torch.stack([layer.biases(context).expand(rows, -1) for layer in layers], 1)  # (B, N, 4 C)
+        self.own["line"] = torch.zeros(rows, self.width, dtype=torch.long, device=weight.device)
+        self.own["above"] = weight.new_zeros(rows, len(layers), backbone.kernel // 2, self.width, len(weight))
+        self._line(weight.new_zeros(rows, self.width, len(weight)))
+        self._pixel(weight.new_zeros(rows, len(weight)))
+
+    def step(self, tokens: Tensor) -> None:
+        self.own["line"].index_copy_(1, self.place, tokens[:, None])
+        self.column += 1
+        if self.column < self.width:
+            self.place += 1
+            self._pixel(self.colours.index_select(0, tokens))
+            return
+        self.column, self.place = 0, torch.zeros_like(self.place)
+        above = F.embedding(self.own["line"], self.colours)  # (B, W, C)
+        self._line(above)
+        self._pixel(torch.zeros_like(above[:, 0]))
+
+    def _line(self, above: Tensor) -> None:
+        """Advance the vertical stack by the line above the next one, (B, W, C)."""
+        kernel, linked, held = self.backbone.kernel, [], []
+        vertical, horizontal = self.own["biases"][:, :, None].chunk(2, 3)  # (B, N, 1, 2 C)
+        for number, matrices in enumerate(self.matrices):
+            seen = torch.cat([self.own["above"][:, number], above[:, None]], 1)  # (B, reach + 1, W, C)
             held.append(seen[:, 1:])
-            windows = F.pad(seen, (0, 0, reach, reach)).unfold(2, self.kernel, 1)  # (B, reach + 1, W, C, kernel)
-            found = windows.permute(0, 2, 1, 4, 3).flatten(2) @ matrices.vertical + vertical[:, number]  # (B, W, 2 C)
-            above = above + gate(found, 2)
-            linked.append(found @ matrices.link + horizontal[:, number])
-        left = above.new_zeros(len(above), len(linked), reach * above.shape[2])
-        return {**state, "above": torch.stack(held, 1), "linked": torch.stack(linked, 2), "left": left}
+            windows = F.pad(seen, (0, 0, kernel // 2, kernel // 2)).unfold(2, kernel, 1)  # (B, reach + 1, W, C, kernel)
+            gates = windows.permute(0, 2, 1, 4, 3).flatten(2) @ matrices.vertical + vertical[:, number]  # (B, W, 2 C)
+            above = above + gate(gates, 2)
+            linked.append(gates @ matrices.link + horizontal[:, number])
+        left = above.new_zeros(len(above), len(linked), kernel // 2 * above.shape[2])
+        self.own.update(above=torch.stack(held, 1), linked=torch.stack(linked, 2), left=left)
 
-    def _pixel(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
+    def _pixel(self, inputs: Tensor) -> None:
         """The logits of one pixel, whose left neighbour is embedded as `inputs` (B, C)."""
-        (to_the_left,) = state["to the left"]
-        linked = state["linked"][:, state["position"] % self.shape[1]]  # (B, N, 2 C)
-        known = torch.baddbmm(linked.transpose(0, 1), state["left"].transpose(0, 1), to_the_left)  # of all layers
+        linked = self.own["linked"].index_select(1, self.place)[:, 0]  # (B, N, 2 C)
+        left = self.own["left"]
+        known = torch.baddbmm(linked.transpose(0, 1), left.transpose(0, 1), self.to_the_left)  # of all layers
         seen, skips = [], []
-        for before, matrices in zip(known.unbind(), state["matrices"], strict=True):
+        for before, matrices in zip(known.unbind(), self.matrices, strict=True):
             seen.append(inputs)
             gated = gate(torch.addmm(before, inputs, matrices.here))
             inputs = torch.addmm(inputs, gated, matrices.residual)
             skips.append(gated)
-        left = torch.cat([state["left"][:, :, inputs.shape[1] :], torch.stack(seen, 1)], 2)
-        return self.head(torch.relu(self.skip(torch.cat([*skips, inputs], 1)))), {**state, "left": left}
+        self.own["left"] = torch.cat([left[:, :, inputs.shape[1] :], torch.stack(seen, 1)], 2)
+        backbone = self.backbone
+        self.logits = backbone.head(torch.relu(backbone.skip(torch.cat([*skips, inputs], 1))))
 
 
 def build(config: Config, vocab: Vocabulary, context: int) -> PixelCNN:

@@ -19,8 +19,9 @@ from torch.nn import functional as F
 from corpora.settings import require, setting
 from imagegen.raster import look_up, neighbours
 from textgen.backbones.transformer import matrix, rotate
-from textgen.core.backbone import Backbone, Dropout, Shared, State, Vocabulary
+from textgen.core.backbone import Backbone, Dropout, Vocabulary
 from textgen.core.precision import precise
+from textgen.core.stepper import Remembering, first_place
 
 # rows down, columns right of the pixel to be predicted
 OFFSETS = ((0, -1), (0, -2), (0, -3), (-1, 0), (-1, -1), (-1, 1), (-1, -2), (-1, 2), (-2, 0))
@@ -117,21 +118,29 @@ class Layer(nn.Module):
         return gains[0] * self.qkv, gains[1] * self.up
 
     def step(
-        self, inputs: Tensor, turns: Tensor, gained: tuple[Tensor, Tensor], memory: tuple[Tensor, Tensor], position: int
+        self,
+        inputs: Tensor,
+        turns: Tensor,
+        gained: tuple[Tensor, Tensor],
+        memory: tuple[Tensor, Tensor],
+        place: Tensor,
+        seen: Tensor,
     ) -> Tensor:
-        """The same for one new pixel (B, D), by the turns (2, 1, 1, size) of its place, after `position` old ones.
+        """The same for one new pixel (B, D), by the turns (2, 1, 1, size) of its `place` (1,).
 
         `memory`, keys (B, heads, size, H W) and values (B, heads, H W, size), holds those of the old ones and takes in
-        the new one. A lone pixel's time goes into calls, not into arithmetic: here are as few of them as can be. Two
+        the new one; `seen` (P,), added to the scores, is 0 for those of the first P that are drawn, else -inf.
+        A lone pixel's time goes into calls, not into arithmetic: here are as few of them as can be. Two
         plain products, with keys that lie as the first one reads them, take less of it than the fused kernel.
         """
         qkv, up = gained
         query, key, value = self._heads(unit(inputs) @ qkv, turns)
         keys, values = memory
-        keys.select(3, position).copy_(key)
-        values.select(2, position).copy_(value)
-        scores = query.reshape(-1, 1, query.shape[2]).bmm(keys.flatten(0, 1).narrow(2, 0, position + 1))
-        attended = scores.softmax(-1).bmm(values.flatten(0, 1).narrow(1, 0, position + 1)).view_as(inputs)
+        keys.index_copy_(3, place, key[..., None])
+        values.index_copy_(2, place, value[..., None, :])
+        near = len(seen)
+        scores = torch.baddbmm(seen, query.reshape(-1, 1, query.shape[2]), keys.flatten(0, 1).narrow(2, 0, near))
+        attended = scores.softmax(-1).bmm(values.flatten(0, 1).narrow(1, 0, near)).view_as(inputs)
         inputs = torch.addmm(inputs, attended, self.out)
         gate, value = (unit(inputs) @ up).chunk(2, 1)
         return torch.addmm(inputs, F.silu(gate).mul_(value), self.down)
@@ -225,39 +234,55 @@ class Pixelformer(Backbone):
         copied, sentinel = pointed.clamp_min(least).log().split([self.vocab, 1], 2)
         return torch.logaddexp(sentinel + chosen, copied)
 
-    def start(self, rows: int, length: int, context: Tensor | None = None) -> tuple[Tensor, State]:
-        weight = self.embedding.weight
-        room, size = len(self.places), weight.shape[1] // self.heads
-        state: State = {"position": 0, "tables": Shared(self._tables())}
-        state["turns"] = Shared(axial(self.shape, size, weight.device)[:, :, None, None])
-        state["gained"] = [layer.gained() for layer in self.layers if isinstance(layer, Layer)]
-        state["positions"] = self._positions(context).expand(rows, -1, -1)
-        state["read"] = torch.full((rows, room + 1), self.outside, device=weight.device)
-        state["pointer"] = weight.new_zeros(rows, room, POINTER)
+    def start(self, rows: int, length: int, context: Tensor | None = None) -> PixelformerStepper:
+        return PixelformerStepper(self, rows, context)
+
+
+class PixelformerStepper(Remembering):
+    """Keys and values of all layers and of the pointer, of which a step attends to the first `STRIDE` n."""
+
+    STRIDE = 64
+
+    def __init__(self, backbone: Pixelformer, rows: int, context: Tensor | None) -> None:
+        super().__init__()
+        self.backbone = backbone
+        weight, self.room = backbone.embedding.weight, len(backbone.places)
+        size = weight.shape[1] // backbone.heads
+        self.tables = backbone._tables()
+        self.turns = axial(backbone.shape, size, weight.device)[:, :, None, None]
+        self.layers = [layer for layer in backbone.layers if isinstance(layer, Layer)]
+        self.gained = [layer.gained() for layer in self.layers]
+        self.later = weight.new_full((self.room, self.room), -torch.inf).triu(1)
+        self.written, self.place = 0, first_place(weight.device)
+        self.own["positions"] = backbone._positions(context).expand(rows, -1, -1)
+        self.own["read"] = torch.full((rows, self.room + 1), backbone.outside, device=weight.device)
+        self.own["pointer"] = weight.new_zeros(rows, self.room, POINTER)
         for number in range(len(self.layers)):
-            state[f"keys {number}"] = weight.new_zeros(rows, self.heads, size, room)
-            state[f"values {number}"] = weight.new_zeros(rows, self.heads, room, size)
-        return self._pixel(state)
+            self.own[f"keys {number}"] = weight.new_zeros(rows, backbone.heads, size, self.room)
+            self.own[f"values {number}"] = weight.new_zeros(rows, backbone.heads, self.room, size)
+        self._pixel()
 
-    def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
-        state["read"][:, state["position"] + 1] = tokens
-        return self._pixel({**state, "position": state["position"] + 1})
+    def step(self, tokens: Tensor) -> None:
+        self.place += 1
+        self.own["read"].index_copy_(1, self.place, tokens[:, None])
+        self._pixel()
 
-    def _pixel(self, state: State) -> tuple[Tensor, State]:
-        """The logits of one pixel from those before it, which `state["read"]` holds behind a start symbol."""
-        position, read = state["position"], state["read"]
-        before = read.index_select(1, self.places[position])  # (B, 9)
-        inputs = look_up(state["tables"].tensor, before) + state["positions"][:, position]  # (B, D)
-        turns = state["turns"].tensor[:, position]
-        for number, layer in enumerate(self.layers):
-            assert isinstance(layer, Layer)
-            memory = state[f"keys {number}"], state[f"values {number}"]
-            inputs = layer.step(inputs, turns, state["gained"][number], memory, position)
-        outputs = normed(inputs, self.gain)[:, None]  # (B, 1, D)
-        state["pointer"][:, position] = self.key(outputs)[:, 0]
-        pointer = state["pointer"][:, : position + 1]
-        scores = self._scores(self.query(outputs), pointer, pointer.new_zeros(1, position + 1))
-        return self._mixed(outputs, scores, read[:, : position + 1])[:, 0], state
+    def _pixel(self) -> None:
+        """The logits of one pixel from those before it, which `read` holds behind a start symbol."""
+        backbone, own, place = self.backbone, self.own, self.place
+        self.written += 1
+        near = min(self.room, -(-self.written // self.STRIDE) * self.STRIDE)
+        before = own["read"].index_select(1, backbone.places.index_select(0, place)[0])  # (B, 9)
+        inputs = look_up(self.tables, before) + own["positions"].index_select(1, place)[:, 0]  # (B, D)
+        turns = self.turns.index_select(1, place)[:, 0]
+        seen = self.later.index_select(0, place)[:, :near]
+        for number, (layer, gained) in enumerate(zip(self.layers, self.gained, strict=True)):
+            memory = own[f"keys {number}"], own[f"values {number}"]
+            inputs = layer.step(inputs, turns, gained, memory, place, seen[0])
+        outputs = normed(inputs, backbone.gain)[:, None]  # (B, 1, D)
+        own["pointer"].index_copy_(1, place, backbone.key(outputs))
+        scores = backbone._scores(backbone.query(outputs), own["pointer"].narrow(1, 0, near), seen)
+        self.logits = backbone._mixed(outputs, scores, own["read"].narrow(1, 0, near))[:, 0]
 
 
 def build(config: Config, vocab: Vocabulary, context: int) -> Pixelformer:

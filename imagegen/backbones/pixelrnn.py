@@ -16,8 +16,9 @@ from torch.nn import functional as F
 from corpora.settings import require, setting
 from imagegen.raster import look_up, neighbours
 from textgen.backbones.lstm import advance, stacked, weight_of
-from textgen.core.backbone import Backbone, Dropout, State, Vocabulary
+from textgen.core.backbone import Backbone, Dropout, Vocabulary
 from textgen.core.precision import precise
+from textgen.core.stepper import Remembering, first_place
 
 OFFSETS = ((0, -1), (-1, 0), (-1, -1), (-1, 1))  # rows down, columns right: left, above, above left, above right
 
@@ -82,30 +83,42 @@ class PixelRNN(Backbone):
         hidden, cell = (part.transpose(0, 1).contiguous() for part in self._first(rows, context))
         return self.dropout(self.lstm(inputs, (hidden, cell))[0])
 
-    def start(self, rows: int, length: int, context: Tensor | None = None) -> tuple[Tensor, State]:
-        hidden, cell = self._first(rows, context)
-        size = self.embedding.embedding_dim
-        sizes = [len(OFFSETS) * size, size, self.lstm.input_size - (len(OFFSETS) + 1) * size]
-        colours, positions, rest = weight_of(self.lstm, "weight_ih").split(sizes, 1)
-        bias = weight_of(self.lstm, "bias_ih") + weight_of(self.lstm, "bias_hh")
+    def start(self, rows: int, length: int, context: Tensor | None = None) -> PixelRNNStepper:
+        return PixelRNNStepper(self, rows, context)
+
+
+class PixelRNNStepper(Remembering):
+    """The cells of all layers, and the colours read so far, (B, 1 + H W) behind a start symbol."""
+
+    def __init__(self, backbone: PixelRNN, rows: int, context: Tensor | None) -> None:
+        super().__init__()
+        self.backbone = backbone
+        hidden, cell = backbone._first(rows, context)
+        lstm, size = backbone.lstm, backbone.embedding.embedding_dim
+        sizes = [len(OFFSETS) * size, size, lstm.input_size - (len(OFFSETS) + 1) * size]
+        colours, positions, rest = weight_of(lstm, "weight_ih").split(sizes, 1)
+        bias = weight_of(lstm, "bias_ih") + weight_of(lstm, "bias_hh")
         added = bias if context is None else F.linear(context, rest, bias)  # by the context, the same at every pixel
-        state: State = {"hidden": hidden, "cell": cell, "added": added.expand(rows, -1), "position": 0}
-        # what each colour at each place, and each position, adds to the first layer's gates; in a list: rows share it
+        self.own.update(hidden=hidden, cell=cell, added=added.expand(rows, -1))
+        places = len(backbone.places)
+        self.own["read"] = torch.full((rows, places + 1), backbone.outside, device=bias.device)
+        # what each colour at each place, and each position, adds to the first layer's gates
         by_place = colours.unflatten(1, (len(OFFSETS), size)).permute(1, 2, 0)  # (4, E, 4 H)
-        state["tables"] = [self.embedding.weight @ by_place, F.linear(self._positions(), positions)]
-        state["seen"] = torch.full((rows, len(self.places) + 1), self.outside, device=bias.device)  # start symbol first
-        return self._pixel(state)
+        self.colours = backbone.embedding.weight @ by_place
+        self.positions = F.linear(backbone._positions(), positions)
+        self.place = first_place(bias.device)
+        self._pixel()
 
-    def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
-        state["seen"][:, state["position"] + 1] = tokens
-        return self._pixel({**state, "position": state["position"] + 1})
+    def step(self, tokens: Tensor) -> None:
+        self.place += 1
+        self.own["read"].index_copy_(1, self.place, tokens[:, None])
+        self._pixel()
 
-    def _pixel(self, state: State) -> tuple[Tensor, State]:
-        colours, positions = state["tables"]
-        before = state["seen"].index_select(1, self.places[state["position"]])  # (B, 4)
-        gates = look_up(colours, before) + positions[state["position"]] + state["added"]
-        output, state = advance(self.lstm, gates, state)
-        return self.head(output), state
+    def _pixel(self) -> None:
+        near = self.backbone.places.index_select(0, self.place)[0]
+        before = self.own["read"].index_select(1, near)  # (B, 4)
+        gates = look_up(self.colours, before) + self.positions.index_select(0, self.place) + self.own["added"]
+        self.logits = self.backbone.head(advance(self.backbone.lstm, gates, self.own))
 
 
 def build(config: Config, vocab: Vocabulary, context: int) -> PixelRNN:

@@ -1,6 +1,9 @@
-"""Laws of every backbone, and that a backbone which breaks one is caught."""
+"""Laws of every backbone over texts and pictures, and that a backbone which breaks one is caught."""
 
 from __future__ import annotations
+
+import copy
+import itertools
 
 import pytest
 import torch
@@ -8,102 +11,133 @@ from torch import nn
 from torch.nn import functional as F
 
 import small
-from small import PAD, VOCAB
+from corpora.settings import find
+from small import BLIND, PAD, VOCAB, C, contexts
 from textgen.backbones import transformer
-from textgen.core.backbone import Backbone, Dropout, select
+from textgen.core import sampler
+from textgen.core.backbone import Backbone, Dropout, Rereading, Vocabulary
 
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}
-C = 3  # numbers in a context
+EXACT = {"rtol": 1e-9, "atol": 1e-9}  # in float64, so that no processor's rounding comes near
 
-every_backbone = pytest.mark.parametrize("name", small.BACKBONES)
+TEXT = [(name, VOCAB) for name in small.BACKBONES]
+PICTURES = [(name, small.picture(shape)) for name in small.PICTURE_BACKBONES for shape in small.SHAPES]
+ONE_EACH = TEXT + [(name, small.picture((3, 4))) for name in small.PICTURE_BACKBONES]
+
+
+def named(value: object) -> str | None:
+    """The name of a case: `pixelcnn-3x4`."""
+    if isinstance(value, Vocabulary):
+        return "x".join(map(str, value.shape)) if value.shape else "text"
+    return None
+
+
+def cases(parts: list[tuple[str, Vocabulary]], blind: bool = True) -> pytest.MarkDecorator:
+    """Each part on its vocabulary, with and without a context; a part that looks back at nothing needs one."""
+    found = [(name, vocab, size) for (name, vocab), size in itertools.product(parts, (0, C)) if name != BLIND or size]
+    return pytest.mark.parametrize(
+        ("name", "vocab", "context"), [case for case in found if blind or case[0] != BLIND], ids=named
+    )
+
+
+every_backbone = cases(TEXT + PICTURES)
+each_backbone_once = cases(ONE_EACH)
 with_and_without_context = pytest.mark.parametrize("context", [0, C], ids=["no-context", "context"])
-
-
-def contexts(rows: int, size: int, seed: int = 5) -> torch.Tensor | None:
-    return torch.randn(rows, size, generator=torch.Generator().manual_seed(seed)) if size else None
-
-
-def ordinary(rows: int, length: int, seed: int = 1) -> torch.Tensor:
-    return torch.randint(3, VOCAB.size, (rows, length), generator=torch.Generator().manual_seed(seed))
 
 
 # The laws, as functions that raise AssertionError.
 
 
 @torch.no_grad()
-def check_causal(backbone: Backbone, size: int) -> None:
-    """logits[:, i] do not change with the tokens at i and after, and those after i do change with token i."""
-    tokens, context = ordinary(4, 7), contexts(4, size)
-    logits = backbone(tokens, context)
-    for place in range(7):
-        other = tokens.clone()
-        other[:, place] = (tokens[:, place] - 3 + 1) % (VOCAB.size - 3) + 3
-        changed = (backbone(other, context) - logits).abs().amax(-1)
-        assert changed[:, : place + 1].max() <= 1e-6, f"the logits before {place} see the token at {place}"
-        if place < 6:
-            assert changed[:, place + 1].min() > 1e-4, f"the logits after {place} do not see the token at {place}"
+def check_causal(backbone: Backbone, vocab: Vocabulary, size: int) -> None:
+    """A token reaches the logits of all places after it, and of no other; of a decoder that is blind, of none."""
+    backbone = copy.deepcopy(backbone).double()
+    reached = torch.zeros(())
+    for seed in range(3):
+        row, context = small.full(1, vocab, seed), contexts(1, size, seed)
+        length = row.shape[1]
+        others = row.repeat(length, 1)
+        least = 0 if vocab.pad is None else small.BLANK + 1
+        others[range(length), range(length)] = (row[0] - least + 1 + seed) % (vocab.size - least) + least
+        many = None if context is None else context.expand(length, -1).double()
+        changed = backbone(others, many) - backbone(row.expand(length, -1), many)  # (L of the token, L, V)
+        reached = torch.maximum(reached, changed.abs().amax(-1).T)
+    seen = torch.ones(length, length, dtype=torch.bool)
+    seen = seen.tril(-1) if backbone.looks_back else seen & False
+    assert reached[~seen].max() <= 1e-12, "logits see a token that comes later, or themselves"
+    assert not seen.any() or reached[seen].min() > 1e-9, "logits do not see a token before them"
 
 
 @torch.no_grad()
-def check_steps(backbone: Backbone, size: int, rows: int = 4, length: int = 7) -> None:
-    """`start` and `step` give what `forward` gives."""
-    tokens, context = ordinary(rows, length), contexts(rows, size)
-    wanted = backbone(tokens, context)
-    logits, state = backbone.start(rows, length, context)
-    for place in range(length):
-        torch.testing.assert_close(logits, wanted[:, place], **CLOSE)
-        if place + 1 < length:
-            logits, state = backbone.step(tokens[:, place], state)
+def check_steps(backbone: Backbone, vocab: Vocabulary, size: int, rows: int = 4, length: int = 7) -> None:
+    """A stepper gives what `forward` gives."""
+    for kind, close in ((torch.float64, EXACT), (torch.float32, {"rtol": 1e-4, "atol": 1e-4})):
+        backbone = backbone.to(kind)
+        tokens, context = small.full(rows, vocab, length=length), contexts(rows, size)
+        context = None if context is None else context.to(kind)
+        wanted = backbone(tokens, context)
+        stepper = backbone.start(rows, tokens.shape[1], context)
+        for place in range(tokens.shape[1]):
+            torch.testing.assert_close(stepper.logits, wanted[:, place], **close)
+            stepper.logits.fill_(torch.nan)  # whoever reads them may write over them
+            if place + 1 < tokens.shape[1]:
+                stepper.step(tokens[:, place])
 
 
 @torch.no_grad()
-def check_rows_independent(backbone: Backbone, size: int) -> None:
-    """A row's logits do not hang on the rows beside it."""
-    tokens, context = ordinary(5, 6), contexts(5, size)
+def check_rows_independent(backbone: Backbone, vocab: Vocabulary, size: int) -> None:
+    """A row's logits do not depend on the rows beside it."""
+    backbone = copy.deepcopy(backbone).double()
+    tokens, context = small.full(5, vocab), contexts(5, size)
+    context = None if context is None else context.double()
     together = backbone(tokens, context)
     for row in range(5):
         alone = backbone(tokens[row : row + 1], None if context is None else context[row : row + 1])
-        torch.testing.assert_close(alone[0], together[row], **CLOSE)
+        torch.testing.assert_close(alone[0], together[row], **EXACT)
 
 
 @torch.no_grad()
-def check_padding(backbone: Backbone, size: int) -> None:
+def check_padding(backbone: Backbone, vocab: Vocabulary, size: int) -> None:
     """What stands behind a row's end changes nothing before it, nor the row's likelihood."""
     tokens, context = small.rows([2, 5, 3, 1]), contexts(4, size)
     longer = F.pad(tokens, (0, 4), value=PAD)
     torch.testing.assert_close(backbone(longer, context)[:, : tokens.shape[1]], backbone(tokens, context), **CLOSE)
-    one = backbone.nll(tokens, VOCAB.mask(tokens), context)
-    other = backbone.nll(longer, VOCAB.mask(longer), context)
+    one = backbone.nll(tokens, vocab.mask(tokens), context)
+    other = backbone.nll(longer, vocab.mask(longer), context)
     torch.testing.assert_close(one, other, **CLOSE)
 
 
 @torch.no_grad()
-def check_context_matters(backbone: Backbone) -> None:
+def check_context_matters(backbone: Backbone, vocab: Vocabulary) -> None:
     """Another context gives other logits at every position, the first included."""
-    tokens = ordinary(4, 6)
-    changed = (backbone(tokens, contexts(4, C, 5)) - backbone(tokens, contexts(4, C, 6))).abs().amax(-1)
-    assert changed.min() > 1e-4
+    tokens, backbone = small.full(4, vocab), copy.deepcopy(backbone).double()
+    one, other = (backbone(tokens, contexts(4, C, seed).double()) for seed in (5, 6))
+    assert (one - other).abs().amax(-1).min() > 1e-6
 
 
 @torch.no_grad()
-def check_select(backbone: Backbone, size: int) -> None:
-    """A state whose rows were reordered and repeated goes on as those rows would."""
-    tokens, context = ordinary(4, 6), contexts(4, size)
+def check_select(backbone: Backbone, vocab: Vocabulary, size: int) -> None:
+    """A stepper whose rows were reordered and repeated goes on as those rows would, wherever that was."""
+    backbone = copy.deepcopy(backbone).double()
+    tokens, context = small.full(4, vocab), contexts(4, size)
+    context, length = None if context is None else context.double(), tokens.shape[1]
     picked = torch.tensor([2, 0, 0, 3, 2])
-    _, state = backbone.start(4, 6, context)
-    for place in range(2):
-        _, state = backbone.step(tokens[:, place], state)
     wanted = backbone(tokens[picked], None if context is None else context[picked])
-    state = select(state, picked)
-    for place in range(2, 5):
-        logits, state = backbone.step(tokens[picked, place], state)
-        torch.testing.assert_close(logits, wanted[:, place + 1], **CLOSE)
+    for cut in range(length - 1):
+        stepper = backbone.start(4, length, context)
+        for place in range(cut):
+            stepper.step(tokens[:, place])
+        stepper.select(picked)
+        torch.testing.assert_close(stepper.logits, wanted[:, cut], **EXACT)
+        for place in range(cut, length - 1):
+            stepper.step(tokens[picked, place])
+            torch.testing.assert_close(stepper.logits, wanted[:, place + 1], **EXACT)
 
 
-def check_gradients(backbone: Backbone, size: int) -> None:
+def check_gradients(backbone: Backbone, vocab: Vocabulary, size: int) -> None:
     """Every weight has a part in the logits."""
-    tokens, context = ordinary(4, 7), contexts(4, size)
-    weight = torch.randn(VOCAB.size, generator=torch.Generator().manual_seed(3))
+    tokens, context = small.full(4, vocab), contexts(4, size)
+    weight = torch.randn(vocab.size, generator=torch.Generator().manual_seed(3))
     (backbone(tokens, context) @ weight).pow(2).sum().backward()
     for name, parameter in backbone.named_parameters():
         assert parameter.grad is not None, f"{name} has no gradient"
@@ -115,71 +149,84 @@ def check_gradients(backbone: Backbone, size: int) -> None:
 
 
 @every_backbone
-@with_and_without_context
-def test_position_i_sees_the_tokens_before_i_alone(name, context):
-    check_causal(small.backbone(name, context), context)
+def test_a_position_sees_all_the_tokens_before_it_and_no_other(name, vocab, context):
+    """All: a picture has no blind spot. (The convolutions are deep enough here to reach from corner to corner.)"""
+    check_causal(small.backbone(name, context, vocab), vocab, context)
 
 
 @every_backbone
+def test_step_equals_forward(name, vocab, context):
+    check_steps(small.backbone(name, context, vocab), vocab, context)
+
+
+@cases(TEXT)
+def test_step_equals_forward_where_many_draws_allow_a_table(name, vocab, context):
+    check_steps(small.backbone(name, context), vocab, context, rows=40, length=20)
+
+
+@each_backbone_once
+@pytest.mark.parametrize("chosen", [{"layers": 1}, {"layers": 3, "kernel": 3}, {"stages": 0}, {"stages": 3}], ids=str)
+def test_the_laws_hold_at_other_sizes(name, vocab, context, chosen):
+    home = "imagegen" if vocab.shape else "textgen"
+    if not set(chosen) <= set(find(f"{home}.backbones", name).Config.__dataclass_fields__):
+        pytest.skip("has no such setting")
+    for check in (check_steps, check_select):
+        check(small.backbone(name, context, vocab, **chosen), vocab, context)
+
+
 @with_and_without_context
-def test_step_equals_forward(name, context):
-    check_steps(small.backbone(name, context), context)
+@pytest.mark.parametrize("stride", [3, 64])
+def test_a_transformer_steps_in_shapes_that_seldom_change(monkeypatch, stride, context):
+    monkeypatch.setattr(transformer.TransformerStepper, "stride", stride)
+    for check in (check_steps, check_select):
+        check(small.backbone("transformer", context), VOCAB, context)
 
 
-@every_backbone
-@with_and_without_context
-def test_step_equals_forward_where_many_draws_allow_a_table(name, context):
-    check_steps(small.backbone(name, context), context, rows=40, length=20)
-
-
-@every_backbone
-@with_and_without_context
-def test_the_slow_default_of_start_and_step_equals_forward(name, context):
+@each_backbone_once
+def test_the_slow_default_stepper_equals_forward(name, vocab, context):
     class Slow(Backbone):
         def __init__(self) -> None:
             super().__init__()
-            self.inner = small.backbone(name, context)
+            self.inner = small.backbone(name, context, vocab)
             self.head = self.inner.head
-            self.features = self.inner.features
 
-    check_steps(Slow(), context)
-    check_select(Slow(), context)
+        def features(self, tokens, context=None):
+            return self.inner.features(tokens, context)
 
-
-@every_backbone
-@with_and_without_context
-def test_a_row_does_not_hang_on_the_rows_beside_it(name, context):
-    check_rows_independent(small.backbone(name, context), context)
+    for check in (check_steps, check_select):
+        check(Slow(), vocab, context)
 
 
-@every_backbone
-@with_and_without_context
-def test_padding_behind_a_row_changes_nothing(name, context):
-    check_padding(small.backbone(name, context), context)
+@each_backbone_once
+def test_a_row_does_not_depend_on_the_rows_beside_it(name, vocab, context):
+    check_rows_independent(small.backbone(name, context, vocab), vocab, context)
 
 
-@every_backbone
-def test_the_context_matters_at_every_position(name):
-    check_context_matters(small.backbone(name, C))
+@cases(TEXT)
+def test_padding_behind_a_row_changes_nothing(name, vocab, context):
+    check_padding(small.backbone(name, context), vocab, context)
 
 
-@every_backbone
-@with_and_without_context
-def test_a_selected_state_goes_on_right(name, context):
-    check_select(small.backbone(name, context), context)
+@pytest.mark.parametrize(("name", "vocab"), TEXT + PICTURES, ids=named)
+def test_the_context_matters_at_every_position(name, vocab):
+    check_context_matters(small.backbone(name, C, vocab), vocab)
 
 
 @every_backbone
-@with_and_without_context
-def test_gradients_reach_every_weight(name, context):
-    check_gradients(small.backbone(name, context), context)
+def test_a_selected_stepper_goes_on_right(name, vocab, context):
+    check_select(small.backbone(name, context, vocab), vocab, context)
 
 
-@every_backbone
-@with_and_without_context
-def test_nll_is_the_cross_entropy_of_forward_over_real_positions(name, context):
-    backbone, tokens, given = small.backbone(name, context), small.rows([2, 5, 3, 0]), contexts(4, context)
-    mask = VOCAB.mask(tokens)
+@each_backbone_once
+def test_gradients_reach_every_weight(name, vocab, context):
+    check_gradients(small.backbone(name, context, vocab), vocab, context)
+
+
+@each_backbone_once
+def test_nll_is_the_cross_entropy_of_forward_over_real_positions(name, vocab, context):
+    backbone, given = small.backbone(name, context, vocab), contexts(4, context)
+    tokens = small.full(4, vocab) if vocab.shape else small.rows([2, 5, 3, 0])
+    mask = vocab.mask(tokens)
     every = F.cross_entropy(backbone(tokens, given).transpose(1, 2), tokens, reduction="none")
     wanted = (every * mask).sum(1)
     torch.testing.assert_close(backbone.nll(tokens, mask, given), wanted, **CLOSE)
@@ -187,42 +234,43 @@ def test_nll_is_the_cross_entropy_of_forward_over_real_positions(name, context):
         torch.testing.assert_close(backbone.nll(tokens, mask, given), wanted, **CLOSE)
 
 
-@every_backbone
-def test_nll_reads_the_inputs_and_scores_the_tokens(name):
-    backbone, tokens = small.backbone(name), small.rows([4, 4])
+@cases(TEXT)
+def test_nll_reads_the_inputs_and_scores_the_tokens(name, vocab, context):
+    backbone, tokens, given = small.backbone(name, context), small.rows([4, 4]), contexts(2, context)
     inputs = tokens.clone()
     inputs[:, 1] = small.BLANK
-    logits = backbone(inputs)
+    logits = backbone(inputs, given)
     wanted = F.cross_entropy(logits.transpose(1, 2), tokens, reduction="none").sum(1)
-    torch.testing.assert_close(backbone.nll(tokens, VOCAB.mask(tokens), inputs=inputs), wanted, **CLOSE)
+    torch.testing.assert_close(backbone.nll(tokens, vocab.mask(tokens), given, inputs), wanted, **CLOSE)
 
 
-@every_backbone
-@with_and_without_context
-def test_a_process_without_rows_has_a_loss_all_the_same(name, context):
-    backbone, tokens = small.backbone(name, context), small.rows([3, 4])[:0]
-    loss = backbone.nll(tokens, VOCAB.mask(tokens), contexts(2, context)[:0] if context else None)
+@each_backbone_once
+def test_a_process_without_rows_has_a_loss_all_the_same(name, vocab, context):
+    backbone, tokens = small.backbone(name, context, vocab), small.full(2, vocab)[:0]
+    loss = backbone.nll(tokens, vocab.mask(tokens), contexts(2, context)[:0] if context else None)
     assert loss.shape == (0,)
     loss.sum().backward()
 
 
-@every_backbone
-@with_and_without_context
-def test_one_layer_keeps_the_laws_as_well(name, context):
-    if "layers" not in small.sizes(small.find("textgen.backbones", name).Config):
-        pytest.skip("has no layers")
-    for check in (check_causal, check_steps, check_select):
-        check(small.backbone(name, context, layers=1), context)
+@pytest.mark.parametrize(("name", "vocab"), ONE_EACH, ids=named)
+def test_a_sample_is_drawn_row_by_row(name, vocab):
+    backbone, given = small.backbone(name, C, vocab), contexts(3, C)
+    vocab = vocab._replace(stop=None)
+    tokens = sampler.sample(backbone, vocab, rows=3, length=12, context=given, seed=4)
+    again = sampler.sample(backbone, vocab, rows=1, length=12, context=given[1:2], first=1, seed=4)
+    assert tokens.shape == (3, 12)
+    assert torch.equal(tokens[1:2], again)
 
 
 @with_and_without_context
 def test_an_untied_lstm_keeps_the_laws_as_well(context):
     for check in (check_causal, check_steps, check_gradients):
-        check(small.backbone("lstm", context, tied=False), context)
+        check(small.backbone("lstm", context, tied=False), VOCAB, context)
 
 
-def test_an_lstm_drops_between_its_layers_as_well():
-    backbone, tokens = small.backbone("lstm", 0, layers=2, dropout=0.5).train(), small.rows([5, 6])
+@pytest.mark.parametrize(("name", "vocab"), [("lstm", VOCAB), ("pixelrnn", small.picture((3, 4)))], ids=named)
+def test_an_lstm_drops_between_its_layers_as_well(name, vocab):
+    backbone, tokens = small.backbone(name, 0, vocab, layers=2, dropout=0.5).train(), small.full(2, vocab)
     backbone.dropout.p = 0.0  # of embeddings and of what the top layer gives
     assert not torch.equal(backbone.features(tokens), backbone.features(tokens))
     assert torch.equal(backbone.eval().features(tokens), backbone.features(tokens))
@@ -281,24 +329,38 @@ class UsesTheContextAtTheStartAlone(Bigram):
 
 
 class StepsOffByOne(Bigram):
-    def step(self, tokens, state):
-        logits, state = super().step(tokens, state)
-        return logits.roll(1, 0), state
+    def start(self, rows, length, context=None):
+        class Stepper(Rereading):
+            def step(self, tokens):
+                super().step(tokens)
+                self.logits = self.logits.roll(1, 0)
+
+        return Stepper(self, rows, context)
 
 
 class SelectsNothing(Bigram):
-    """Keeps its state where `select` cannot reach it."""
+    """Keeps what it remembers where `select` does not look."""
 
     def start(self, rows, length, context=None):
-        logits, state = super().start(rows, length, context)
-        return logits, {"hidden": [state]}
+        class Stepper(Rereading):
+            def select(self, rows):
+                self.logits = self.logits.index_select(0, rows)
+                self.own["tokens"] = self.own["tokens"][:1].expand(len(rows), -1)
 
-    def step(self, tokens, state):
-        inner = state["hidden"][0]
-        if len(inner["tokens"]) != len(tokens):
-            inner = {**inner, "tokens": inner["tokens"][:1].expand(len(tokens), -1)}
-        logits, inner = super().step(tokens, {**inner, "context": None})
-        return logits, {"hidden": [inner]}
+        return Stepper(self, rows, context)
+
+
+class ForgetsLogits(Bigram):
+    """Selects what it remembers, and leaves the logits as they were."""
+
+    def start(self, rows, length, context=None):
+        class Stepper(Rereading):
+            def select(self, rows):
+                logits = self.logits
+                super().select(rows)
+                self.logits = logits[: len(rows)]
+
+        return Stepper(self, rows, context)
 
 
 class CountsPadding(Bigram):
@@ -314,9 +376,9 @@ class HasAnIdleWeight(Bigram):
 
 def test_the_laws_hold_for_a_backbone_that_is_right():
     for check in (check_causal, check_steps, check_rows_independent, check_padding, check_select, check_gradients):
-        check(Bigram(C), C)
-        check(Bigram(), 0)
-    check_context_matters(Bigram(C))
+        check(Bigram(C), VOCAB, C)
+        check(Bigram(), VOCAB, 0)
+    check_context_matters(Bigram(C), VOCAB)
 
 
 @pytest.mark.parametrize(
@@ -328,19 +390,20 @@ def test_the_laws_hold_for_a_backbone_that_is_right():
         (MixesRows, check_rows_independent),
         (StepsOffByOne, check_steps),
         (SelectsNothing, check_select),
+        (ForgetsLogits, check_select),
         (CountsPadding, check_padding),
         (HasAnIdleWeight, check_gradients),
     ],
 )
 def test_a_backbone_that_breaks_a_law_is_caught(broken, check):
     with pytest.raises(AssertionError):
-        check(broken(), 0)
+        check(broken(), VOCAB, 0)
 
 
 @pytest.mark.parametrize("broken", [ForgetsTheContext, UsesTheContextAtTheStartAlone])
 def test_a_backbone_that_ignores_its_context_is_caught(broken):
     with pytest.raises(AssertionError):
-        check_context_matters(broken(C))
+        check_context_matters(broken(C), VOCAB)
 
 
 def test_a_code_does_not_drown_the_tokens_that_a_transformer_reads():

@@ -22,7 +22,8 @@ import small
 from corpora import codec, files
 from corpora.errors import InputError
 from textgen.core import checkpoint, recipes
-from textgen.runs import library, run
+from textgen.runs import library
+from textgen.runs.run import Run
 from textgen.runs.screen import Screen
 
 FILES = ("config.json", "codec.json", "model.safetensors", "manifest.json")
@@ -32,7 +33,7 @@ LENGTH = 12
 
 def write(folder: Path, model: str = "vae", louder: float = 1.0, **settings: Any) -> Path:
     """A model folder with untrained weights."""
-    recipe = recipes.recipe(model, small.settings(model, **settings))[0]
+    recipe = recipes.compose(model, small.settings(model, **settings))[0]
     torch.manual_seed(0)
     made = small.louder(recipes.build(recipe, library.vocabulary(WORDS)), louder)
     with files.new_folder(folder) as new:
@@ -433,7 +434,7 @@ def test_tied_weights_are_stored_once_and_restored_tied(tmp_path, backbone):
 
 @pytest.mark.parametrize("backbone", small.BACKBONES)
 def test_what_is_opened_computes_what_was_saved(tmp_path, backbone):
-    recipe = recipes.recipe("vae", small.settings("vae", backbone=backbone))[0]
+    recipe = recipes.compose("vae", small.settings("vae", backbone=backbone))[0]
     torch.manual_seed(1)
     model = small.louder(recipes.build(recipe, library.vocabulary(WORDS))).eval()
     model.rate.log_beta.fill_(-1.25)
@@ -570,7 +571,7 @@ def test_resuming_past_a_spoilt_checkpoint_says_so_and_makes_it_again(copied, ca
     newest, older = checkpoint.listed(copied / "checkpoints")
     spoil(newest, "truncated")
     step = checkpoint.step_of(older) + 1
-    run.resume(copied, Screen(), steps=step)
+    Run.open(copied).train(Screen(), steps=step)
     said = capsys.readouterr().err
     assert f"skipped a damaged checkpoint: {newest / checkpoint.MODEL} is truncated or altered" in said
     assert f"resuming from step {step - 1} of {step} (verified)" in said

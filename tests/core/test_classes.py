@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import small
+import textgen
 from corpora.build import build, from_texts
 from corpora.corpus import Corpus
 from corpora.errors import InputError
@@ -21,11 +22,16 @@ from textgen import SentenceVAE
 from textgen import cli as text_cli
 from textgen.core import estimators, recipes, trainer
 from textgen.core.backbone import Vocabulary
-from textgen.core.model import Classed, Classes, Latent
+from textgen.core.classes import Classed, Classes
+from textgen.core.model import Latent
+from textgen.core.player import Batch
 from textgen.core.randomness import Draw
-from textgen.runs import library, run
+from textgen.runs import library
+from textgen.runs.plan import plan
+from textgen.runs.run import Run
 from textgen.runs.screen import Screen
-from textgen.sentences.sentence_vae import REFINE, draw
+from textgen.sentences.defaults import REFINE
+from textgen.sentences.draw import draw
 
 NAMED = VOCAB._replace(labels=("high", "low", "odd"))
 HEIGHT, WIDTH = 6, 5
@@ -64,9 +70,9 @@ def test_classes_that_lie_apart_are_learned_apart(name, backbone):
     how = trainer.Config(lr=2e-2, ema=0.0, schedule="constant", lr_warmup=0, precision="fp32")
     state = trainer.Training(model, how, steps=80, seed=0)
 
-    def batch(number: int) -> trainer.Rows:
+    def batch(number: int) -> Batch:
         tokens, labels = apart(64, number)
-        return trainer.Rows(tokens, 64, labels)
+        return Batch(tokens, labels)
 
     for _ in trainer.train(state, batch):
         pass
@@ -81,9 +87,9 @@ def test_classes_that_lie_apart_are_learned_apart(name, backbone):
 def test_probabilities_of_all_rows_sum_to_1_given_each_class(backbone):
     vocab = Vocabulary(3, shape=(2, 2), colours=((0.0, 0, 0), (50.0, 9, 9), (90.0, -9, 0)), labels=NAMED.labels)
     chosen = {"backbone": backbone, "classes": True}
-    sizes = small.sizes(*recipes.recipe("lm", chosen, package="imagegen")[0].configs.values())
+    sizes = small.sizes(*recipes.compose("lm", chosen, package="imagegen")[0].configs.values())
     torch.manual_seed(0)
-    model = small.louder(recipes.build(recipes.recipe("lm", {**sizes, **chosen}, package="imagegen")[0], vocab), 2.0)
+    model = small.louder(recipes.build(recipes.compose("lm", {**sizes, **chosen}, package="imagegen")[0], vocab), 2.0)
     every = torch.cartesian_prod(*[torch.arange(3)] * 4)
     found = []
     for label in (-1, 0, 1, 2):
@@ -98,13 +104,13 @@ def test_padding_and_neighbours_change_nothing_and_every_class_matters(name, bac
     model = made(name, 2.0, backbone=backbone)
     tokens = small.rows([2, 5, 3, 1], NAMED)
     labels = torch.tensor([0, 2, -1, 1])
-    whole = model.loss(tokens, Draw(0, 0, total=4), labels).loss
+    whole = model.loss(Batch(tokens, labels), Draw(0, 0, total=4)).loss
     longer = torch.cat([tokens, torch.full((4, 3), PAD)], 1)
-    torch.testing.assert_close(model.loss(longer, Draw(0, 0, total=4), labels).loss, whole, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(model.loss(Batch(longer, labels), Draw(0, 0, total=4)).loss, whole, rtol=1e-4, atol=1e-4)
     for rank in (0, 1):
-        part = model.loss(tokens[rank::2], Draw(0, 0, total=4, rank=rank, world=2), labels[rank::2]).loss
+        part = model.loss(Batch(tokens[rank::2], labels[rank::2]), Draw(0, 0, total=4, rank=rank, world=2)).loss
         torch.testing.assert_close(part, whole[rank::2], rtol=1e-4, atol=1e-4)
-    others = [model.loss(tokens, Draw(0, 0, total=4), torch.full((4,), label)).loss for label in (-1, 0, 1, 2)]
+    others = [model.loss(Batch(tokens, torch.full((4,), label)), Draw(0, 0, total=4)).loss for label in (-1, 0, 1, 2)]
     for one in range(4):
         for other in range(one):
             assert ((others[one] - others[other]).abs() > 1e-6).all()
@@ -113,11 +119,11 @@ def test_padding_and_neighbours_change_nothing_and_every_class_matters(name, bac
 @every_model
 def test_no_class_known_is_minus_1_and_none_at_all(name):
     model, tokens = made(name, 2.0), small.rows([2, 5, 3, 1], NAMED)
-    none = model.loss(tokens, Draw(0, 0, total=4)).loss
-    assert torch.equal(none, model.loss(tokens, Draw(0, 0, total=4), torch.full((4,), -1)).loss)
+    none = model.loss(Batch(tokens), Draw(0, 0, total=4)).loss
+    assert torch.equal(none, model.loss(Batch(tokens, torch.full((4,), -1)), Draw(0, 0, total=4)).loss)
     plain = small.model(name)
-    one = plain.loss(tokens, Draw(0, 0, total=4)).loss
-    assert torch.equal(one, plain.loss(tokens, Draw(0, 0, total=4), torch.tensor([0, 1, 2, -1])).loss)
+    one = plain.loss(Batch(tokens), Draw(0, 0, total=4)).loss
+    assert torch.equal(one, plain.loss(Batch(tokens, torch.tensor([0, 1, 2, -1])), Draw(0, 0, total=4)).loss)
 
 
 def test_a_share_of_the_classes_is_hidden_in_training_alone():
@@ -129,10 +135,10 @@ def test_a_share_of_the_classes_is_hidden_in_training_alone():
     for name in MODELS:
         model, tokens = made(name, 2.0, class_dropout=0.99), small.rows([4] * 8, NAMED)
         ones = torch.ones(8, dtype=torch.long)
-        none = model.loss(tokens, Draw(0, 0, total=8)).loss
-        assert not torch.isclose(model.loss(tokens, Draw(0, 0, total=8), ones).loss, none).any()
-        training = model.train().loss(tokens, Draw(0, 1, total=8), ones).loss
-        assert torch.isclose(training, model.loss(tokens, Draw(0, 1, total=8)).loss).any()
+        none = model.loss(Batch(tokens), Draw(0, 0, total=8)).loss
+        assert not torch.isclose(model.loss(Batch(tokens, ones), Draw(0, 0, total=8)).loss, none).any()
+        training = model.train().loss(Batch(tokens, ones), Draw(0, 1, total=8)).loss
+        assert torch.isclose(training, model.loss(Batch(tokens), Draw(0, 1, total=8)).loss).any()
     with pytest.raises(ValueError, match="class_dropout="):
         Classed(True, 1.0).check()
 
@@ -172,8 +178,8 @@ def toy_classes(toy_corpus, tmp_path_factory) -> dict[str, Path]:
     options = {"steps": 160, "every": 160, "batch": 32, "device": "cpu", "threads": 1}
     for name in MODELS:
         settings = {**small.settings(name), **sizes, **({"rate": 8.0} if name == "vae" else {})}
-        made = run.plan(corpus, folder / name, toy_corpus, model=name, settings=settings, **options)
-        run.start(folder / name, made, Screen(quiet=True))
+        planned = plan(corpus, folder / name, toy_corpus, model=name, settings=settings, **options)
+        Run.create(folder / name, planned).train(Screen(quiet=True))
     return {name: folder / name for name in MODELS}
 
 
@@ -193,7 +199,7 @@ def test_sentences_of_a_class_are_drawn_by_its_name(name, both):
     for label in ("animal", "person"):
         made = draw(both[name], 60, seed=4, label=label)
         assert subjects(made).count(label) > 45
-        assert made[20:24] == draw(both[name], 4, seed=4, label=label, begin=20)
+        assert made[20:24] == draw(both[name], 4, seed=4, label=label, first=20)
     mixed = subjects(draw(both[name], 60, seed=4))
     assert 10 < mixed.count("animal") < 50
     some = draw(both[name], 2, seed=4, label=["animal", None])
@@ -288,7 +294,7 @@ def test_bad_labels_are_one_line_and_exit_code_2(
 
 
 def test_training_goes_on_from_a_model_with_classes(toy_classes, toy_corpus, tmp_path):
-    out = run.train(
+    out = textgen.train(
         [toy_corpus], tmp_path / "more", init=toy_classes["lm"], steps=2, batch=8, screen=Screen(quiet=True)
     )
     first, then = library.open_model(toy_classes["lm"]), library.open_model(out)
@@ -324,7 +330,7 @@ def drawers(bars, tmp_path_factory) -> dict[str, Path]:
         "vae": {"channels": 8, "rate": 3.0, "latent": 3, "stages": 1},
     }
     how = {"lr": 1e-2, "precision": "fp32", "ema": 0.0, "classes": True}
-    options = {"steps": 220, "batch": 16, "every": 220, "threads": 1, "screen": Screen(quiet=True)}
+    options = {"steps": 600, "batch": 16, "every": 600, "threads": 1, "screen": Screen(quiet=True)}
     for kind, settings in kinds.items():
         training.train([bars], folder / kind, model=kind, settings={**settings, **how}, **options)
     return {kind: folder / kind for kind in kinds}
@@ -340,7 +346,7 @@ def test_pictures_of_a_class_are_drawn_by_its_name(drawers, bars):
     model = PictureModel.from_pretrained(drawers["pixelcnn"])
     red, blue = (reds(model, model.sample(30, label=label)) for label in ("red", "blue"))
     assert red[0] > 5 * red[1] and blue[1] > 5 * blue[0]
-    mixed = reds(model, model.sample(30))
+    mixed = reds(model, model.sample(30, label=None))
     assert min(mixed) > 0.15 * sum(mixed)
     rows = Corpus.open(bars).rows("test")
     tokens, own = torch.from_numpy(rows.pad(range(len(rows)))), [rows.label(row) for row in range(len(rows))]

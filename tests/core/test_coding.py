@@ -26,11 +26,11 @@ def rising(counts: list[int]) -> np.ndarray:
 @given(st.lists(st.tuples(COUNTS, st.integers(0, 299)), max_size=60))
 def test_the_coder_gives_back_what_was_put_in_and_wastes_less_than_a_byte(pairs):
     given_ = [(rising(counts), number % len(counts)) for counts, number in pairs]
-    coder = coding.Encoder()
+    coder = coding.RangeEncoder()
     for heights, token in given_:
         coder.put(heights, token)
     data = coder.finish()
-    decoder = coding.Decoder(data)
+    decoder = coding.RangeDecoder(data)
     assert [decoder.get(heights) for heights, _ in given_] == [token for _, token in given_]
     bits = sum(math.log2(heights[-1] / (heights[token + 1] - heights[token])) for heights, token in given_)
     assert 8 * len(data) <= bits + 8 + 1e-3
@@ -40,10 +40,10 @@ def test_the_coder_gives_back_what_was_put_in_and_wastes_less_than_a_byte(pairs)
 def test_carries_run_through_bytes_that_are_full(tokens):
     """A first token that is nearly certain leaves the interval at its very top or bottom for long."""
     for heights in (np.array([0, (1 << 24) - 1, 1 << 24]), np.array([0, 1, 1 << 24]), np.array([0, 1, 3])):
-        coder = coding.Encoder()
+        coder = coding.RangeEncoder()
         for token in tokens:
             coder.put(heights, token)
-        decoder = coding.Decoder(coder.finish())
+        decoder = coding.RangeDecoder(coder.finish())
         assert [decoder.get(heights) for _ in tokens] == tokens
 
 

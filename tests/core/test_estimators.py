@@ -21,6 +21,7 @@ from small import BLANK, PAD, STOP
 from textgen.core import estimators
 from textgen.core.backbone import Vocabulary
 from textgen.core.model import Latent
+from textgen.core.player import Batch
 from textgen.priors import mixture
 from textgen.runs import library
 from textgen.sentences import measures
@@ -345,7 +346,7 @@ def test_a_code_is_the_mean_and_the_exponential_of_sigma_times_noise():
         def normal(size: int) -> Tensor:
             return torch.full((len(EVERY), size), 1.5)
 
-    model.loss(EVERY, Noise())
+    model.loss(Batch(EVERY), Noise())
     torch.testing.assert_close(seen[0], mean + bounded.exp() * 1.5)
 
 
@@ -525,7 +526,7 @@ def test_rows_keep_their_places_among_bounds(toy_run, toy_corpus):
     """Batches go by length; what comes back must be in the order asked for."""
     opened = library.open_model(toy_run)
     texts, _ = measures.texts(toy_corpus, "test")
-    whole = measures.Encoded(opened, texts[:20])
+    whole = measures.Tokenised(opened, texts[:20])
     some = list(range(19, -1, -1))
     found = measures._bounds(opened.model, whole, some, 2, 0, False).rate
     posterior = opened.model.posterior(whole.padded(some))

@@ -16,7 +16,7 @@ from corpora.errors import InputError
 from small import BLANK, PAD, STOP
 from textgen.core import sampler
 from textgen.core.backbone import Backbone, Vocabulary
-from textgen.core.sampler import Choice, beam, choose, forbid_repeats, sample, stream
+from textgen.core.sampler import Choice, beam, draw_tokens, forbid_repeats, sample, stream
 
 FEW = Vocabulary(6, PAD, STOP, BLANK)
 WRITABLE = (STOP, 3, 4, 5)
@@ -56,7 +56,7 @@ def uniform(rows: int, seed: int = 0) -> Tensor:
 
 
 def frequencies(logits: list[float], how: Choice, rows: int = 20_000) -> Tensor:
-    tokens = choose(torch.tensor(logits).expand(rows, -1), uniform(rows), how)
+    tokens = draw_tokens(torch.tensor(logits).expand(rows, -1), uniform(rows), how)
     return torch.bincount(tokens, minlength=len(logits)) / rows
 
 
@@ -80,7 +80,7 @@ def test_temperature_divides_the_logits(temperature):
 
 def test_temperature_zero_takes_the_most_probable():
     logits = torch.randn(50, 9, generator=torch.Generator().manual_seed(0))
-    assert torch.equal(choose(logits, uniform(50), Choice(temperature=0)), logits.argmax(-1))
+    assert torch.equal(draw_tokens(logits, uniform(50), Choice(temperature=0)), logits.argmax(-1))
 
 
 def left(kept: int) -> Tensor:
@@ -134,7 +134,7 @@ choices = st.builds(
 
 @given(logit_rows, numbers, choices)
 def test_an_impossible_token_is_never_chosen(row, number, how):
-    token = int(choose(torch.tensor([row]), torch.tensor([number], dtype=torch.float64), how))
+    token = int(draw_tokens(torch.tensor([row]), torch.tensor([number], dtype=torch.float64), how))
     assert 0 <= token < len(row)
     assert row[token] > -math.inf
     if how.top_k:
@@ -145,7 +145,7 @@ def test_an_impossible_token_is_never_chosen(row, number, how):
 def test_the_ends_of_the_interval_meet_no_impossible_token(at):
     logits = torch.zeros(2, 5)
     logits[:, {"first": 0, "middle": 2, "last": 4}[at]] = -torch.inf
-    found = choose(logits, torch.tensor([0.0, 1 - 2**-53], dtype=torch.float64), Choice())
+    found = draw_tokens(logits, torch.tensor([0.0, 1 - 2**-53], dtype=torch.float64), Choice())
     possible = [token for token in range(5) if logits[0, token] > -torch.inf]
     assert found.tolist() == [possible[0], possible[-1]]
 

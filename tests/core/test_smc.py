@@ -24,11 +24,11 @@ MASKS = ["111100", "010110", "101010", "011111"]
 def backbone(name: str, times: float = 3.0) -> Backbone:
     """A backbone with weights so large that tokens hang on each other strongly."""
     chosen = {"backbone": name, **({"kernel": 3} if name == "pixelcnn" else {})}
-    recipe = recipes.recipe("lm", chosen, package="imagegen")[0]
+    recipe = recipes.compose("lm", chosen, package="imagegen")[0]
     sizes = {key: value for key, value in _SIZES.items() if key in recipe.settings()}
     torch.manual_seed(1)
     made = recipes.build(
-        recipes.recipe("lm", {**chosen, **sizes}, package="imagegen")[0], Vocabulary(COLOURS, shape=(2, 3))
+        recipes.compose("lm", {**chosen, **sizes}, package="imagegen")[0], Vocabulary(COLOURS, shape=(2, 3))
     )
     with torch.no_grad():
         for weight in made.parameters():

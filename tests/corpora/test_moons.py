@@ -107,12 +107,12 @@ def fitted(name: str, truths: torch.Tensor, side: int, *, steps: int, lr: float,
     kind, settings = KINDS[name]
     model, words = training.meant(kind)
     torch.manual_seed(0)
-    recipe = recipes.recipe(model, {**words, **SMALL, **settings, **own}, package="imagegen")[0]
+    recipe = recipes.compose(model, {**words, **SMALL, **settings, **own}, package="imagegen")[0]
     made = recipes.build(recipe, Vocabulary(int(truths.max()) + 1, shape=(side, side)))
     fitting = trainer.Training(made, trainer.Config(lr=lr, ema=0.0, precision="fp32"), steps=steps, seed=0)
     draw = np.random.default_rng(0)
     for _ in range(steps):
-        fitting.update([trainer.Rows(truths[draw.integers(0, len(truths), 32)], 32)])
+        fitting.update([trainer.Batch(truths[draw.integers(0, len(truths), total=32)], 32)])
     return made.eval()
 
 

@@ -18,8 +18,9 @@ from corpora.errors import InputError
 from textgen.cli import main
 from textgen.core import checkpoint, recipes, sampler
 from textgen.runs import library
+from textgen.sentences.draw import draw
 from textgen.sentences.lexicon import Spelling
-from textgen.sentences.sentence_vae import SentenceVAE, draw
+from textgen.sentences.sentence_vae import SentenceVAE
 
 TEXTS = [
     "the boat's crew didn't go to-morrow , he said .",
@@ -157,7 +158,7 @@ def test_a_codec_without_a_lexicon_is_refused(codec):
 
 
 def model(folder, codec):
-    recipe = recipes.recipe("vae", small.settings("vae"))[0]
+    recipe = recipes.compose("vae", small.settings("vae"))[0]
     torch.manual_seed(0)
     made = small.louder(recipes.build(recipe, library.vocabulary(codec)))
     made.backbone.head.bias.data[codec.fallback_tokens()] = -99  # it would write little but bytes

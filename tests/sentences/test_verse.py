@@ -26,7 +26,7 @@ LONGEST = 7
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A model of characters that has learned nothing: rules hold all the same."""
-    recipe = recipes.recipe("vae", small.settings("vae"))[0]
+    recipe = recipes.compose("vae", small.settings("vae"))[0]
     torch.manual_seed(0)
     made = small.louder(recipes.build(recipe, library.vocabulary(CODEC)))
     target = tmp_path_factory.mktemp("models") / "verse"

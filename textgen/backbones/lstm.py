@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from corpora.settings import require, setting
-from textgen.core.backbone import Backbone, Dropout, Shared, State, Vocabulary
+from textgen.core.backbone import Backbone, Dropout, Vocabulary
+from textgen.core.stepper import Remembering
 
 
 @dataclass(frozen=True)
@@ -68,16 +69,16 @@ def weight_of(lstm: nn.LSTM, name: str, layer: int = 0) -> Tensor:
     return getattr(lstm, f"{name}_l{layer}")
 
 
-def advance(lstm: nn.LSTM, gates: Tensor, state: State) -> tuple[Tensor, State]:
-    """One step of all layers from `state["hidden"]` and `state["cell"]`, (B, layers, H) each.
+def advance(lstm: nn.LSTM, gates: Tensor, own: dict[str, Tensor]) -> Tensor:
+    """One step of all layers: replaces `own["hidden"]` and `own["cell"]`, (B, layers, H) each.
 
     `gates` (B, 4 H) is what the inputs and the biases add to the first layer's gates. Returns the top layer's
-    output (B, H) and the new state.
+    output (B, H).
     """
     hiddens, cells = [], []
     output = gates  # of the layer below, from the second layer on
     for layer in range(lstm.num_layers):
-        hidden, cell = state["hidden"][:, layer], state["cell"][:, layer]
+        hidden, cell = own["hidden"][:, layer], own["cell"][:, layer]
         if layer > 0:
             bias = weight_of(lstm, "bias_ih", layer) + weight_of(lstm, "bias_hh", layer)
             gates = F.linear(output, weight_of(lstm, "weight_ih", layer), bias)
@@ -87,7 +88,8 @@ def advance(lstm: nn.LSTM, gates: Tensor, state: State) -> tuple[Tensor, State]:
         output = torch.sigmoid(show) * torch.tanh(cell)
         hiddens.append(output)
         cells.append(cell)
-    return output, {**state, "hidden": torch.stack(hiddens, 1), "cell": torch.stack(cells, 1)}
+    own.update(hidden=torch.stack(hiddens, 1), cell=torch.stack(cells, 1))
+    return output
 
 
 class LSTM(Backbone):
@@ -123,28 +125,40 @@ class LSTM(Backbone):
         outputs = self.lstm(inputs, (hidden.to(inputs.dtype), cell.to(inputs.dtype)))[0]  # (B, L, H)
         return torch.cat([self.dropout(outputs), everywhere.to(outputs.dtype)], 2)
 
-    def start(self, rows: int, length: int, context: Tensor | None = None) -> tuple[Tensor, State]:
-        hidden, cell = self._first(rows, context)
-        state: State = {"hidden": hidden.transpose(0, 1), "cell": cell.transpose(0, 1), "context": context}
-        weight, size = weight_of(self.lstm, "weight_ih"), self.embedding.embedding_dim
-        bias = weight_of(self.lstm, "bias_ih") + weight_of(self.lstm, "bias_hh")
-        # what the context adds to the first layer's gates is the same at every step
-        state["gates"] = (bias if context is None else F.linear(context, weight[:, size:], bias)).expand(rows, -1)
-        if rows * length > 2 * self.vocab:  # many draws from few tokens (pixels): x W is a row of a table
-            state["table"] = Shared(F.linear(self.embedding.weight, weight[:, :size]))
-        return self.step(torch.full((rows,), self.vocab, device=weight.device), state)
+    def start(self, rows: int, length: int, context: Tensor | None = None) -> LSTMStepper:
+        return LSTMStepper(self, rows, length, context)
 
-    def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
-        table, context = state.get("table"), state["context"]
-        if table is None:
-            gates = F.linear(
-                self.embedding(tokens), weight_of(self.lstm, "weight_ih")[:, : self.embedding.embedding_dim]
-            )
+
+class LSTMStepper(Remembering):
+    """The cells of all layers, and what never changes ready for use."""
+
+    def __init__(self, backbone: LSTM, rows: int, length: int, context: Tensor | None) -> None:
+        super().__init__()
+        self.backbone = backbone
+        hidden, cell = backbone._first(rows, context)
+        self.own.update(hidden=hidden.transpose(0, 1), cell=cell.transpose(0, 1))
+        if context is not None:
+            self.own["context"] = context
+        lstm, size = backbone.lstm, backbone.embedding.embedding_dim
+        weight = weight_of(lstm, "weight_ih")
+        bias = weight_of(lstm, "bias_ih") + weight_of(lstm, "bias_hh")
+        # what the context adds to the first layer's gates is the same at every step
+        added = bias if context is None else F.linear(context, weight[:, size:], bias)
+        self.own["gates"] = added.expand(rows, -1)
+        self.tokens = weight[:, :size]
+        self.table: Tensor | None = None
+        if rows * length > 2 * backbone.vocab:  # many draws from few tokens (pixels): x W is a row of a table
+            self.table = F.linear(backbone.embedding.weight, self.tokens)
+        self.step(torch.full((rows,), backbone.vocab, device=weight.device))
+
+    def step(self, tokens: Tensor) -> None:
+        if self.table is None:
+            gates = F.linear(self.backbone.embedding(tokens), self.tokens)
         else:
-            gates = table.tensor.index_select(0, tokens)
-        gates = gates + state["gates"]  # (B, 4 H)
-        output, state = advance(self.lstm, gates, state)
-        return self.head(output if context is None else torch.cat([output, context], 1)), state
+            gates = self.table.index_select(0, tokens)
+        output = advance(self.backbone.lstm, gates + self.own["gates"], self.own)  # gates: (B, 4 H)
+        context = self.own.get("context")
+        self.logits = self.backbone.head(output if context is None else torch.cat([output, context], 1))
 
 
 def build(config: Config, vocab: Vocabulary, context: int) -> LSTM:

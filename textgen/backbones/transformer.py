@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from corpora.settings import require, setting
-from textgen.core.backbone import Backbone, Dropout, Shared, State, Vocabulary
+from textgen.core.backbone import Backbone, Dropout, Vocabulary
 from textgen.core.precision import precise
+from textgen.core.stepper import Remembering, first_place
 
 
 @dataclass(frozen=True)
@@ -96,18 +97,25 @@ class Layer(nn.Module):
         attended = F.scaled_dot_product_attention(query, key, value, attn_mask=seen, is_causal=self.causal)
         return self._add(inputs, attended)
 
-    def append(self, inputs: Tensor, turns: Tensor, keys: Tensor, values: Tensor, position: int) -> Tensor:
-        """The same for new positions (B, N, D) after `position` old ones.
+    def append(
+        self,
+        inputs: Tensor,
+        turns: Tensor,
+        keys: Tensor,
+        values: Tensor,
+        places: Tensor,
+        near: int,
+        seen: Tensor | None,
+    ) -> Tensor:
+        """The same for new positions (B, N, D) at `places` (N,), by the turns (2, N, size) of these.
 
-        `keys` and `values` (B, heads, length, size) hold those of the old ones and take in the new ones.
+        `keys` and `values` (B, heads, room, size) hold those of the old positions and take in the new ones, which
+        attend to the first `near` of them. `seen` (N, near), added to the scores, is -inf where one may not look.
         """
         query, key, value = self._heads(inputs, turns)
-        end = position + inputs.shape[1]
-        keys[:, :, position:end] = key
-        values[:, :, position:end] = value
-        attended = F.scaled_dot_product_attention(
-            query, keys[:, :, :end], values[:, :, :end], is_causal=inputs.shape[1] > 1
-        )
+        keys.index_copy_(2, places, key)
+        values.index_copy_(2, places, value)
+        attended = F.scaled_dot_product_attention(query, keys[:, :, :near], values[:, :, :near], attn_mask=seen)
         return self._add(inputs, attended)
 
 
@@ -157,30 +165,54 @@ class Transformer(Backbone):
             inputs = layer(inputs, turns)
         return self.norm(inputs[:, inputs.shape[1] - tokens.shape[1] :])
 
-    def start(self, rows: int, length: int, context: Tensor | None = None) -> tuple[Tensor, State]:
-        weight = self.embedding.weight
-        inputs = self._embed(torch.full((rows, 1), self.vocab, device=weight.device), context)
-        memory = self._remembered(context)
-        if memory is not None:
-            inputs = torch.cat([memory, inputs], 1)
-        size = self.width // self.heads
-        room = length + 1 + self.memory
-        state: State = {"context": context, "position": 0, "turns": Shared(rotary(room, size, weight.device))}
-        for number in range(len(self.layers)):
-            state[f"keys {number}"] = weight.new_zeros(rows, self.heads, room, size)
-            state[f"values {number}"] = weight.new_zeros(rows, self.heads, room, size)
-        return self._append(inputs, state)
+    def start(self, rows: int, length: int, context: Tensor | None = None) -> TransformerStepper:
+        return TransformerStepper(self, rows, length, context)
 
-    def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
-        return self._append(self._embed(tokens[:, None], state["context"]), state)
 
-    def _append(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
-        position, end = state["position"], state["position"] + inputs.shape[1]
-        turns = state["turns"].tensor[:, position:end]
-        for number, layer in enumerate(self.layers):
+class TransformerStepper(Remembering):
+    """The keys and values of all layers, with room for the whole row.
+
+    A step attends to the written ones, rounded up to a multiple of `stride` with the rest masked: a compiled step
+    wants shapes that seldom change.
+    """
+
+    stride = 1
+
+    def __init__(self, backbone: Transformer, rows: int, length: int, context: Tensor | None) -> None:
+        super().__init__()
+        self.backbone = backbone
+        weight, size = backbone.embedding.weight, backbone.width // backbone.heads
+        self.room = length + 1 + backbone.memory
+        if context is not None:
+            self.own["context"] = context
+        for number in range(len(backbone.layers)):
+            self.own[f"keys {number}"] = weight.new_zeros(rows, backbone.heads, self.room, size)
+            self.own[f"values {number}"] = weight.new_zeros(rows, backbone.heads, self.room, size)
+        self.turns = rotary(self.room, size, weight.device)
+        self.columns = torch.arange(self.room, device=weight.device)
+        self.written, self.place = 0, first_place(weight.device)
+        inputs = backbone._embed(torch.full((rows, 1), backbone.vocab, device=weight.device), context)
+        memory = backbone._remembered(context)
+        self._append(inputs if memory is None else torch.cat([memory, inputs], 1))
+
+    def step(self, tokens: Tensor) -> None:
+        self._append(self.backbone._embed(tokens[:, None], self.own.get("context")))
+
+    def _append(self, inputs: Tensor) -> None:
+        count = inputs.shape[1]
+        self.written += count
+        near = min(self.room, -(-self.written // self.stride) * self.stride)
+        places = self.place if count == 1 else self.place + torch.arange(count, device=self.place.device)
+        turns = self.turns.index_select(1, places)
+        seen = None
+        if count > 1 or near > self.written:
+            seen = inputs.new_zeros(count, near).masked_fill_(self.columns[:near] > places[:, None], -torch.inf)
+        for number, layer in enumerate(self.backbone.layers):
             assert isinstance(layer, Layer)
-            inputs = layer.append(inputs, turns, state[f"keys {number}"], state[f"values {number}"], position)
-        return self.head(self.norm(inputs[:, -1])), {**state, "position": end}
+            keys, values = self.own[f"keys {number}"], self.own[f"values {number}"]
+            inputs = layer.append(inputs, turns, keys, values, places, near, seen)
+        self.place += count
+        self.logits = self.backbone.head(self.backbone.norm(inputs[:, -1]))
 
 
 class Tied(nn.Module):

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from corpora.settings import require, setting
-from textgen.core.backbone import Backbone, Dropout, State, Vocabulary
+from textgen.core.backbone import Backbone, Dropout, Vocabulary
+from textgen.core.stepper import Remembering, first_place
 
 
 @dataclass(frozen=True)
@@ -85,27 +86,39 @@ class WaveNet(Backbone):
             total = total + skip
         return torch.relu(total)
 
-    def start(self, rows: int, length: int, context: Tensor | None = None) -> tuple[Tensor, State]:
-        weight = self.embedding.weight
-        state: State = {"context": context, "position": 0}
-        for number, layer in enumerate(self.layers):  # the newest inputs of each layer, at their position modulo reach
-            assert isinstance(layer, Layer)
-            state[f"memory {number}"] = weight.new_zeros(rows, layer.reach, weight.shape[1])
-        return self.step(torch.full((rows,), self.vocab, device=weight.device), state)
+    def start(self, rows: int, length: int, context: Tensor | None = None) -> WaveNetStepper:
+        return WaveNetStepper(self, rows, context)
 
-    def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
-        position, context = state["position"], state["context"]
-        inputs = self.embedding(tokens)[:, None]  # (B, 1, D)
-        total = torch.zeros_like(inputs)
-        for number, layer in enumerate(self.layers):
+
+class WaveNetStepper(Remembering):
+    """The newest inputs of each layer, (B, reach, D), each at its place modulo the layer's reach."""
+
+    def __init__(self, backbone: WaveNet, rows: int, context: Tensor | None) -> None:
+        super().__init__()
+        self.backbone = backbone
+        weight = backbone.embedding.weight
+        self.place = first_place(weight.device)
+        self.back: list[Tensor] = []  # how far back each layer looks, (kernel - 1,)
+        if context is not None:
+            self.own["context"] = context
+        for number, layer in enumerate(backbone.layers):
             assert isinstance(layer, Layer)
-            memory, dilation = state[f"memory {number}"], self.dilations[number]
-            back = range(layer.reach, 0, -dilation)
-            before = memory[:, [(position - far) % layer.reach for far in back]]  # not yet written ones are 0
-            memory[:, position % layer.reach] = inputs[:, 0]
-            inputs, skip = layer.step(inputs, before, context)
+            self.own[f"inputs {number}"] = weight.new_zeros(rows, layer.reach, weight.shape[1])
+            self.back.append(torch.arange(layer.reach, 0, -backbone.dilations[number], device=weight.device))
+        self.step(torch.full((rows,), backbone.vocab, device=weight.device))
+
+    def step(self, tokens: Tensor) -> None:
+        inputs = self.backbone.embedding(tokens)[:, None]  # (B, 1, D)
+        total = torch.zeros_like(inputs)
+        for number, (layer, back) in enumerate(zip(self.backbone.layers, self.back, strict=True)):
+            assert isinstance(layer, Layer)
+            newest = self.own[f"inputs {number}"]
+            before = newest.index_select(1, (self.place - back) % layer.reach)  # not yet written ones are 0
+            newest.index_copy_(1, self.place % layer.reach, inputs)
+            inputs, skip = layer.step(inputs, before, self.own.get("context"))
             total = total + skip
-        return self.head(torch.relu(total[:, 0])), {**state, "position": position + 1}
+        self.place += 1
+        self.logits = self.backbone.head(torch.relu(total[:, 0]))
 
 
 def build(config: Config, vocab: Vocabulary, context: int) -> WaveNet:

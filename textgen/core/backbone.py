@@ -13,18 +13,11 @@ from torch.nn import functional as F
 
 from corpora.errors import InputError
 from textgen.core.precision import precise
-
-State = dict[str, Any]  # what a backbone remembers of the tokens so far; every tensor has rows first
-
-
-class Shared(NamedTuple):
-    """A tensor in a state that all rows share, so that `select` leaves it alone."""
-
-    tensor: Tensor
+from textgen.core.stepper import Remembering, Stepper
 
 
 class Vocabulary(NamedTuple):
-    """What a model must know of a codec: how many tokens there are, and which are special (None: there is none).
+    """A codec as a model sees it: how many tokens there are, and which are special (None: there is none).
 
     Where a row of tokens is a picture line by line, `shape` is how many lines there are and the pixels in each (rows
     and columns; columns and rows for a palette that goes column by column), and `colours` the CIE Lab colour of each
@@ -94,7 +87,7 @@ class CrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def rows(logits: Tensor) -> int:
-        """How many rows at a time: what a processor's cache holds, or enough to keep a GPU busy."""
+        """Rows at a time: as many as a processor's cache holds, or enough to keep a GPU busy."""
         return max(1, (1 << 19 if logits.device.type == "cpu" else 1 << 27) // logits.shape[1])
 
 
@@ -102,8 +95,8 @@ class Backbone(nn.Module):
     """p(x_i | x_<i, context) for every i at once.
 
     `logits[:, i]` predicts `tokens[:, i]`: the shift by one and the start symbol live in here, so that no loss
-    has an off-by-one. A new backbone gives `features` and `head`; `start` and `step` have a slow default that is
-    right for anything causal, to be replaced where there is something worth remembering.
+    has an off-by-one. A new backbone gives `features` and `head`; `start` has a slow default that is right for
+    anything causal, to be replaced where there is something worth remembering.
     """
 
     head: nn.Module  # (..., D) -> (..., V)
@@ -139,26 +132,28 @@ class Backbone(nn.Module):
             )
         return losses.new_zeros(len(tokens)).index_add(0, kept // tokens.shape[1], losses)
 
-    def start(self, rows: int, length: int, context: Tensor | None = None) -> tuple[Tensor, State]:
-        """Begin `rows` rows of at most `length` tokens: logits (rows, V) for the first, and the state."""
-        device = next(self.parameters()).device
-        state: State = {"tokens": torch.zeros(rows, 0, dtype=torch.long, device=device), "context": context}
-        return self._next(state), state
+    def start(self, rows: int, length: int, context: Tensor | None = None) -> Stepper:
+        """A stepper for `rows` rows of at most `length` tokens, with the logits of the first."""
+        return Rereading(self, rows, context)
 
-    def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
-        """Append one token to each row (B,): logits (B, V) for the token after it, and the new state.
 
-        The old state is used up: a backbone may write the new one over it.
-        """
-        state = {**state, "tokens": torch.cat([state["tokens"], tokens[:, None]], 1)}
-        return self._next(state), state
+class Rereading(Remembering):
+    """The slow default: every step reads the whole row again. Right for any backbone that is causal."""
 
-    def _next(self, state: State) -> Tensor:
-        tokens = state["tokens"]
+    def __init__(self, backbone: Backbone, rows: int, context: Tensor | None) -> None:
+        super().__init__()
+        self.backbone = backbone
+        device = next(backbone.parameters()).device
+        self.own["tokens"] = torch.zeros(rows, 0, dtype=torch.long, device=device)
+        if context is not None:
+            self.own["context"] = context
+        self._read()
+
+    def step(self, tokens: Tensor) -> None:
+        self.own["tokens"] = torch.cat([self.own["tokens"], tokens[:, None]], 1)
+        self._read()
+
+    def _read(self) -> None:
+        tokens = self.own["tokens"]
         longer = torch.cat([tokens, tokens.new_zeros(len(tokens), 1)], 1)  # the last one is never looked at
-        return self.head(self.features(longer, state["context"])[:, -1])
-
-
-def select(state: State, rows: Tensor) -> State:
-    """The state of some rows, in another order or repeated (beam search moves beams about)."""
-    return {key: value.index_select(0, rows) if isinstance(value, Tensor) else value for key, value in state.items()}
+        self.logits = self.backbone.head(self.backbone.features(longer, self.own.get("context"))[:, -1])

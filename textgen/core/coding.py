@@ -19,7 +19,7 @@ _STATE, _LEAST = 56, 48  # bits of the state; the width of the interval is at le
 _MASK = (1 << _STATE) - 1
 
 
-class Encoder:
+class RangeEncoder:
     """A range coder (Martin 1979, "Range encoding"), in exact integers: `put` tokens, then `finish` once."""
 
     def __init__(self) -> None:
@@ -56,8 +56,8 @@ class Encoder:
         self._width <<= 8
 
 
-class Decoder:
-    """The inverse of `Encoder`: `get` tokens with the same distributions in the same order."""
+class RangeDecoder:
+    """The inverse of `RangeEncoder`: `get` tokens with the same distributions in the same order."""
 
     def __init__(self, data: bytes) -> None:
         self._bytes: Iterator[int] = iter(data)
@@ -88,11 +88,11 @@ def heights(logits: Tensor) -> np.ndarray:
 
 def encode(backbone: Backbone, vocab: Vocabulary, tokens: Tensor, context: Tensor | None = None) -> bytes:
     """The code of rows (B, L), each up to its stop where there is one."""
-    coder, given, (rows, length) = Encoder(), tokens.cpu().numpy(), tokens.shape
+    coder, known, (rows, length) = RangeEncoder(), tokens.cpu().numpy(), tokens.shape
 
     def put(counts: np.ndarray, row: int, place: int) -> int:
-        coder.put(counts, given[row, place])
-        return int(given[row, place])
+        coder.put(counts, known[row, place])
+        return int(known[row, place])
 
     _walk(backbone, vocab, rows, length, context, put)
     return coder.finish()
@@ -106,7 +106,7 @@ def decode(
     The model must be the same, and run on the same kind of machine with as many threads: it is the very same
     probabilities that bring the rows back.
     """
-    coder = Decoder(data)
+    coder = RangeDecoder(data)
     return _walk(backbone, vocab, rows, length, context, lambda counts, row, place: coder.get(counts))
 
 
@@ -120,16 +120,16 @@ def _walk(
     token: Callable[[np.ndarray, int, int], int],
 ) -> Tensor:
     """Go through rows place by place as the sampler does, `token(counts, row, place)` being what comes next."""
-    logits, state = backbone.start(rows, length, context)
-    made = np.full((rows, length), 0 if vocab.pad is None else vocab.pad)
+    stepper = backbone.start(rows, length, context)
+    written = np.full((rows, length), 0 if vocab.pad is None else vocab.pad)
     open_rows = np.ones(rows, bool)
     for place in range(length):
-        counts = heights(logits)
+        counts = heights(stepper.logits)
         for row in np.flatnonzero(open_rows):
-            made[row, place] = token(counts[row], int(row), place)
+            written[row, place] = token(counts[row], int(row), place)
         if vocab.stop is not None:
-            open_rows &= made[:, place] != vocab.stop
+            open_rows &= written[:, place] != vocab.stop
         if place + 1 == length or not open_rows.any():
             break
-        logits, state = backbone.step(torch.from_numpy(made[:, place]).to(logits.device), state)
-    return torch.from_numpy(made)
+        stepper.step(torch.from_numpy(written[:, place]).to(stepper.logits.device))
+    return torch.from_numpy(written)

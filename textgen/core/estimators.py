@@ -111,5 +111,9 @@ def active_units(means: Tensor, threshold: float = 0.01) -> int:
 def posteriors(model: Latent, batches: Iterable[Tensor]) -> Independent:
     """The posteriors of many rows as one distribution over (N, Z)."""
     found = [model.posterior(tokens) for tokens in batches]
-    means, deviations = torch.cat([q.mean for q in found]), torch.cat([q.stddev for q in found])
+    return diagonal(torch.cat([q.mean for q in found]), torch.cat([q.stddev for q in found]))
+
+
+def diagonal(means: Tensor, deviations: Tensor) -> Independent:
+    """Independent normal numbers in each row, (N, Z)."""
     return Independent(Normal(means, deviations, validate_args=False), 1, validate_args=False)

@@ -1,4 +1,4 @@
-"""How the rate, KL(posterior || prior) in nats per row, is held: a target, warm-ups, free bits, a floor under it.
+"""Holding the rate, KL(posterior || prior) in nats per row: a target, warm-ups, free bits, a floor under it.
 
 The target is held by a Lagrange multiplier. We minimise the distortion D subject to the rate KL = R through
 D + beta (KL - R), raising log beta while KL > R and lowering it while KL < R. At the saddle point this is the
@@ -15,34 +15,33 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from corpora.settings import require, setting
+from corpora.settings import Settings, require, setting
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Settings):
     """Settings that hold the rate; a model with a code has them among its own."""
 
-    rate: float | None = setting(16.0, "target rate in nats per row, held by a Lagrange multiplier; none: use beta")
-    beta: float = setting(1.0, "weight of the rate where rate=none; 1 is the ELBO, 0 switches the rate off")
-    kl_warmup: float = setting(0.0, "share of the steps over which the weight of the rate rises from 0")
-    kl_cycles: int = setting(1, "times the weight rises from 0, in kl_warmup altogether (Fu et al. 2019)")
-    warm_start: float = setting(0.0, "share of the steps trained as an autoencoder first (Li et al. 2019)")
-    reset_decoder: bool = setting(True, "after warm_start: begin the decoder afresh, keep the encoder")
-    free_bits_dim: float = setting(0.0, "bits that each latent dimension has free of charge, on average over a batch")
-    free_bits_row: float = setting(0.0, "bits that each row has free of charge (Kingma et al. 2016)")
-    batch_norm: float = setting(0.0, "deviation of each posterior mean over a batch (Zhu et al. 2020); 0: not fixed")
-    aggressive: int = setting(0, "updates of the encoder alone after each update of all (after He et al. 2019)")
-    aggressive_share: float = setting(0.2, "share of the steps, from the first, that are aggressive")
+    rate: float | None = setting(
+        16.0, "target rate in nats per row, held by a Lagrange multiplier; none: use beta", above=0, unit="nats"
+    )
+    beta: float = setting(1.0, "weight of the rate where rate=none; 1 is the ELBO, 0 switches the rate off", 0)
+    kl_warmup: float = setting(0.0, "share of the steps over which the weight of the rate rises from 0", 0, 1)
+    kl_cycles: int = setting(1, "times the weight rises from 0, in kl_warmup altogether (Fu et al. 2019)", 1)
+    warm_start: float = setting(0.0, "share of the steps trained as an autoencoder first (Li et al. 2019)", 0, 1)
+    reset_decoder: bool = setting(True, "after warm_start: re-initialise the decoder, keep the encoder")
+    free_bits_dim: float = setting(
+        0.0, "bits that each latent dimension has free of charge, on average over a batch", 0, unit="bits"
+    )
+    free_bits_row: float = setting(0.0, "bits that each row has free of charge (Kingma et al. 2016)", 0, unit="bits")
+    batch_norm: float = setting(0.0, "deviation of each posterior mean over a batch (Zhu et al. 2020); 0: not fixed", 0)
+    aggressive: int = setting(0, "updates of the encoder alone after each update of all (after He et al. 2019)", 0)
+    aggressive_share: float = setting(0.2, "share of the steps, from the first, that are aggressive", 0, 1)
 
     def check(self) -> None:
-        if self.rate is not None:
-            require(self.rate > 0, "rate", self.rate, "a number of nats above 0, or none")
-        for key in ("beta", "free_bits_dim", "free_bits_row", "batch_norm", "aggressive"):
-            require(getattr(self, key) >= 0, key, getattr(self, key), "0 or more")
+        """Raise InputError for settings that do not go together."""
         cycles = "1, or more with kl_warmup above 0"
-        require(self.kl_cycles == 1 or (self.kl_cycles > 1 and self.kl_warmup > 0), "kl_cycles", self.kl_cycles, cycles)
-        for key in ("kl_warmup", "warm_start", "aggressive_share"):
-            require(0 <= getattr(self, key) <= 1, key, getattr(self, key), "a share of the steps, 0 to 1")
+        require(self.kl_cycles == 1 or self.kl_warmup > 0, "kl_cycles", self.kl_cycles, cycles)
         if self.rate is not None:  # the multiplier moves after both
             reach = "below 1 together with warm_start, so that steps are left to reach the rate"
             require(self.warm_start + self.kl_warmup < 1, "kl_warmup", self.kl_warmup, reach)
@@ -77,7 +76,7 @@ class Rate(nn.Module):
 
     log_beta: Tensor
     average: Tensor
-    restarted: Tensor  # whether the decoder has been begun afresh after the warm start
+    restarted: Tensor  # whether the decoder has been re-initialised after the warm start
 
     SPEED = 0.05  # d log beta per step, for an error as large as the target itself
     LOWEST, HIGHEST = math.log(1e-4), math.log(8.0)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from corpora.errors import InputError
 from corpora.settings import require, setting
-from textgen.core.backbone import Backbone, Vocabulary, select
+from textgen.core.backbone import Backbone, Vocabulary
 from textgen.core.precision import precise
 from textgen.core.randomness import uniforms
 
@@ -59,10 +59,10 @@ class Each:
         return torch.cat([mask.expand(size, -1) for mask in masks])
 
 
-def choose(logits: Tensor, numbers: Tensor, how: Choice) -> Tensor:
+def draw_tokens(logits: Tensor, numbers: Tensor, how: Choice) -> Tensor:
     """One token per row: (B, V) logits and uniform numbers (B,) -> (B,).
 
-    The number is looked up in the cumulative distribution, so a row's token hangs on that row's number alone; and
+    The number is looked up in the cumulative distribution, so a row's token depends on that row's number alone; and
     it is much faster than `torch.multinomial` where V is large.
     """
     if how.temperature < 1e-6:  # which float32 logits cannot be divided by
@@ -141,10 +141,11 @@ def stream(
     numbers = uniforms(seed, first, rows, length).float()
     device = next(backbone.parameters()).device
     numbers = numbers.to(device)
-    logits, state = backbone.start(rows, length, context)
+    stepper = backbone.start(rows, length, context)
     stopped = torch.zeros(rows, dtype=torch.bool, device=device)
     written: list[Tensor] = []
     for position in range(length):
+        logits = stepper.logits
         if constraint is not None:
             so_far = torch.stack(written, 1) if written else torch.zeros(rows, 0, dtype=torch.long, device=device)
             logits = logits.masked_fill(~constraint.allowed(so_far, length - position), -torch.inf)
@@ -158,7 +159,7 @@ def stream(
                 logits = forbid_repeats(logits, torch.stack(written, 1), how.no_repeat)
             if constraint is not None and bool((logits.isneginf().all(1) & ~stopped).any()):
                 raise InputError(f"the constraint allows no token at place {position + 1} of a row")
-            tokens = choose(logits, numbers[:, position], how)
+            tokens = draw_tokens(logits, numbers[:, position], how)
         if vocab.stop is not None and vocab.pad is not None:
             tokens = tokens.masked_fill(stopped, vocab.pad)
             stopped = stopped | (tokens == vocab.stop)
@@ -166,7 +167,7 @@ def stream(
         yield tokens
         if position + 1 == length or (vocab.stop is not None and bool(stopped.all())):
             return
-        logits, state = backbone.step(tokens, state)
+        stepper.step(tokens)
 
 
 def sample(backbone: Backbone, vocab: Vocabulary, **options: object) -> Tensor:
@@ -205,8 +206,8 @@ def beam(
     if vocab.stop is None or vocab.pad is None:
         raise ValueError("beam search needs a stop and a pad token")
     repeat = None if context is None else context.repeat_interleave(beams, 0)
-    logits, state = backbone.start(rows * beams, length, repeat)
-    device, size = logits.device, logits.shape[-1]
+    stepper = backbone.start(rows * beams, length, repeat)
+    device, size = stepper.logits.device, stepper.logits.shape[-1]
     scores = torch.full((rows, beams), -torch.inf, device=device)
     scores[:, 0] = 0  # all beams of a row are the same at first: count one of them
     tokens = torch.zeros(rows, beams, 0, dtype=torch.long, device=device)
@@ -215,7 +216,7 @@ def beam(
     only_pad = torch.full((size,), -torch.inf, device=device)
     only_pad[vocab.pad] = 0
     for position in range(length):
-        logits = impossible(logits, vocab)
+        logits = impossible(stepper.logits, vocab)
         if no_repeat:
             logits = forbid_repeats(logits, tokens.flatten(0, 1), no_repeat)
         steps = precise(logits).log_softmax(-1)
@@ -234,6 +235,6 @@ def beam(
             )
         if bool((stopped | dead).all()) or position + 1 == length:
             break
-        state = select(state, (parent + offset).view(-1))
-        logits, state = backbone.step(token.view(-1), state)
+        stepper.select((parent + offset).view(-1))
+        stepper.step(token.view(-1))
     return Beams(tokens, scores)

@@ -15,9 +15,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from textgen.core.backbone import Backbone, select
+from textgen.core.backbone import Backbone
 from textgen.core.randomness import uniforms
-from textgen.core.sampler import Choice, choose
+from textgen.core.sampler import Choice, draw_tokens
 
 
 class Filled(NamedTuple):
@@ -63,7 +63,7 @@ def fill(
         hints = hints.masked_fill(~hidden[:, None], 0)
         hints[max(0, end - stride) :] = 0  # what could not be given back before the end
     numbers = uniforms(seed, first, 1 + max(particles, count), length + 1).to(device)
-    logits, state = backbone.start(1, length, context)
+    stepper = backbone.start(1, length, context)
     tokens = shown.new_zeros(1, 0)
     weights = torch.zeros(1, dtype=torch.double, device=device)  # logarithms, since particles were last drawn anew
     log_shown, effective = 0.0, 1.0
@@ -77,18 +77,19 @@ def fill(
                 _, same = tokens.unique(dim=0, return_inverse=True)
                 effective = 1 / float(shares.new_zeros(len(shares)).index_add(0, same, shares).square().sum())
             parents = systematic(shares, size, float(numbers[0, place]))
-            logits, tokens, state = logits[parents], tokens[parents], select(state, parents)
+            stepper.select(parents)
+            tokens = tokens[parents]
             weights = weights.new_zeros(size)
         if place == length:
             break
-        chances = logits.double().log_softmax(-1)
+        chances = stepper.logits.double().log_softmax(-1)
         if blank[place]:
             if hints is not None:
                 chances = chances + hints[place]
                 weights = weights + chances.logsumexp(-1)
-            following = choose(chances, numbers[1 : 1 + len(logits), place], Choice())
+            following = draw_tokens(chances, numbers[1 : 1 + len(chances), place], Choice())
         else:
-            following = shown[place].expand(len(logits))
+            following = shown[place].expand(len(chances))
             weights = weights + chances[:, shown[place]]
         if hints is not None and place >= stride and blank[place - stride]:
             weights = weights - hints[place - stride][tokens[:, place - stride]]
@@ -96,7 +97,7 @@ def fill(
         if tell is not None:
             tell(place + 1, length)
         if place + 1 < length:
-            logits, state = backbone.step(following, state)
+            stepper.step(following)
     return Filled(tokens, log_shown, effective, begin >= end)
 
 

@@ -13,41 +13,42 @@ import torch
 from torch import Tensor, nn
 
 from corpora.errors import InputError, quoted
-from corpora.settings import require, setting
-from textgen.core.model import Model, Player
+from corpora.settings import Settings, setting
+from textgen.core.model import Model
+from textgen.core.pace import Pace, Steps
+from textgen.core.player import Batch, Optimiser, Player
 from textgen.core.randomness import Draw, manual_seed
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Settings):
     """Settings of the optimiser and its schedule; the flags --steps, --batch and --seed stand beside them."""
 
-    optimiser: str = setting("adamw", "adamw, or sgd, as published tables of sentence VAEs have it (with lr=1 clip=5)")
-    lr: float = setting(1e-3, "learning rate")
-    schedule: str = setting("cosine", "cosine, plateau (halve when the score on the valid split stalls) or constant")
-    lr_warmup: int = setting(200, "steps over which the learning rate rises (at most a fifth of the run)")
-    lr_final: float = setting(0.05, "cosine: the last learning rate, as a share of lr")
-    patience: int = setting(3, "plateau: evaluations without a better score before halving")
-    weight_decay: float = setting(0.01, "AdamW's weight decay, on matrices")
-    clip: float = setting(1.0, "largest gradient norm; 0: no clipping")
-    accumulate: int = setting(1, "batches whose gradients are added up for one step")
-    ema: float = setting(0.999, "weights averaged over about 1 / (1 - ema) steps are evaluated and kept; 0: off")
-    precision: str = setting("auto", "bf16, fp32, or auto: bf16 where the processor multiplies in it")
-
-    def check(self) -> None:
-        require(self.lr > 0, "lr", self.lr, "a number above 0")
-        require(self.optimiser in ("adamw", "sgd"), "optimiser", self.optimiser, "adamw or sgd")
-        require(
-            self.schedule in ("cosine", "plateau", "constant"), "schedule", self.schedule, "cosine, plateau or constant"
-        )
-        require(self.precision in ("auto", "bf16", "fp32"), "precision", self.precision, "auto, bf16 or fp32")
-        require(self.lr_warmup >= 0, "lr_warmup", self.lr_warmup, "0 or more steps")
-        require(0 <= self.lr_final <= 1, "lr_final", self.lr_final, "a share of lr, 0 to 1")
-        require(self.patience >= 1, "patience", self.patience, "1 or more evaluations")
-        require(self.weight_decay >= 0, "weight_decay", self.weight_decay, "0 or more")
-        require(self.clip >= 0, "clip", self.clip, "0 or more")
-        require(self.accumulate >= 1, "accumulate", self.accumulate, "1 or more batches")
-        require(0 <= self.ema < 1, "ema", self.ema, "0 up to, not including, 1")
+    optimiser: str = setting(
+        "adamw",
+        "adamw, or sgd, as published tables of sentence VAEs have it (with lr=1 clip=5)",
+        choices=("adamw", "sgd"),
+    )
+    lr: float = setting(1e-3, "learning rate", above=0)
+    schedule: str = setting(
+        "cosine",
+        "cosine, plateau (halve when the score on the valid split stalls) or constant",
+        choices=("cosine", "plateau", "constant"),
+    )
+    lr_warmup: int = setting(
+        200, "steps over which the learning rate rises (at most a fifth of the run)", 0, unit="steps"
+    )
+    lr_final: float = setting(0.05, "cosine: the last learning rate, as a share of lr", 0, 1)
+    patience: int = setting(3, "plateau: evaluations without a better score before halving", 1, unit="evaluations")
+    weight_decay: float = setting(0.01, "AdamW's weight decay, on matrices", 0)
+    clip: float = setting(1.0, "largest gradient norm; 0: no clipping", 0)
+    accumulate: int = setting(1, "batches whose gradients are added up for one step", 1, unit="batches")
+    ema: float = setting(
+        0.999, "weights averaged over about 1 / (1 - ema) steps are evaluated and kept; 0: off", 0, below=1
+    )
+    precision: str = setting(
+        "auto", "bf16, fp32, or auto: bf16 where the processor multiplies in it", choices=("auto", "bf16", "fp32")
+    )
 
 
 class Diverged(InputError):
@@ -55,7 +56,7 @@ class Diverged(InputError):
 
 
 class Processes(NamedTuple):
-    """This process among those that train together; torchrun says so through the environment."""
+    """This process and how many train together; torchrun says so through the environment."""
 
     rank: int = 0
     world: int = 1
@@ -93,16 +94,8 @@ class Processes(NamedTuple):
             dist.barrier()
 
 
-class Rows(NamedTuple):
-    """A batch as the loop takes it: this process's rows (B, L), and how many rows all processes have together."""
-
-    tokens: Tensor
-    total: int
-    labels: Tensor | None = None  # (B,) numbers of their classes, -1 for none, where the corpus has labels
-
-
-class Report(NamedTuple):
-    """What a step tells."""
+class StepReport(NamedTuple):
+    """The outcome of a step."""
 
     step: int  # steps done
     means: dict[str, float]  # nats per row, over all rows of all processes; and lr, gradient norm
@@ -152,46 +145,63 @@ class Training:
         model: Model,
         config: Config,
         *,
-        steps: int,
+        steps: int | Pace,
         seed: int,
         device: str = "cpu",
-        among: Processes | None = None,
+        world: Processes | None = None,
     ) -> None:
-        self.model, self.config, self.steps, self.seed, self.device = model.to(device), config, steps, seed, device
-        self.among = among or Processes()
-        players = model.players()
-        self.turns = len(players)  # of a step at most
-        self.optimisers = {player.name: self._optimiser(player.module) for player in players}
+        self.model, self.config, self.seed, self.device = model.to(device), config, seed, device
+        self.pace = Steps(steps) if isinstance(steps, int) else steps
+        self.world = world or Processes()
+        self.players = dict(model.players())
+        self.most = len(model.turns(0.0))  # turns of a step
+        self.optimisers = {name: self._optimiser(player) for name, player in self.players.items()}
+        self.others = {name: self._others(player) for name, player in self.players.items()}
         self.ema = {name: value.detach().clone() for name, value in model.named_parameters()} if config.ema else {}
         self.step = 0
         self.plateau = 1.0  # what the plateau schedule has left of the learning rate
         self.stalled = 0
 
-    def players(self) -> list[Player]:
-        """Whose turns the next step has."""
-        return self.model.players(self.step / self.steps)
+    def turns(self) -> list[Player]:
+        """The players of the next step in the order of their turns."""
+        turns = [self.players[name] for name in self.model.turns(self.pace.progress(self.step))]
+        if not 0 < len(turns) <= self.most:
+            raise ValueError(f"step {self.step + 1} has {len(turns)} turns and the first step {self.most}")
+        return turns
 
-    def _optimiser(self, module: nn.Module) -> torch.optim.Optimizer:
+    def _optimiser(self, player: Player) -> torch.optim.Optimizer:
+        own, weights = player.optimiser or Optimiser(), player.parameters()
         fused = not self.device.startswith("mps")
         if self.config.optimiser == "sgd":
-            return torch.optim.SGD(module.parameters(), lr=self.config.lr, fused=fused)
-        matrices = [p for p in module.parameters() if p.dim() >= 2]
-        others = [p for p in module.parameters() if p.dim() < 2]
+            return torch.optim.SGD(weights, lr=self.config.lr, fused=fused)
+        decay = self.config.weight_decay if own.weight_decay is None else own.weight_decay
         groups = [
-            {"params": matrices, "weight_decay": self.config.weight_decay},
-            {"params": others, "weight_decay": 0.0},
+            {"params": [weight for weight in weights if weight.dim() >= 2], "weight_decay": decay},
+            {"params": [weight for weight in weights if weight.dim() < 2], "weight_decay": 0.0},
         ]
-        return torch.optim.AdamW(groups, lr=self.config.lr, betas=(0.9, 0.98), fused=fused)
+        return torch.optim.AdamW(groups, lr=self.config.lr, betas=own.betas or (0.9, 0.98), fused=fused)
+
+    def _others(self, player: Player) -> list[Tensor]:
+        """What a forward pass may change of modules that are not the player's: buffers and running statistics."""
+        own = {id(tensor) for module in player.modules for tensor in [*module.parameters(), *module.buffers()]}
+        statistics = [weight for weight in self.model.parameters() if not weight.requires_grad]
+        return [tensor for tensor in [*statistics, *self.model.buffers()] if id(tensor) not in own]
 
     def lr(self, step: int) -> float:
         """The learning rate of a step, a function of the step (and of the plateau's memory) alone."""
         config = self.config
-        rise = min(config.lr_warmup, self.steps // 5)  # a short run must not spend itself on warming up
+        rise = self.pace.rise(config.lr_warmup, step)
         warm = min(1.0, (step + 1) / rise) if rise else 1.0
         if config.schedule == "cosine":
-            done = max(0.0, step - rise) / max(1, self.steps - rise)
-            warm *= config.lr_final + (1 - config.lr_final) * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+            done = min(1.0, self.pace.share(step, rise))
+            warm *= config.lr_final + (1 - config.lr_final) * 0.5 * (1 + math.cos(math.pi * done))
         return config.lr * warm * self.plateau
+
+    def _lr_of(self, player: Player) -> float:
+        """The learning rate of a player's turn in the step at hand."""
+        own = player.optimiser or Optimiser()
+        lr = self.lr(self.step)
+        return lr * own.lr_scale if own.lr is None else lr / self.config.lr * own.lr
 
     def evaluated(self, better: bool) -> None:
         """Tell the plateau schedule whether the last evaluation was the best so far."""
@@ -199,64 +209,89 @@ class Training:
         if self.config.schedule == "plateau" and self.stalled >= self.config.patience:
             self.plateau, self.stalled = self.plateau / 2, 0
 
-    def update(self, batches: list[Rows]) -> Report:
+    def batches(self, batch: Callable[[int], Batch]) -> list[Batch]:
+        """The batches of the step at hand, in the order of its turns; `batch(n)` gives the n-th, by number alone.
+
+        The first turn reads on where the first of the step before it stopped; each other turn reads a stride further:
+        as far on as the whole run is long.
+        """
+        parts, stride = self.config.accumulate, self.pace.stride
+        firsts = [(turn * stride + self.step) * parts for turn in range(len(self.turns()))]
+        return [batch(first + part) for first in firsts for part in range(parts)]
+
+    def update(self, batches: list[Batch]) -> StepReport:
         """One step: each player's turn. The batches are shared out evenly between the turns, in their order.
 
         Raises Diverged if a loss or a gradient is not finite; that turn, and those after it, change nothing.
         """
-        model, config = self.model, self.config
-        players = self.players()
-        parts = len(batches) // len(players)
-        manual_seed(self.seed, self.step)  # what is begun afresh must be the same in all processes
-        self._forget(model.prepare(self.step / self.steps))
-        manual_seed(self.seed, self.step, self.among.rank)
+        model, turns, lr = self.model, self.turns(), self.lr(self.step)
+        parts = len(batches) // len(turns)
+        manual_seed(self.seed, self.step)  # what is re-initialised must be the same in all processes
+        self._forget(list(model.prepare(self.pace.progress(self.step))))
+        manual_seed(self.seed, self.step, self.world.rank)
         model.train()
-        lr = self.lr(self.step)
-        told: dict[str, dict[str, Tensor]] = {}
-        rows, norms = {}, {}
-        for number, player in enumerate(players):
-            optimiser = self.optimisers[player.name]
-            optimiser.zero_grad(set_to_none=True)
-            weights = [weight for weight in player.module.parameters() if weight.requires_grad]
+        means: dict[str, Tensor] = {}  # over rows, shares of this process; of several turns of a player the last
+        norms: dict[str, Tensor] = {}
+        for number, player in enumerate(turns):
+            self.optimisers[player.name].zero_grad(set_to_none=True)
+            before = [tensor.clone() for tensor in self.others[player.name]]
             own = batches[number * parts : (number + 1) * parts]
-            total = rows[player.name] = sum(batch.total for batch in own)
-            sums = told[player.name] = {}  # of several turns of a player the last is told of
+            total = sum(batch.rows for batch in own)
+            sums: dict[str, Tensor] = {}
             for part, batch in enumerate(own):
-                place = (self.step * parts + part) * self.turns + number
-                among = self.among
-                draw = Draw(self.seed, place, total=batch.total, rank=among.rank, world=among.world, device=self.device)
-                with autocast(config.precision, self.device):
-                    terms = player.loss(batch.tokens, draw, batch.labels)
-                (terms.loss.sum() / total).backward(inputs=weights)
-                prefix = "" if player.module is model else f"{player.name} "
+                draw = self._draw((self.step * parts + part) * self.most + number, batch.rows)
+                with autocast(self.config.precision, self.device):
+                    terms = player.loss(batch, draw)
+                (terms.loss.sum() / total).backward(inputs=_trainable(player))
                 for name, values in {"loss": terms.loss.detach(), **terms.report}.items():
-                    sums[prefix + name] = sums.get(prefix + name, 0) + values.sum()
-            self.among.sum([weight.grad for weight in weights if weight.grad is not None])
-            norm = norms[player.name] = nn.utils.clip_grad_norm_(weights, config.clip or math.inf)
-            if not torch.isfinite(norm):
-                raise Diverged(
-                    f"step {self.step + 1}: the {self._culprit(sums)} is not a finite number any more; "
-                    "the update was not made. Try a smaller lr, clip=1, or precision=fp32"
-                )
-            for group in optimiser.param_groups:
-                group["lr"] = lr
-            optimiser.step()
+                    name = self._prefix(player) + name
+                    sums[name] = sums.get(name, 0) + values.sum()
+            with torch.no_grad():
+                for tensor, old in zip(self.others[player.name], before, strict=True):
+                    tensor.copy_(old)
+            norms[f"{self._prefix(player)}gradient"] = self._descend(player, sums)
+            means.update({name: values.float() / total for name, values in sums.items()})
         self.step += 1
         self._agree()
         self._average()
-        counts = torch.stack([sum(model.vocab.mask(batch.tokens).sum() for batch in batches)]).float()  # type: ignore[list-item]
-        shares = {name: value.float() / rows[player] for player, sums in told.items() for name, value in sums.items()}
-        values = torch.stack(list(shares.values()))
-        self.among.sum([values, counts])
-        means = dict(zip(shares, values.tolist(), strict=True))
-        model.observe(means)
-        return Report(self.step, {**means, "lr": lr, "gradient": float(norms[players[0].name])}, int(counts))
+        counts = torch.stack([sum(model.vocab.mask(batch.values).sum() for batch in batches)]).float()  # type: ignore[list-item]
+        values = torch.stack(list(means.values()))
+        self.world.sum([values, counts])
+        report = dict(zip(means, values.tolist(), strict=True))
+        model.observe(report)
+        gradients = {name: float(norm) for name, norm in norms.items() if name == "gradient" or "gradient" not in norms}
+        return StepReport(self.step, {**report, "lr": lr, **gradients}, int(counts))
+
+    def _prefix(self, player: Player) -> str:
+        """What goes before the names of a player's numbers: its own name, unless it is the whole model."""
+        return "" if self.model in player.modules else f"{player.name} "
+
+    def _draw(self, place: int, rows: int) -> Draw:
+        """The noise of a batch of `rows` rows of all processes."""
+        world = self.world
+        return Draw(self.seed, place, total=rows, rank=world.rank, world=world.world, device=self.device)
+
+    def _descend(self, player: Player, sums: dict[str, Tensor]) -> Tensor:
+        """Change a player's weights by their gradients. Returns the norm, before it was clipped."""
+        weights, own = _trainable(player), player.optimiser or Optimiser()
+        self.world.sum([weight.grad for weight in weights if weight.grad is not None])
+        norm = nn.utils.clip_grad_norm_(weights, (self.config.clip if own.clip is None else own.clip) or math.inf)
+        if not torch.isfinite(norm):
+            raise Diverged(
+                f"step {self.step + 1}: the {self._culprit(sums)} is not a finite number any more; "
+                "the update was not made. Try a smaller lr, clip=1, or precision=fp32"
+            )
+        for group in self.optimisers[player.name].param_groups:
+            group["lr"] = self._lr_of(player)
+        self.optimisers[player.name].step()
+        return norm
 
     def _culprit(self, sums: dict[str, Tensor]) -> str:
         bad = [name for name, value in sums.items() if not torch.isfinite(value)]
         return " and the ".join(sorted(bad, key=lambda name: name == "loss")[:1]) or "gradient"
 
-    def _forget(self, parameters: Any) -> None:
+    def _forget(self, parameters: list[nn.Parameter]) -> None:
+        """Drop the optimisers' memory of weights that were re-initialised, and begin the averages anew."""
         for parameter in parameters:
             for optimiser in self.optimisers.values():
                 optimiser.state.pop(parameter, None)
@@ -264,11 +299,14 @@ class Training:
             self.ema = {name: value.detach().clone() for name, value in self.model.named_parameters()}
 
     def _agree(self) -> None:
-        """Let all processes have the same statistics of batches: the parameters that have no gradient."""
+        """Let all processes have the same statistics of batches."""
         kept = [weight.data for weight in self.model.parameters() if not weight.requires_grad]
-        self.among.sum(kept)
-        for weight in kept:
-            weight /= self.among.world
+        for module in self.model.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                kept += [value for value in (module.running_mean, module.running_var) if value is not None]
+        self.world.sum(kept)
+        for statistic in kept:
+            statistic /= self.world.world
 
     def _average(self) -> None:
         if not self.ema:
@@ -282,7 +320,7 @@ class Training:
         return _Swapped(self.model, self.ema)
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """What a resumed run needs beside the model as `averaged` shows it: tensors by name, and JSON-able values."""
+        """The training state beside the model as `averaged` shows it: tensors by name, and JSON-able values."""
         named = dict(self.model.named_parameters())
         tensors = {f"weights/{name}": weight.detach() for name, weight in named.items()} if self.ema else {}
         names = {id(weight): name for name, weight in named.items()}
@@ -331,13 +369,12 @@ class _Swapped:
         self.model.train()
 
 
-def train(training: Training, batch: Callable[[int], Rows]) -> Iterator[Report]:
-    """Yield a report after every step until the last; `batch(n)` gives the n-th batch, by number alone.
+def _trainable(player: Player) -> list[nn.Parameter]:
+    """The weights of a player that have gradients."""
+    return [weight for weight in player.parameters() if weight.requires_grad]
 
-    Of a step with several turns the first reads on where the first of the step before it stopped; each other turn
-    reads as far on from it as the whole run is long.
-    """
-    parts = training.config.accumulate
-    while training.step < training.steps:
-        firsts = [(turn * training.steps + training.step) * parts for turn in range(len(training.players()))]
-        yield training.update([batch(first + part) for first in firsts for part in range(parts)])
+
+def steps(training: Training, batch: Callable[[int], Batch]) -> Iterator[StepReport]:
+    """Yield a report after every step until the last; `batch(n)` gives the n-th batch, by number alone."""
+    while training.step < training.pace.end:
+        yield training.update(training.batches(batch))

@@ -11,38 +11,37 @@ from dataclasses import dataclass
 from corpora.settings import require, setting
 from textgen.core import rate
 from textgen.core.backbone import Vocabulary
-from textgen.core.model import Classed, Classes, Latent, Noise
+from textgen.core.classes import Classed, Classes, classes_of
+from textgen.core.corruption import Corruption
+from textgen.core.model import Latent
 from textgen.core.recipes import Parts
 
 
 @dataclass(frozen=True)
-class Config(Classed, Noise, rate.Config):
+class Config(Classed, Corruption, rate.Config):
     backbone: str = setting("lstm", "the decoder")
-    encoder: str = setting("lstm", "what reads the row for the posterior")
-    latent: int = setting(32, "size of the code")
+    encoder: str = setting("lstm", "reads the row for the posterior")
+    latent: int = setting(32, "size of the code", 1, 4096)
     prior: str = setting("normal", "density of the codes; others are fitted after training: textgen prior")
-    noise: bool = setting(True, "draw c = m + exp(sigma) e; off: c = m and no rate, the plain autoencoder")
+    noise: bool = setting(True, "draw c = m + exp(log_std) e; off: c = m and no rate, the plain autoencoder")
 
     def check(self) -> None:
-        Classed.check(self)
-        Noise.check(self)
         rate.Config.check(self)
-        require(1 <= self.latent <= 4096, "latent", self.latent, "1 to 4096")
         floor = self.latent * self.batch_norm**2 / 2
         reach = f"more than {floor:g}, the floor that batch_norm={self.batch_norm:g} puts under latent={self.latent}"
         require(self.rate is None or not self.noise or self.rate > floor, "rate", self.rate, reach)
 
 
 def build(config: Config, vocab: Vocabulary, parts: Parts) -> Latent:
-    held = rate.Rate(config)
+    size = config.latent + Classes.SIZE * config.classes
     return Latent(
         parts.encoder(),
-        lambda: parts.backbone(config.latent + Classes.SIZE * config.classes),
+        lambda: parts.backbone(size),
         parts.prior(config.latent),
         config.latent,
         vocab,
-        held,
+        rate.Rate(config),
         config,
         config.noise,
-        Classes(config, vocab) if config.classes else None,
+        classes_of(config, vocab),
     )

@@ -8,7 +8,7 @@ a group sees those before it: so many passes a draw takes, where the density tak
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,40 +16,34 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal
 
-from corpora.settings import require, setting
-from textgen.core.prior import Prior
+from corpora.settings import Settings, require, setting
+from textgen.core.prior import Prior, held_out
 from textgen.core.randomness import manual_seed
 
 
 @dataclass(frozen=True)
-class Config:
-    transforms: int = setting(3, "flow prior: transforms, one after another")
-    bins: int = setting(8, "flow prior: bins of each spline; 0: affine instead, as in MAF")
-    passes: int = setting(8, "flow prior: groups that the numbers of a code are put in; 2: coupling")
-    prior_width: int = setting(128, "flow prior: units of each hidden layer")
-    prior_layers: int = setting(2, "flow prior: hidden layers of each transform's network")
+class Config(Settings):
+    transforms: int = setting(3, "flow prior: transforms, one after another", 1, 64)
+    bins: int = setting(8, "flow prior: bins of each spline; 0: affine instead, as in MAF", 0, 64)
+    passes: int = setting(8, "flow prior: groups that the numbers of a code are put in; 2: coupling", 1, 4096)
+    prior_width: int = setting(128, "flow prior: units of each hidden layer", 1, 4096)
+    prior_layers: int = setting(2, "flow prior: hidden layers of each transform's network", 1, 16)
 
     def check(self) -> None:
-        require(1 <= self.transforms <= 64, "transforms", self.transforms, "1 to 64")
-        require(self.bins == 0 or 2 <= self.bins <= 64, "bins", self.bins, "0, or 2 to 64")
-        require(1 <= self.passes <= 4096, "passes", self.passes, "1 to 4096")
-        require(1 <= self.prior_width <= 4096, "prior_width", self.prior_width, "1 to 4096")
-        require(1 <= self.prior_layers <= 16, "prior_layers", self.prior_layers, "1 to 16")
+        """Raise InputError for a spline of one bin."""
+        require(self.bins != 1, "bins", self.bins, "0, or 2 to 64")
 
 
 @dataclass(frozen=True)
-class Fit:
-    """How it is fitted; none of it is part of the model."""
+class Fit(Settings):
+    """Settings of the fit; none of it is part of the model."""
 
-    steps: int = setting(2000, "updates at most")
-    batch: int = setting(256, "codes in each")
-    learning_rate: float = setting(1e-3, "of Adam at the start; it falls to nothing along a cosine")
-    patience: int = setting(5, "looks at the held-out codes, each 100 updates, without a gain before it ends")
-
-    def check(self) -> None:
-        for key in ("steps", "batch", "patience"):
-            require(1 <= getattr(self, key) <= 10_000_000, key, getattr(self, key), "1 to 10000000")
-        require(self.learning_rate > 0, "learning_rate", self.learning_rate, "a number above 0")
+    steps: int = setting(2000, "updates at most", 1, 10_000_000)
+    batch: int = setting(256, "codes in each", 1, 10_000_000)
+    learning_rate: float = setting(1e-3, "of Adam at the start; it falls to nothing along a cosine", above=0)
+    patience: int = setting(
+        5, "looks at the held-out codes, each 100 updates, without a gain before it ends", 1, 10_000_000
+    )
 
 
 class Masked(nn.Linear):
@@ -62,7 +56,8 @@ class Masked(nn.Linear):
         self.mask: Tensor
 
     def forward(self, values: Tensor) -> Tensor:
-        return nn.functional.linear(values, self.weight * self.mask, self.bias)
+        weight = (self.weight * self.mask).to(values)  # codes in float64 are mapped in float64
+        return nn.functional.linear(values, weight, self.bias.to(values))
 
 
 class Flow(Prior):
@@ -100,16 +95,17 @@ class Flow(Prior):
         from zuko.distributions import NormalizingFlow
 
         base = Normal(torch.zeros_like(self.centre), torch.ones_like(self.centre), validate_args=False)
-        return NormalizingFlow(self._transform(), Independent(base, 1, validate_args=False))
+        return NormalizingFlow(self._transform(self.centre), Independent(base, 1, validate_args=False))
 
-    def _transform(self) -> Any:
-        """From codes to normal numbers."""
+    def _transform(self, like: Tensor) -> Any:
+        """The map from codes to normal numbers, in the precision of `like`."""
         from functools import partial
 
         from torch.distributions import AffineTransform
         from zuko.transforms import AutoregressiveTransform, ComposedTransform, DependentTransform
 
-        whiten = AffineTransform(-self.centre * (-self.sigma).exp(), (-self.sigma).exp())
+        centre, log_std = self.centre.to(like), self.sigma.to(like)
+        whiten = AffineTransform(-centre * (-log_std).exp(), (-log_std).exp())
         maps = [AutoregressiveTransform(partial(self._maps, network), self.passes) for network in self.networks]
         return ComposedTransform(DependentTransform(whiten, 1), *maps)
 
@@ -122,8 +118,8 @@ class Flow(Prior):
             return DependentTransform(MonotonicAffineTransform(*(shape.squeeze(-1) for shape in shapes)), 1)
         return DependentTransform(MonotonicRQSTransform(*shapes), 1)
 
-    def codes(self, numbers: Tensor) -> Tensor:
-        return self._transform().inv(numbers)
+    def draw(self, numbers: Tensor) -> Tensor:
+        return self._transform(numbers).inv(numbers)
 
 
 def build(config: Config, latent: int) -> Flow:
@@ -131,44 +127,61 @@ def build(config: Config, latent: int) -> Flow:
 
 
 def fit(
-    prior: Flow, draw: Callable[[int], Tensor], score: Callable[[], float], how: Fit, seed: int, tell: Callable
+    prior: Flow,
+    codes: Callable[[int], Tensor],
+    unseen: Tensor,
+    settings: Fit,
+    *,
+    seed: int,
+    tell: Callable[[int, int, float], None],
 ) -> None:
-    """Maximum likelihood by Adam on codes `draw(0)`, `draw(1)`, ... (N, Z), drawn anew for each pass over them.
+    """Maximum likelihood by Adam on codes `codes(0)`, `codes(1)`, ... (N, Z), drawn anew for each pass over them.
 
-    Every 100 updates `score()` says the held-out nats per code; the best flow is kept, and `patience` such looks
-    without a gain end it. `tell(done, of, score)` hears of every look.
+    Every 100 updates held-out codes `unseen` (M, Z) judge it; the best flow is kept, and `patience` such looks
+    without a gain end it. `tell(done, of, nats)` hears of every look.
     """
+    _begin(prior, codes(0), seed)
+    optimiser = torch.optim.Adam(prior.parameters(), settings.learning_rate)
+    since, steps = 0, settings.steps
+    best, kept = held_out(prior, unseen), {name: value.clone() for name, value in prior.state_dict().items()}
+    for step, some in enumerate(_batches(codes, settings, seed)):
+        for group in optimiser.param_groups:
+            group["lr"] = settings.learning_rate * (1 + math.cos(math.pi * step / steps)) / 2
+        loss = -prior().log_prob(some).mean()
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(prior.parameters(), 5.0)
+        optimiser.step()
+        if (step + 1) % 100 and step + 1 < steps:
+            continue
+        nats = held_out(prior, unseen)
+        tell(step + 1, steps, nats)
+        since = 0 if nats > best else since + 1
+        if nats > best:
+            best, kept = nats, {name: value.clone() for name, value in prior.state_dict().items()}
+        if since >= settings.patience:
+            break
+    prior.load_state_dict(kept)
+
+
+def _begin(prior: Flow, codes: Tensor, seed: int) -> None:
+    """Initialise a flow from a seed, standardised by the codes."""
     manual_seed(seed, 0)
-    codes = draw(0)
-    for network in prior.networks:  # begun as built, but from this seed
+    for network in prior.networks:
         for layer in list(network.children())[:-1]:
             if isinstance(layer, Masked):
                 layer.reset_parameters()
     prior.centre.copy_(codes.mean(0))
     prior.sigma.copy_(codes.std(0, unbiased=False).clamp(min=1e-6).log())
-    optimiser = torch.optim.Adam(prior.parameters(), how.learning_rate)
+
+
+def _batches(codes: Callable[[int], Tensor], settings: Fit, seed: int) -> Iterator[Tensor]:
+    """`steps` batches of codes, each pass over all of them in an order of its own."""
     generator = torch.Generator().manual_seed(seed)
-    order, passed, since = torch.empty(0, dtype=torch.long), 0, 0
-    best, kept = score(), {name: value.clone() for name, value in prior.state_dict().items()}
-    for step in range(how.steps):
+    order, passed, rows = torch.empty(0, dtype=torch.long), 0, torch.empty(0)
+    for _ in range(settings.steps):
         if not len(order):
-            codes = draw(passed)
-            order, passed = torch.randperm(len(codes), generator=generator), passed + 1
-        some, order = order[: how.batch], order[how.batch :]
-        for group in optimiser.param_groups:
-            group["lr"] = how.learning_rate * (1 + math.cos(math.pi * step / how.steps)) / 2
-        loss = -prior().log_prob(codes[some.to(codes.device)]).mean()
-        optimiser.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(prior.parameters(), 5.0)
-        optimiser.step()
-        if (step + 1) % 100 and step + 1 < how.steps:
-            continue
-        found = score()
-        tell(step + 1, how.steps, found)
-        since = 0 if found > best else since + 1
-        if found > best:
-            best, kept = found, {name: value.clone() for name, value in prior.state_dict().items()}
-        if since >= how.patience:
-            break
-    prior.load_state_dict(kept)
+            rows = codes(passed)
+            order, passed = torch.randperm(len(rows), generator=generator), passed + 1
+        yield rows[order[: settings.batch].to(rows.device)]
+        order = order[settings.batch :]

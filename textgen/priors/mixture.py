@@ -10,36 +10,32 @@ import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.distributions import Categorical, Distribution, Independent, MixtureSameFamily, MultivariateNormal, Normal
 
 from corpora.errors import InputError
-from corpora.settings import require, setting
-from textgen.core.prior import Prior
+from corpora.settings import Settings, setting
+from textgen.core.prior import Prior, held_out
 
 STRIDE = 5  # EM iterations between two looks at the held-out codes
 
 
 @dataclass(frozen=True)
-class Config:
-    components: int = setting(20, "mixture prior: how many Gaussians")
-    covariance: str = setting("diagonal", "mixture prior: covariance of each Gaussian, diagonal or full")
-
-    def check(self) -> None:
-        require(1 <= self.components <= 4096, "components", self.components, "1 to 4096")
-        require(self.covariance in ("diagonal", "full"), "covariance", self.covariance, "diagonal or full")
+class Config(Settings):
+    components: int = setting(20, "mixture prior: how many Gaussians", 1, 4096)
+    covariance: str = setting(
+        "diagonal", "mixture prior: covariance of each Gaussian, diagonal or full", choices=("diagonal", "full")
+    )
 
 
 @dataclass(frozen=True)
-class Fit:
-    """How it is fitted; none of it is part of the model."""
+class Fit(Settings):
+    """Settings of the fit; none of it is part of the model."""
 
-    iterations: int = setting(200, "EM iterations at most; they end when held-out codes gain nothing more")
-
-    def check(self) -> None:
-        require(1 <= self.iterations <= 100_000, "iterations", self.iterations, "1 to 100000")
+    iterations: int = setting(200, "EM iterations at most; they end when held-out codes gain nothing more", 1, 100_000)
 
 
 class Mixture(Prior):
@@ -70,21 +66,23 @@ class Mixture(Prior):
         shares = Categorical(logits=self.logits, validate_args=False)
         return MixtureSameFamily(shares, parts, validate_args=False)
 
-    def codes(self, numbers: Tensor) -> Tensor:
+    def draw(self, numbers: Tensor) -> Tensor:
         """The last number, through the normal distribution function, chooses the Gaussian; the others are its noise."""
-        heights = self.logits.softmax(0).cumsum(0)
+        shares, means, log_std = (weight.detach().to(numbers) for weight in (self.logits, self.means, self.sigma))
+        heights = shares.softmax(0).cumsum(0)
         chosen = torch.searchsorted(heights, torch.special.ndtr(numbers[:, -1]) * heights[-1], right=True)
         chosen = chosen.clamp(max=len(heights) - 1)
-        found = torch.empty_like(numbers[:, :-1])
+        codes = torch.empty_like(numbers[:, :-1])
         for number in chosen.unique():
             rows = chosen == number
             noise = numbers[rows, :-1]
             if self.lower is None:
-                spread = noise * self.sigma[number].exp()
+                spread = noise * log_std[number].exp()
             else:
-                spread = noise @ (self.lower[number].tril(-1) + self.sigma[number].exp().diag()).T
-            found[rows] = self.means[number] + spread
-        return found
+                lower = self.lower[number].detach().to(numbers)
+                spread = noise @ (lower.tril(-1) + log_std[number].exp().diag()).T
+            codes[rows] = means[number] + spread
+        return codes
 
 
 def build(config: Config, latent: int) -> Mixture:
@@ -92,46 +90,55 @@ def build(config: Config, latent: int) -> Mixture:
 
 
 def fit(
-    prior: Mixture, draw: Callable[[int], Tensor], score: Callable[[], float], how: Fit, seed: int, tell: Callable
+    prior: Mixture,
+    codes: Callable[[int], Tensor],
+    unseen: Tensor,
+    settings: Fit,
+    *,
+    seed: int,
+    tell: Callable[[int, int, float], None],
 ) -> None:
-    """EM on the codes `draw(0)` (N, Z), begun by k-means, until `score()` (held-out nats per code) gains no more.
+    """EM on the codes `codes(0)` (N, Z), begun by k-means, until held-out codes `unseen` (M, Z) gain no more nats.
 
-    The best mixture is kept. `tell(done, of, score)` hears of every look. Raises InputError for fewer codes than
+    The best mixture is kept. `tell(done, of, nats)` hears of every look. Raises InputError for fewer codes than
     Gaussians.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture
 
-    codes = draw(0).cpu().double().numpy()
-    count = len(prior.logits)
-    if len(codes) < max(2, count):
-        raise InputError(f"{len(codes)} codes are too few for {count} Gaussians: give more rows or components=N")
-    kind = "full" if prior.full else "diag"
+    rows, count = codes(0).cpu().double().numpy(), len(prior.logits)
+    if len(rows) < max(2, count):
+        raise InputError(f"{len(rows)} codes are too few for {count} Gaussians: give more rows or components=N")
     em = GaussianMixture(
         count,
-        covariance_type=kind,
+        covariance_type="full" if prior.full else "diag",
         reg_covar=1e-4,
         warm_start=True,
-        max_iter=min(STRIDE, how.iterations),
+        max_iter=min(STRIDE, settings.iterations),
         tol=1e-4,
         random_state=seed,
     )
     best, kept = -math.inf, prior.state_dict()
-    for done in range(0, how.iterations, STRIDE):
+    for done in range(0, settings.iterations, STRIDE):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # it is we who say when to end
-            em.fit(codes)
-        covariances = torch.from_numpy(em.covariances_)
-        roots = torch.linalg.cholesky(covariances) if prior.full else covariances.sqrt()  # (K, Z, Z) or (K, Z)
-        with torch.no_grad():
-            prior.logits.copy_(torch.from_numpy(em.weights_).clamp(min=1e-30).log())
-            prior.means.copy_(torch.from_numpy(em.means_))
-            prior.sigma.copy_((roots.diagonal(dim1=1, dim2=2) if prior.full else roots).log())
-            if prior.lower is not None:
-                prior.lower.copy_(roots.tril(-1))
-        found = score()
-        tell(min(done + STRIDE, how.iterations), how.iterations, found)
-        if not found > best + 1e-3:
+            em.fit(rows)
+        _take(prior, em)
+        nats = held_out(prior, unseen)
+        tell(min(done + STRIDE, settings.iterations), settings.iterations, nats)
+        if not nats > best + 1e-3:
             break
-        best, kept = found, {name: value.clone() for name, value in prior.state_dict().items()}
+        best, kept = nats, {name: value.clone() for name, value in prior.state_dict().items()}
     prior.load_state_dict(kept)
+
+
+@torch.no_grad()
+def _take(prior: Mixture, em: Any) -> None:
+    """Set a prior to the Gaussians of scikit-learn's."""
+    covariances = torch.from_numpy(em.covariances_)
+    roots = torch.linalg.cholesky(covariances) if prior.full else covariances.sqrt()  # (K, Z, Z) or (K, Z)
+    prior.logits.copy_(torch.from_numpy(em.weights_).clamp(min=1e-30).log())
+    prior.means.copy_(torch.from_numpy(em.means_))
+    prior.sigma.copy_((roots.diagonal(dim1=1, dim2=2) if prior.full else roots).log())
+    if prior.lower is not None:
+        prior.lower.copy_(roots.tril(-1))

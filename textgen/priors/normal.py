@@ -31,7 +31,7 @@ class StandardNormal(Prior):
     def forward(self) -> Independent:
         return Independent(Normal(self.mean, torch.ones_like(self.mean), validate_args=False), 1, validate_args=False)
 
-    def codes(self, numbers: Tensor) -> Tensor:
+    def draw(self, numbers: Tensor) -> Tensor:
         return numbers
 
 

@@ -1,0 +1,16 @@
+"""PixelRNN: pixel by pixel in raster order, by an LSTM that knows where in the picture it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from corpora.settings import setting
+from textgen.models import lm
+from textgen.models.lm import build
+
+__all__ = ["Config", "build"]
+
+
+@dataclass(frozen=True)
+class Config(lm.Config):
+    backbone: str = setting("pixelrnn", "predicts the next pixel", choices=("pixelrnn",))
