@@ -182,6 +182,7 @@ CONFIGS = {
 CONFIGS |= {f"fitting of {name}": settings.find("textgen.priors", name).Fit for name in ("mixture", "flow")}
 CONFIGS |= {"build": text_modality.Config, "codec": codec.Config, "trainer": trainer.Config, "sampler": sampler.Choice}
 CONFIGS |= {"pictures": picture_modality.Config}
+CONFIGS |= {f"modality {name}": kind for name, kind in found("corpora.modalities").items()}
 
 
 def test_configs_that_can_meet_share_no_setting():
