@@ -1,4 +1,4 @@
-"""How far a run is after a number of steps: all that schedules need to know of its length."""
+"""The share of a run that is done after a number of steps: all that schedules need to know of its length."""
 
 from __future__ import annotations
 
