@@ -121,27 +121,37 @@ def build_items(
         labels |= {tag: number for number, tag in enumerate(tags)}
         writing = _Writing(folder, codec, work, splits, kind.unit, labelled=bool(labels), tell=tell)
         facts = writing.write(spools)
-        dropped = sum((spool.dropped for spool in spools.values()), writing.dropped)
-        dropped["duplicates"] += splits.repeated
-        read = sum(spool.read for spool in spools.values())
+        manifest = _manifest(work, codec, spools, splits, writing.dropped, facts, list(labels))
         for spool in spools.values():
             spool.remove()
-        files.write_manifest(
-            folder,
-            {
-                "format": store.FORMAT,
-                "source": source() if source else {"name": f"{kind.units} at hand", "settings": {}, "inputs": {}},
-                "settings": work.settings(),
-                "codec": {"name": codec.name, "vocab_size": codec.vocab_size},
-                "read": read,
-                "dropped": {reason: count for reason, count in dropped.items() if count},
-                "held_out_duplicates_removed": splits.removed,
-                "splits": facts,
-                "label_names": list(labels),
-                "notes": work.notes(codec),
-                **work.facts(facts["train"]["rows"] // work.views),
-            },
-        )
+        at_hand = {"name": f"{kind.units} at hand", "settings": {}, "inputs": {}}
+        files.write_manifest(folder, {**manifest, "source": source() if source else at_hand})
+
+
+def _manifest(
+    work: Preparation,
+    codec: Codec,
+    spools: Mapping[str, Spool],
+    splits: Splits,
+    dropped: Counter[str],
+    facts: dict[str, dict[str, int]],
+    labels: list[str],
+) -> dict[str, Any]:
+    """The account of a build, but for its source and the files: how many items were read, dropped, and written."""
+    dropped = sum((spool.dropped for spool in spools.values()), dropped)
+    dropped["duplicates"] += splits.repeated
+    return {
+        "format": store.FORMAT,
+        "settings": work.settings(),
+        "codec": {"name": codec.name, "vocab_size": codec.vocab_size},
+        "read": sum(spool.read for spool in spools.values()),
+        "dropped": {reason: count for reason, count in dropped.items() if count},
+        "held_out_duplicates_removed": splits.removed,
+        "splits": facts,
+        "label_names": labels,
+        "notes": work.notes(codec),
+        **work.facts(facts["train"]["rows"] // work.views),
+    }
 
 
 class _Writing:

@@ -5,16 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from typer import Argument, Option
 
 from corpora import commands
-from corpora.commands import Verb, complete_folders, progress, split_words
+from corpora.commands import Verb, complete_folders, printable, progress, split_words
 from corpora.settings import names
-
-if TYPE_CHECKING:
-    from corpora.corpus import Corpus
 
 ABOUT = "Corpora: sentences and pictures as tokens, built once, opened instantly."
 VERBS = {
@@ -28,6 +25,15 @@ VERBS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point. Returns the exit code."""
     return commands.main("corpora", ABOUT, VERBS, argv)
+
+
+def show_result(result: Any, as_json: bool) -> int:
+    """Print a result, as JSON if that was asked for. Returns the exit code."""
+    if as_json:
+        print(json.dumps(result.to_dict(), ensure_ascii=False, indent=1))
+    else:
+        print(printable(str(result)))
+    return 0
 
 
 def corpora(incomplete: str) -> list[str]:
@@ -61,31 +67,9 @@ Test = Annotated[
 
 def list_(as_json: Annotated[bool, Option("--json", help="as JSON")] = False) -> int:
     """Print the sources, their settings, and the codecs."""
-    from corpora import build, codec, pictures, settings
+    from corpora import verbs
 
-    sources = {name: settings.find("corpora.sources", name) for name in settings.names("corpora.sources")}
-    configs = {f"source {name}": module.Config for name, module in sources.items()}
-    configs |= {"every build": build.Config, "codec": codec.Config, "every build of pictures": pictures.Config}
-    if as_json:
-        print(
-            json.dumps(
-                {
-                    title: {name: {"default": default, "doc": doc} for name, default, doc in settings.describe(config)}
-                    for title, config in configs.items()
-                }
-                | {"codecs": codec.names("text")},
-                indent=1,
-            )
-        )
-        return 0
-    for title, config in configs.items():
-        about = str((sources[title.split()[1]] if title.startswith("source ") else config).__doc__).splitlines()[0]
-        print(f"{title}: {about}")
-        for name, default, doc in settings.describe(config):
-            print(f"  {f'{name}={default}':<28} {doc}")
-        print()
-    print(f"codecs: {', '.join(codec.names('text'))}; of pictures: palette")
-    return 0
+    return show_result(verbs.list_(), as_json)
 
 
 def build(
@@ -121,21 +105,16 @@ def build(
     `corpora list` prints every setting. A folder stands for the .txt and .txt.gz files in it or, where it has none, for
     the pictures (PNG, GIF, JPEG, WebP); their labels are the names of its sub-folders.
     """
-    from corpora.build import build
+    from corpora import verbs
 
     inputs, settings = split_words(words)
     if errors is not None:
         settings["errors"] = errors
     with progress(quiet=as_json) as tell:
-        corpus = build(
-            inputs, out, source=source, valid=valid, test=test, settings=settings, replace=replace, progress=tell
+        built = verbs.build(
+            inputs, out, settings=settings, source=source, valid=valid, test=test, replace=replace, progress=tell
         )
-    if as_json:
-        print(json.dumps({"folder": out, "fingerprint": corpus.fingerprint} | _summary(corpus), indent=1))
-        return 0
-    print(f"built {out}: {_rows(corpus)}")
-    _print_losses(corpus)
-    return 0
+    return show_result(built, as_json)
 
 
 def fetch(
@@ -155,17 +134,11 @@ def fetch(
     `pokemon`: 792 sprites of 20x20 in 167 colours, of H.-y. Lee's Machine Learning (2016), lecture 17. Without a
     network, put pixel_color.txt and colormap.txt into a folder yourself.
     """
-    from corpora import fetch
+    from corpora import verbs
 
     with progress(quiet=as_json) as tell:
-        folder = fetch.fetch(name, out or f"{name}-data", address=address, tell=tell)
-    data = fetch.SETS[name]
-    if as_json:
-        print(json.dumps({"folder": str(folder), "files": list(data.files), "terms": data.terms}, indent=1))
-        return 0
-    print(f"fetched {folder}: {', '.join(data.files)}; {data.terms}")
-    print(f"next: corpora build {data.source.format(folder)} --out {name}")
-    return 0
+        fetched = verbs.fetch(name, out, address=address, tell=tell)
+    return show_result(fetched, as_json)
 
 
 def show(
@@ -175,132 +148,9 @@ def show(
     as_json: Json = False,
 ) -> int:
     """Print what is in a corpus."""
-    from corpora.codec import TextCodec
-    from corpora.corpus import Corpus
+    from corpora import verbs
 
-    corpus = Corpus.open(folder, verify=verify)
-    if not isinstance(corpus.codec, TextCodec):
-        return _show_pictures(corpus, folder, verify, as_json)
-    summary = {"fingerprint": corpus.fingerprint} | _summary(corpus) | {"splits": _shape(corpus)}
-    examples = {
-        name: [
-            {"text": rows.text(i), **({} if rows.labels is None else {"label": rows.label(i)})}
-            for i in _spread(len(rows), n)
-        ]
-        for name, rows in corpus.splits.items()
-    }
-    if as_json:
-        print(json.dumps(summary | {"verified": verify, "examples": examples}, indent=1, ensure_ascii=False))
-        return 0
-    codec = corpus.codec
-    _print_origin(corpus, folder, verify)
-    print(f"codec     {codec.name}, {codec.vocab_size:,} tokens{', lower case' if codec.lower else ''}")
-    _print_losses(corpus)
-    print(
-        f"\n{'split':<7}{'rows':>12}{'tokens':>14}{'bytes':>14}{'words':>13}   "
-        f"{'length: median':<15}{'95 %':>6}{'longest':>9}  not in vocabulary"
-    )
-    for name, facts in summary["splits"].items():
-        print(
-            f"{name:<7}{facts['rows']:>12,}{facts['tokens']:>14,}{facts['bytes']:>14,}{facts['words']:>13,}   "
-            f"{facts['length_median']:>15,}{facts['length_95']:>6,}{facts['longest']:>9,}  {facts['fallback']:.2%}"
-        )
-    for name, some in examples.items():
-        print(f"\n{name}")
-        for row in some:
-            print(f"  {row['text']}" + (f"   [{row['label']}]" if row.get("label") is not None else ""))
-    return 0
-
-
-def _show_pictures(corpus: Corpus, folder: str, verify: bool, as_json: bool) -> int:
-    from corpora.codecs.palette import Palette
-
-    facts = {name: corpus.manifest["splits"][name] for name in corpus.splits}
-    if as_json:
-        summary = {"fingerprint": corpus.fingerprint} | _summary(corpus) | {"splits": facts}
-        assert isinstance(corpus.codec, Palette)
-        codec = {key: value for key, value in corpus.codec.to_dict().items() if key not in ("codec", "notes")}
-        codec["order"] = corpus.codec.order
-        print(json.dumps(summary | {"verified": verify, "palette": codec}, indent=1, ensure_ascii=False))
-        return 0
-    _print_origin(corpus, folder, verify)
-    print(f"codec     {_codec(corpus)}")
-    _print_losses(corpus)
-    print(f"\n{'split':<7}{'rows':>12}{'tokens':>14}")
-    for name, split in facts.items():
-        print(f"{name:<7}{split['rows']:>12,}{split['tokens']:>14,}")
-    return 0
-
-
-def _print_origin(corpus: Corpus, folder: str, verify: bool) -> None:
-    source = corpus.manifest["source"]
-    print(f"{folder}  {corpus.fingerprint}{'  every byte verified' if verify else ''}")
-    print(
-        f"from      {source.get('name')}: "
-        + (", ".join(str(one["name"]) for split in corpus.splits for one in source["inputs"].get(split, [])) or "-")
-    )
-
-
-def _codec(corpus: Corpus) -> str:
-    from corpora.codecs.palette import Palette
-
-    codec = corpus.codec
-    if isinstance(codec, Palette):
-        clear = ", one of them transparent" if codec.transparent else ""
-        order = "" if codec.order == "down" else f", order {codec.order}"
-        return f"palette of {codec.vocab_size:,} colours{clear}, pictures of {codec.height}x{codec.width}{order}"
-    return f"{codec.name} codec with {codec.vocab_size:,} tokens"
-
-
-def _rows(corpus: Corpus) -> str:
-    parts = ", ".join(f"{len(rows):,} {name}" for name, rows in corpus.splits.items())
-    return f"{parts}; {_codec(corpus)}"
-
-
-def _summary(corpus: Corpus) -> dict[str, Any]:
-    kept = ("splits", "read", "dropped", "held_out_duplicates_removed", "label_names", "notes", "codec", "source")
-    return {key: corpus.manifest[key] for key in kept}
-
-
-def _print_losses(corpus: Corpus) -> None:
-    manifest = corpus.manifest
-    dropped = ", ".join(f"{count:,} {reason}" for reason, count in sorted(manifest["dropped"].items()))
-    print(f"read      {manifest['read']:,} rows; dropped: {dropped or 'none'}")
-    removed = {name: count for name, count in manifest["held_out_duplicates_removed"].items() if count}
-    if removed:
-        print("removed   " + ", ".join(f"{n:,} of {name} that stand in another split" for name, n in removed.items()))
-    names = manifest["label_names"]
-    if names:
-        print(f"labels    {len(names):,}: {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}")
-    for note in manifest["notes"]:
-        print(f"note      {note}")
-
-
-def _shape(corpus: Corpus) -> dict[str, dict[str, Any]]:
-    """The manifest's facts of each split, its lengths, and the share of tokens not in the vocabulary."""
-    import numpy as np
-
-    from corpora.codec import of_text
-
-    outside = np.zeros(corpus.codec.vocab_size, bool)
-    outside[of_text(corpus.codec).fallback_tokens()] = True
-    shape = {}
-    for name, rows in corpus.splits.items():
-        lengths = rows.lengths
-        step = 1 << 22
-        count = sum(int(outside[rows.tokens[i : i + step]].sum()) for i in range(0, len(rows.tokens), step))
-        shape[name] = corpus.manifest["splits"][name] | {
-            "length_median": int(np.median(lengths)),
-            "length_95": int(np.percentile(lengths, 95)),
-            "fallback": count / max(1, len(rows.tokens)),
-        }
-    return shape
-
-
-def _spread(count: int, wanted: int) -> list[int]:
-    """A few row numbers, evenly spread."""
-    wanted = max(0, min(count, wanted))
-    return [i * count // wanted for i in range(wanted)]
+    return show_result(verbs.show(folder, n=n, verify=verify), as_json)
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ class Codec(abc.ABC):
 
     @property
     def shape(self) -> tuple[int, int] | None:
-        """How many lines of tokens a row is, and how many tokens each has; None if rows are not pictures."""
+        """Lines of tokens in a row, and tokens in each line; None if rows are not pictures."""
         return None
 
     @property

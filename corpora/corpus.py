@@ -259,12 +259,12 @@ def permute(places: np.ndarray, count: int, key: str) -> np.ndarray:
             left, right = right, left ^ (_mix(right, turn) & mask)
         return (left << half) | right
 
-    found = walk(places)
-    outside = np.flatnonzero(found >= count)
+    moved = walk(places)
+    outside = np.flatnonzero(moved >= count)
     while len(outside):
-        found[outside] = walk(found[outside])
-        outside = outside[found[outside] >= count]
-    return found.astype(np.int64)
+        moved[outside] = walk(moved[outside])
+        outside = outside[moved[outside] >= count]
+    return moved.astype(np.int64)
 
 
 def _key(text: str) -> np.uint64:

@@ -107,15 +107,15 @@ class Preparation(abc.ABC):
         return []
 
     def tag(self, view: int) -> int:
-        """Which of `tags` the rows of a view have."""
+        """The place in `tags` of the tag that the rows of a view have."""
         return 0
 
     def notes(self, codec: Codec) -> list[str]:
-        """What a person should know of this build, a line each."""
+        """Notes for the person who builds, a line each."""
         return list(codec.notes)
 
     def facts(self, train: int) -> dict[str, Any]:
-        """What the manifest says beside what every build says; `train` is the number of items of train."""
+        """Facts for the manifest beside those of every build; `train` is the number of items of train."""
         return {}
 
     def settings(self) -> dict[str, Any]:
@@ -124,7 +124,7 @@ class Preparation(abc.ABC):
 
 
 class Modality(abc.ABC):
-    """What the things of a corpus are."""
+    """A kind of things, such as text: how they are prepared, encoded and shown."""
 
     name: ClassVar[str]
     unit: ClassVar[str]  # one of the things, in messages: `nats per sentence`

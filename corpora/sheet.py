@@ -27,7 +27,7 @@ def enlarged(picture: np.ndarray, scale: int) -> np.ndarray:
 
 
 def scale_for(height: int, width: int) -> int:
-    """How many times to enlarge pictures of this size so that a person sees their pixels."""
+    """The factor by which pictures of this size are enlarged, so that a person sees their pixels."""
     return max(1, math.ceil(SMALLEST / max(height, width)))
 
 

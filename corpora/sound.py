@@ -43,7 +43,7 @@ def read(path: Path) -> tuple[np.ndarray, int, tuple[str, ...]]:
         raise InputError(f"{where}: the WAV file is damaged: {quoted(str(error), 60)}; get it again") from error
     if len(data) != count * channels * width or not count:
         raise InputError(f"{where}: {'the WAV file is cut off: get it again' if count else 'no sample in this file'}")
-    done = () if width == 2 else (f"were brought from {8 * width} bits to 16",)
+    done = () if width == 2 else (f"brought from {8 * width} bits to 16",)
     mixed, more = _mixed(_sixteen(data, width).reshape(-1, channels))
     return mixed, _rate(rate, where), done + more
 
@@ -66,7 +66,7 @@ def _mixed(samples: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
     if channels == 1:
         return samples[:, 0], ()
     mean = np.rint(samples.astype(np.float64).mean(1)).astype(np.int16)
-    return mean, (f"were mixed from {channels} channels to one",)
+    return mean, (f"mixed from {channels} channels to one",)
 
 
 def _rate(rate: int, where: str) -> int:

@@ -21,7 +21,7 @@ Assign = Callable[["Chunk"], np.ndarray]
 
 
 class Splits(NamedTuple):
-    """How the items of each spool fall into splits."""
+    """The split of every item, and what was removed."""
 
     assign: dict[str, Assign]  # by the name of the spool
     present: list[str]  # the splits there are

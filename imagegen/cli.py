@@ -15,11 +15,12 @@ from typing import Annotated, Any
 from typer import Argument, Option
 
 from corpora import commands
+from corpora.cli import show_result as show
 from corpora.commands import Verb, new_file
 from corpora.errors import InputError
 from imagegen.pictures import defaults
 from textgen import options as o
-from textgen.cli import EXPORT, how, named, numbers, show, trained
+from textgen.cli import EXPORT, how, named, numbers, trained
 from textgen.cli import export as export
 
 ABOUT = "Pictures you can steer: train, draw, finish, walk between, measure."

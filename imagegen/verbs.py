@@ -499,7 +499,8 @@ def train(inputs: Sequence[str | Path], out: str | Path | None = None, **options
 
 def models() -> Listing:
     """The models that ship, the kinds of models, and their settings."""
-    from corpora import pictures, settings
+    from corpora import settings
+    from corpora.modalities import picture
     from textgen.core import recipes, trainer
     from textgen.runs import library
 
@@ -509,7 +510,7 @@ def models() -> Listing:
         folder = recipes.folders("imagegen", kind)[0]
         parts |= {f"{kind} {name}": settings.find(folder, name).Config for name in settings.names(folder)}
     parts |= {"backbone lstm": settings.find("textgen.backbones", "lstm").Config, "training": trainer.Config}
-    parts["corpus"] = pictures.Config
+    parts["corpus"] = picture.Config
     return Listing(library.shipped("imagegen"), defaults.MODEL, parts, {}, {"models": kinds})
 
 

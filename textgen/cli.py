@@ -16,7 +16,8 @@ from typing import Annotated, Any
 from typer import Argument, Option
 
 from corpora import commands
-from corpora.commands import Verb, new_file, printable, split_words
+from corpora.cli import show_result as show
+from corpora.commands import Verb, new_file, split_words
 from corpora.errors import InputError, quoted
 from textgen import options as o
 from textgen.sentences import defaults
@@ -54,15 +55,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 # -------------------------------------------------------------------------------------------- shared by programs
-
-
-def show(result: Any, as_json: bool) -> int:
-    """Print a result, as JSON if that was asked for. Returns the exit code."""
-    if as_json:
-        print(json.dumps(result.to_dict(), ensure_ascii=False, indent=1))
-    else:
-        print(printable(str(result)))
-    return 0
 
 
 def named(model: str | None, default: str) -> str:
@@ -246,11 +238,16 @@ def sample(
     rhyme: o.Rhyme = None,
     new_words: o.NewWords = None,
     prior: o.Prior = None,
+    out: Annotated[
+        str | None,
+        Option(metavar="FILE", help="clips of sound: written as FILE-1.wav, ... (default sample-1.wav, ...)"),
+    ] = None,
+    force: o.Force = False,
     device: o.Device = "auto",
     threads: o.OneThread = 1,
     as_json: o.Json = False,
 ) -> int:
-    """Draw new sentences.
+    """Draw new sentences; of a model of sound, draw clips and write them as WAV files.
 
       textgen sample -n 20
       textgen sample -n 20 --temperature 1
@@ -269,7 +266,26 @@ def sample(
         code_temperature=code_temperature, label=label, length=length, tones=tones, rhyme=rhyme, new_words=new_words,
         prior=prior, seed=seed, device=device, threads=threads,
     )  # fmt: skip
+    if isinstance(samples, verbs.Clips):
+        return _write_clips(samples, out, force, as_json)
+    if out is not None:
+        raise InputError(f"--out {out}: sentences are printed; send them to a file with > {out}")
     return show(samples, as_json)
+
+
+def _write_clips(clips: Any, out: str | None, force: bool, as_json: bool) -> int:
+    """Write clips beside each other under a name that none has yet, and print the names."""
+    path, number = Path(out or "sample.wav"), 1
+    while not force and any(path.parent.glob(f"{path.stem}-*{path.suffix}")):
+        if out is not None:
+            raise InputError(f"{path.stem}-*{path.suffix} exist already: choose another --out, or give --force")
+        number += 1
+        path = path.with_stem(f"sample{number}")
+    lines = clips.save(path)
+    names = [str(path.parent / line.split()[0]) for _, line in lines]
+    text = "\n".join(str(path.parent / line) for _, line in lines)
+    print(json.dumps({"out": names, **clips.to_dict()}) if as_json else f"{text}\n{clips}")
+    return 0
 
 
 def interpolate(

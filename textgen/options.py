@@ -5,7 +5,6 @@ Nothing heavy is imported: `--help` and the shell's completion read this file.
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,9 +25,8 @@ ROWS = 100_000_000  # most rows, and 0 for all of them
 
 
 def shipped(package: str) -> list[str]:
-    """Names of the models that come with a package. It is looked up, not imported with all that it needs."""
-    home = Path(next(iter(importlib.import_module(package).__path__)))
-    return sorted(path.parent.name for path in home.glob("pretrained/*/config.json"))
+    """Names of the models that come with a package, which lies beside this one."""
+    return sorted(path.parent.name for path in Path(__file__).parents[1].glob(f"{package}/pretrained/*/config.json"))
 
 
 def models(incomplete: str) -> list[str]:

@@ -25,6 +25,7 @@ import torch
 from corpora import files, settings
 from corpora.codec import Codec
 from corpora.errors import InputError
+from corpora.modality import modality_of
 from corpora.settings import override, require
 from textgen.core import trainer
 from textgen.core.model import Latent
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from textgen.runs.screen import Screen
 
 Model = str | Path | Opened
+AT_ONCE = 64  # rows drawn together
 THREADS = 1  # for small work several threads wait for each other longer than they work (docs/results)
 
 
@@ -60,6 +62,27 @@ class Samples:
 
     def __str__(self) -> str:
         return "\n".join(self.sentences)
+
+
+@dataclass(frozen=True)
+class Clips:
+    """New rows of a model whose things are no sentences, such as clips of sound."""
+
+    codec: Codec
+    tokens: list[list[int]]
+    seed: int
+
+    def save(self, out: str | Path) -> list[tuple[str, str]]:
+        """Write a file for each, named after `out`: (what it is, a line with its name)."""
+        path = Path(out)
+        with files.explained(path):
+            return modality_of(self.codec).preview(self.codec, self.tokens, path.parent, path.stem)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"seed": self.seed, "tokens": self.tokens}
+
+    def __str__(self) -> str:
+        return f"{len(self.tokens)} {modality_of(self.codec).units}, seed {self.seed}"
 
 
 @dataclass(frozen=True)
@@ -292,10 +315,14 @@ def sample(
     seed: int = 0,
     device: str = "auto",
     threads: int | None = THREADS,
-) -> Samples:
-    """Draw new sentences: of a model with codes the most probable ones, unless it is said how tokens are chosen."""
+) -> Samples | Clips:
+    """Draw new sentences: of a model with codes the most probable ones, unless it is said how tokens are chosen. Of a
+    model of other things, such as clips of sound, draw those."""
     require(1 <= n <= 1_000_000, "n", n, "1 to 1,000,000")
     opened = open_model(model, device=device, threads=threads, prior=prior)
+    if opened.codec.modality not in ("text", "picture"):
+        for_text = {"--prompt": prompt, "--beams": beams, "--length": length, "--tones": tones, "--rhyme": rhyme}
+        return _clips(opened, n, how, code_temperature, label, seed, for_text | {"--best-of": best_of})
     coded = isinstance(opened.model, Latent)
     if not coded and beams:
         raise InputError("--beams needs a model with codes: every beam of a language model is the same sentence")
@@ -310,6 +337,28 @@ def sample(
     else:
         texts = draw(opened, n, **ways)
     return Samples(texts, seed, {"beams": beams, **drawn} if coded else {})
+
+
+def _clips(
+    opened: Opened,
+    n: int,
+    how: Choice | None,
+    code_temperature: float | None,
+    label: str | None,
+    seed: int,
+    for_text: Mapping[str, Any],
+) -> Clips:
+    """Rows of a model whose things are no sentences."""
+    for option, value in for_text.items():
+        if value:
+            raise InputError(f"{option} is for sentences: {opened.name} draws {modality_of(opened.codec).units}")
+    check_codes(opened, code_temperature)
+    heat, labels, tokens = 1.0 if code_temperature is None else code_temperature, opened.labels(label, n), []
+    for first in range(0, n, AT_ONCE):
+        some = labels[first : first + AT_ONCE]
+        ways: dict[str, Any] = {"labels": some, "how": how, "code_temperature": heat, "seed": seed, "first": first}
+        tokens += opened.model.sample(len(some), length=opened.length, **ways).tolist()
+    return Clips(opened.codec, tokens, seed)
 
 
 def check_codes(opened: Opened, code_temperature: float | None) -> None:

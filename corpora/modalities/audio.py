@@ -126,11 +126,11 @@ class _Preparation(Preparation):
                     f"sample_rate={self._rate} brings all to one"
                 )
             samples = sound.resampled(samples, clip.sample_rate, self._rate)
-            self._done[f"were brought from {clip.sample_rate:,} samples in a second to {self._rate:,}"] += 1
+            self._done[f"brought from {clip.sample_rate:,} samples in a second to {self._rate:,}"] += 1
         if self.config.trim is not None:
             before = len(samples)
             samples = sound.trimmed(samples, self._rate, self.config.trim)
-            self._done["lost silence at the ends"] += len(samples) < before
+            self._done["trimmed of silence at the ends"] += len(samples) < before
         return sound.louder(samples) if self.config.loud else samples
 
     def fit_codec(self, items: Items, tell: Progress) -> Codec:

@@ -35,9 +35,9 @@ class Config(Settings):
     )
 
 
-def accepts(given: str) -> bool:
+def accepts(address: str) -> bool:
     """Whether this source is meant when none is named: for sound files, and folders that hold some and no text."""
-    path = Path(given)
+    path = Path(address)
     if not path.is_dir():
         return path.suffix.lower() in _ENDINGS
     return bool(_inside(path)) and not any(path.rglob("*.txt")) and not any(path.rglob("*.txt.gz"))

@@ -71,7 +71,7 @@ def test_every_sample_comes_back_within_the_step_of_the_quantiser():
     steps = np.maximum(np.diff(middles, prepend=-40_000), np.diff(middles, append=40_000))[classes]
     apart = np.abs(middles[classes] - EVERY)
     assert (apart <= steps).all()
-    assert apart[np.abs(EVERY.astype(int)) < 100].max() <= 4  # fine where sound is soft
+    assert apart[np.abs(EVERY.astype(int)) < 100].max() < 8  # fine where sound is soft
 
 
 @settings(deadline=None)
@@ -116,19 +116,18 @@ def test_wav_of_every_width_is_read(tmp_path, width):
     if width == 1:
         data = ((samples >> 8) + 128).astype(np.uint8).tobytes()
     else:
-        data = (
-            (samples.astype(np.int64) << (8 * (width - 2))).astype("<i8")[:, None].view(np.uint8)[:, :width].tobytes()
-        )
+        wide = (samples.astype("<i8") << (8 * (width - 2)))[:, None].view(np.uint8)
+        data = wide[:, :width].tobytes()
     back, rate, done = sound.read(write_raw(tmp_path / "x.wav", data, width=width))
     assert back.tolist() == samples.tolist() and back.dtype == np.int16 and rate == RATE
-    assert done == (() if width == 2 else (f"were brought from {8 * width} bits to 16",))
+    assert done == (() if width == 2 else (f"brought from {8 * width} bits to 16",))
 
 
 def test_channels_are_mixed_and_it_is_said(tmp_path):
     both = np.stack([np.array([100, -100, 32767]), np.array([300, -100, 32767])], 1).astype("<i2")
     samples, _, done = sound.read(write_raw(tmp_path / "x.wav", both.tobytes(), channels=2))
     assert samples.tolist() == [200, -100, 32767]
-    assert done == ("were mixed from 2 channels to one",)
+    assert done == ("mixed from 2 channels to one",)
 
 
 def test_wav_is_written_and_read_again(tmp_path):
@@ -241,7 +240,7 @@ def test_clips_of_several_rates_are_one_only_if_asked(tmp_path):
     assert "z.wav has 16,000 samples in a second, but " in message
     assert message.endswith("sample_rate=8000 brings all to one")
     corpus = build([str(folder)], tmp_path / "c", settings={"sample_rate": RATE})
-    assert corpus.manifest["notes"] == ["1 clip were brought from 16,000 samples in a second to 8,000"]
+    assert corpus.manifest["notes"] == ["1 clip brought from 16,000 samples in a second to 8,000"]
 
 
 def test_clips_that_are_dropped_are_counted(tmp_path):

@@ -656,7 +656,7 @@ def test_build_and_show(tmp_path, capsys, monkeypatch):
     )
     assert "Delta E (CIE76) mean" in call(capsys, "show", "s")[1]
     held = ("--valid", "icons/kind1", "--test", "icons/kind1/3.png", "--out", "h")
-    assert "removed   1 of valid that stand in another split" in call(capsys, "build", "icons/kind0", *held)[1]
+    assert "removed   1 of valid that are in another split" in call(capsys, "build", "icons/kind0", *held)[1]
 
 
 def test_errors_are_one_line(tmp_path, capsys, monkeypatch):
