@@ -73,7 +73,7 @@ def list_(as_json: Annotated[bool, Option("--json", help="as JSON")] = False) ->
 
 
 def build(
-    words: Annotated[
+    arguments: Annotated[
         list[str],
         Argument(
             metavar="IN|KEY=VALUE",
@@ -107,7 +107,7 @@ def build(
     """
     from corpora import verbs
 
-    inputs, settings = split_words(words)
+    inputs, settings = split_words(arguments)
     if errors is not None:
         settings["errors"] = errors
     with progress(quiet=as_json) as tell:

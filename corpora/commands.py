@@ -95,11 +95,11 @@ class Command(_Help, TyperCommand):
     def format_help(self, ctx: click.Context, formatter: Any) -> None:
         """Write usage, the description as it stands, words, the first options, and then the others."""
         everything: list[Any] = [param for param in self.get_params(ctx) if not getattr(param, "hidden", False)]
-        words = [param for param in everything if param.param_type_name == "argument"]
-        usage = [_word(word) for word in words]
+        positional = [param for param in everything if param.param_type_name == "argument"]
+        usage = [_word(param) for param in positional]
         formatter.write_usage(ctx.command_path, " ".join([*usage, "[options]"]), "usage: ")
         formatter.write(f"\n{self.help}\n")
-        sections: dict[str, list[tuple[str, str]]] = {"": [_row(word) for word in words if word.help]}
+        sections: dict[str, list[tuple[str, str]]] = {"": [_row(param) for param in positional if param.help]}
         options = [param for param in everything if param.param_type_name == "option"]
         own = [option for option in options if not option.rich_help_panel]
         for number, option in enumerate(own):
@@ -156,9 +156,9 @@ class Group(_Help, TyperGroup):
         """Complete the names of verbs, importing none of them."""
         from typer._click.shell_completion import CompletionItem
 
-        found = [CompletionItem(name, help=verb.help) for name, verb in self.table.items()]
-        found = [item for item in found if item.value.startswith(incomplete)]
-        return found + click.core.Command.shell_complete(self, ctx, incomplete)
+        items = [CompletionItem(name, help=verb.help) for name, verb in self.table.items()]
+        items = [item for item in items if item.value.startswith(incomplete)]
+        return items + click.core.Command.shell_complete(self, ctx, incomplete)
 
 
 @contextlib.contextmanager
@@ -242,8 +242,8 @@ def _refusal(error: Any) -> str:
     param = error.param
     if param is None:
         return str(error.message)
-    found = error.__cause__.errors() if hasattr(error.__cause__, "errors") else [{}]
-    value = found[0].get("input", "")
+    details = error.__cause__.errors() if hasattr(error.__cause__, "errors") else [{}]
+    value = details[0].get("input", "")
     kind, choices = param.type_descriptor.annotation, param.type_descriptor.choices
     if choices:
         near = difflib.get_close_matches(str(value), map(str, choices), n=1, cutoff=0.5)
@@ -252,7 +252,7 @@ def _refusal(error: Any) -> str:
     number = {int: "a whole number", float: "a number"}.get(kind, "another value")
     low, high = ("" if end is None else f"{end:,}" for end in (param.min, param.max))
     span = f"{low} to {high}" if low and high else f"{low} or more" if low else f"up to {high}" if high else ""
-    if str(found[0].get("type", "")).endswith("_parsing") or kind is not int:
+    if str(details[0].get("type", "")).endswith("_parsing") or kind is not int:
         expected = f"{number} from {span}" if span else number
     else:
         expected = span
@@ -270,8 +270,8 @@ def main(name: str, about: str, table: Table, argv: Sequence[str] | None = None)
         program.main(args=[], prog_name=name)
 
     def work(argv: Sequence[str] | None) -> int:
-        words = sys.argv[1:] if argv is None else list(argv)
-        with program.make_context(name, words) as ctx:
+        arguments = sys.argv[1:] if argv is None else list(argv)
+        with program.make_context(name, arguments) as ctx:
             return program.invoke(ctx) or 0
 
     return run(work, argv)
@@ -352,11 +352,11 @@ def _usage(error: click.exceptions.UsageError) -> str:
 # ---------------------------------------------------------------------------------------------- words and files
 
 
-def split_words(words: Iterable[str]) -> tuple[list[str], dict[str, str]]:
+def split_words(arguments: Iterable[str]) -> tuple[list[str], dict[str, str]]:
     """Part inputs from settings. A word is a setting if it reads KEY=VALUE and no file has that name."""
     inputs: list[str] = []
     chosen: list[str] = []
-    for word in words:
+    for word in arguments:
         (chosen if _SETTING.match(word) and not Path(word).exists() else inputs).append(word)
     return inputs, pairs(chosen)
 
@@ -397,12 +397,12 @@ def complete_folders(incomplete: str, marker: str) -> list[str]:
     """Folders that hold a file named `marker`, and begin as typed: here, or one level below."""
     start = Path(incomplete) if incomplete.endswith("/") else Path(incomplete).parent
     stem = "" if incomplete.endswith("/") else Path(incomplete).name
-    found = []
+    folders: list[Path] = []
     with contextlib.suppress(OSError):
         for folder in sorted(path for path in start.iterdir() if path.name.startswith(stem) and path.is_dir()):
             inside = sorted(folder.glob(f"*/{marker}"))[:50]
-            found += [folder] if (folder / marker).is_file() else [path.parent for path in inside]
-    return [str(path) for path in found[:200]]
+            folders += [folder] if (folder / marker).is_file() else [path.parent for path in inside]
+    return [str(path) for path in folders[:200]]
 
 
 _CONTROLS = dict.fromkeys([*range(10), *range(11, 32), *range(127, 160)], "\ufffd")  # all but the line feed

@@ -87,7 +87,7 @@ def _write(drawing: Any, path: Path, scale: int | None, as_json: bool, **facts: 
 
 
 def train(
-    words: o.Words = None,
+    arguments: o.Words = None,
     model: Annotated[
         str | None,
         Option(
@@ -126,7 +126,7 @@ def train(
     parts and the training; `imagegen models` lists them.
     """
     return trained(
-        "imagegen", _train, words, out=out, resume=resume, quiet=quiet, as_json=as_json, model=model, init=init,
+        "imagegen", _train, arguments, out=out, resume=resume, quiet=quiet, as_json=as_json, model=model, init=init,
         repeat=repeat, minutes=minutes, steps=steps, batch=batch, every=every, keep=keep, seed=seed, device=device,
         threads=threads, source=source, valid=valid, test=test,
     )  # fmt: skip

@@ -63,7 +63,7 @@ class Drawing:
 
     @property
     def scale(self) -> int:
-        """How many times pixels are enlarged so that a person sees them."""
+        """The factor by which pixels are enlarged so that a person sees them."""
         return sheet.scale_for(*self.pictures[0].shape[:2])
 
     def save(self, path: str | Path, scale: int | None = None) -> Path:

@@ -66,7 +66,7 @@ def named(model: str | None, default: str) -> str:
 
 
 def how(temperature: Any, top_k: Any, top_p: Any, min_p: Any, no_repeat: Any) -> Any:
-    """How tokens are chosen, or None; errors name the option."""
+    """The choice of tokens that options ask for, or None; errors name the option."""
     from textgen import verbs
 
     try:
@@ -87,7 +87,7 @@ def numbers(option: str, text: str, kind: type) -> list[Any]:
 def trained(
     program: str,
     work: Callable[..., Path],
-    words: Sequence[str] | None,
+    arguments: Sequence[str] | None,
     *,
     out: str | None,
     resume: str | None,
@@ -97,7 +97,7 @@ def trained(
     **options: Any,
 ) -> int:
     """The verb `train` of a program: begin a run by `work`, or go on with one."""
-    inputs, settings = split_words(words or [])
+    inputs, settings = split_words(arguments or [])
     if errors is not None:
         settings["errors"] = errors
     chosen = {name: value for name, value in options.items() if value is not None}
@@ -138,7 +138,7 @@ def _check_resume(inputs: Sequence[str], settings: dict[str, str], chosen: dict[
 
 
 def train(
-    words: o.Words = None,
+    arguments: o.Words = None,
     model: Annotated[
         str | None,
         Option(metavar="KIND", help="vae (default), lm or autoencoder", autocompletion=o.kinds("textgen")),
@@ -182,7 +182,7 @@ def train(
     hold (--preset none).
     """
     return trained(
-        "textgen", _train, words, out=out, resume=resume, quiet=quiet, as_json=as_json, errors=errors, model=model,
+        "textgen", _train, arguments, out=out, resume=resume, quiet=quiet, as_json=as_json, errors=errors, model=model,
         preset=preset, minutes=minutes, init=init, repeat=repeat, steps=steps, batch=batch, every=every, keep=keep,
         seed=seed, device=device, threads=threads, source=source, valid=valid, test=test,
     )  # fmt: skip
@@ -372,9 +372,9 @@ def reconstruct(
     return show(pairs, as_json)
 
 
-def _sentences(words: Sequence[str]) -> list[str]:
-    if list(words) != ["-"]:
-        return list(words)
+def _sentences(texts: Sequence[str]) -> list[str]:
+    if list(texts) != ["-"]:
+        return list(texts)
     lines = [line.strip() for line in sys.stdin.buffer.read().decode("utf-8", "replace").splitlines()]
     lines = [line for line in lines if line]
     if not lines:
@@ -578,7 +578,9 @@ def evaluate(
 
 
 def prior(
-    words: Annotated[list[str], Argument(metavar="MODEL DATA [KEY=VALUE ...]", help="model, sentences and settings")],
+    arguments: Annotated[
+        list[str], Argument(metavar="MODEL DATA [KEY=VALUE ...]", help="model, sentences and settings")
+    ],
     kind: Annotated[str, Option(metavar="NAME", help="mixture or flow")],
     out: o.FolderOut,
     split: o.Split = "train",
@@ -598,7 +600,7 @@ def prior(
     any other: --prior normal, where a verb has it, puts N(0, I) back. KEY=VALUE: settings of the prior and of its
     fitting; `textgen models` lists them.
     """
-    inputs, settings = split_words(words)
+    inputs, settings = split_words(arguments)
     if len(inputs) != 2:
         raise InputError(f"{len(inputs)} names given: expected a model and a corpus or text file")
     from textgen import verbs

@@ -116,7 +116,7 @@ class Neighbours:
 
 @dataclass(frozen=True)
 class Sums:
-    """What a sentence, minus some, plus others decodes to at each strength."""
+    """The sentences that a sentence, minus some, plus others decodes to, one for each strength."""
 
     sentence: str
     results: list[tuple[float, str]]
@@ -224,7 +224,7 @@ def choice(
     min_p: float | None = None,
     no_repeat: int | None = None,
 ) -> Choice | None:
-    """How tokens are chosen; None where nothing is said, so that each model does what it usually does."""
+    """A way to choose tokens; None where nothing is said, so that each model does what it usually does."""
     values = {
         name: value
         for name, value in (

@@ -2,8 +2,8 @@
 
 Two pictures are compared by the *foreground Jaccard index*: places at which both show the same shade that is not
 background, over places at which either is not background. The most of it is taken over the training pictures, each as
-it is and mirrored, and moved by up to a few pixels. For sprites of 20x20 about 0.2 is what unrelated pictures have,
-0.4 the most that held-out ones came to, and above 0.6 a picture is a copy.
+it is and mirrored, and moved by up to a few pixels. For sprites of 20x20 unrelated pictures have about 0.2,
+0.4 is the most that held-out ones came to, and above 0.6 a picture is a copy.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def nearest(
     """The training picture nearest to each of some, by the foreground Jaccard index.
 
     Both are shades, (N, H, W) and (M, H, W) int64, 0 the background. A training picture counts as it is and mirrored,
-    moved by up to `shift` pixels down and across; what comes into sight then is background.
+    moved by up to `shift` pixels down and across; the rim that comes into sight then is background.
     """
     from scipy.sparse import csr_array
 

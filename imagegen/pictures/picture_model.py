@@ -455,7 +455,7 @@ class PictureModel:
         label: Label = None,
         tell: Tell | None = None,
     ) -> Bounds:
-        """Bounds on -log p(x), and what they are made of, by `samples` codes for each picture, (N,) nats.
+        """Bounds on -log p(x), and their parts, by `samples` codes for each picture, (N,) nats.
 
         As `textgen.core.estimators.bounds`. Raises InputError for a model without codes.
         """

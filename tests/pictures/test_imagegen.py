@@ -557,5 +557,5 @@ def test_a_model_without_a_likelihood_draws_and_does_no_more():
     (picture,) = drawn[:1]
     for verb in (lambda: model.complete(drawn[:1], 1), lambda: model.inpaint(picture, model.hidden(1)),
                  lambda: model.reconstruct(drawn[:1]), lambda: model.nll(drawn[:1])):  # fmt: skip
-        with pytest.raises(InputError, match="no codes|draws whole pictures"):
+        with pytest.raises(InputError, match=r"no codes|draws whole pictures"):
             verb()

@@ -325,7 +325,7 @@ def test_every_command_in_the_documents_is_one(where, words):
     """Each is parsed, and each of its settings is one; nothing is run."""
     program, *rest = words
     try:
-        chosen = values(program, rest).get("words") or []
+        chosen = values(program, rest).get("arguments") or []
     except typer.Exit as end:  # after --help
         assert end.exit_code == 0
         return

@@ -20,7 +20,7 @@ import torch
 
 import small
 import textgen
-from corpora import Corpus, commands
+from corpora import Corpus, commands, sound
 from corpora import cli as corpora_cli
 from imagegen import cli as image_cli
 from imagegen import verbs as image_verbs
@@ -189,6 +189,39 @@ def test_importing_textgen_imports_nothing_heavy_and_its_names_are_there():
     assert all(getattr(textgen, name) for name in textgen.__all__)
     with pytest.raises(AttributeError, match="has no attribute 'SentenceVEA'"):
         _ = textgen.SentenceVEA
+
+
+def test_the_packages_tell_libgomp_not_to_spin_unless_the_user_does():
+    """Set before torch can be imported, by either package and so by every command."""
+    program = "import os, sys, {0}; assert 'torch' not in sys.modules; print(os.environ['GOMP_SPINCOUNT'])"
+    fresh = {key: value for key, value in FRESH.items() if key != "GOMP_SPINCOUNT"}
+    for package in ("textgen", "imagegen"):
+        for variables, wanted in (({}, "1000\n"), ({"GOMP_SPINCOUNT": "7"}, "7\n")):
+            call = [sys.executable, "-c", program.format(package)]
+            done = subprocess.run(call, capture_output=True, text=True, env={**fresh, **variables}, check=True)
+            assert done.stdout == wanted
+
+
+def test_small_work_takes_one_thread_and_long_work_all():
+    for program in (cli, image_cli):
+        for words, verb in entries(program.VERBS):
+            if isinstance(verb.home, str):
+                function = commands.function(words.split()[-1], verb.home)
+                parameter = inspect.signature(function).parameters.get("threads")
+                long = words.split()[0] in ("train", "evaluate", "prior", "benchmark", "novelty")
+                assert parameter is None or parameter.default == (None if long else 1), words
+
+
+def test_the_functions_are_there_for_python(toy_run, capsys, model):
+    opened = textgen.open_model(toy_run)
+    walk = textgen_verbs.interpolate(ONE, OTHER, model=opened)
+    assert said(capsys, "interpolate", ONE, OTHER, *model) == f"{walk}\n"
+    samples = textgen_verbs.sample(3, model=opened, how=textgen_verbs.choice(temperature=0.5))
+    assert samples.to_dict() == parsed(capsys, "sample", "-n", "3", "--temperature", "0.5", *model)
+    codes = textgen_verbs.encode([ONE, OTHER], model=opened).codes
+    assert textgen_verbs.decode(codes, model=toy_run).sentences == [
+        pair["decoded"] for pair in parsed(capsys, "reconstruct", ONE, OTHER, *model)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -801,3 +834,34 @@ def test_what_a_model_writes_cannot_steer_the_terminal():
     from corpora.commands import printable
 
     assert printable("a\x1b[2Jb\x07\x9b\r\tc\nd é 我") == "a\ufffd[2Jb\ufffd\ufffd\ufffd\ufffdc\nd é 我"
+
+
+# ------------------------------------------------------------------------------------------------------- sound
+
+
+def test_a_model_of_sound_writes_clips(here, capsys):
+    """From WAV files by the commands alone; files that are there are never replaced unasked."""
+    Path("clips").mkdir()
+    for number in range(12):
+        wave = 8000 * np.sin(np.arange(60 + number) * (0.2 + 0.02 * number))
+        sound.write(Path(f"clips/tone_{number}.wav"), wave.astype(np.int16), 2000)
+    assert corpora_cli.main(["build", "clips", "--out", "corpus"]) == 0
+    sizes = ["width=8", "embedding=8", "layers=1", "precision=fp32", "--steps", "2", "--batch", "4", "--quiet"]
+    assert main(["train", "corpus", "--model", "lm", *sizes, "--out", "run"]) == 0
+    words = ["sample", "-n", "2", "--model", "run", "--temperature", "0.5"]
+    out = said(capsys, *words)
+    assert [line.split()[0] for line in out.splitlines()] == ["sample-1.wav", "sample-2.wav", "2"]
+    first = Path("sample-1.wav").read_bytes()
+    assert first[:4] == b"RIFF"
+    facts = parsed(capsys, *words)
+    assert facts["out"] == ["sample2-1.wav", "sample2-2.wav"] and len(facts["tokens"]) == 2
+    assert Path("sample2-1.wav").read_bytes() == first
+    assert "exist already: choose another --out" in refused(capsys, *words, "--out", "sample.wav")
+    assert said(capsys, *words, "--out", "sample.wav", "--force").startswith("sample-1.wav")
+    message = "error: --prompt is for sentences: run at step 2 draws clips\n"
+    assert refused(capsys, "sample", "--model", "run", "--prompt", "la") == message
+
+
+def test_sentences_are_printed_not_written(model, capsys):
+    message = "error: --out x.txt: sentences are printed; send them to a file with > x.txt\n"
+    assert refused(capsys, "sample", *model, "--out", "x.txt") == message

@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -27,7 +27,7 @@ from textgen.sentences import draw, sentence_vae
 from textgen.sentences.defaults import REFINE
 from textgen.sentences.sentence_vae import SentenceVAE
 from textgen.sentences.units import difference
-from textgen.sentences.walk import MOST_POINTS, Point, Walk, arc, bisected, joined, line
+from textgen.sentences.walk import MOST_POINTS, Point, Walk, arc, bisected, joined, line, spread
 
 
 @pytest.fixture(scope="module")
@@ -202,6 +202,23 @@ def test_bisection_of_any_path_is_short_and_ordered_and_asks_no_point_twice(vae,
     assert all((position * 64).is_integer() for position in asked)
     if difference(said[0], said[-1]) <= 0.5:
         assert asked == [0, 1]
+
+
+@given(st.lists(st.sampled_from(["a b c", "a b d", "a x y", "p q r"]), min_size=3, max_size=8), st.integers(2, 5))
+def test_spread_repeats_as_little_as_can_be_and_then_changes_evenly(texts, count):
+    assume(count < len(texts))
+    inner = combinations(range(1, len(texts) - 1), count - 2)
+    ways = [[texts[place] for place in (0, *some, len(texts) - 1)] for some in inner]
+
+    def cost(path: list[str]) -> tuple[int, float]:
+        steps = [difference(one, other) ** 2 for one, other in pairwise(path)]
+        return sum(one == other for one, other in pairwise(path)), sum(steps)
+
+    places = spread(texts, count)
+    assert (len(places), places[0], places[-1]) == (count, 0, len(texts) - 1)
+    assert all(one < other for one, other in pairwise(places))
+    repeats, least = min(map(cost, ways))
+    assert cost([texts[place] for place in places]) == (repeats, pytest.approx(least, abs=1e-2))
 
 
 def test_bisection_of_a_path_without_end_stops_at_the_most(vae):

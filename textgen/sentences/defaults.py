@@ -46,7 +46,7 @@ PRIOR_ROWS = 50_000  # sentences whose codes a prior is fitted to; 0: all
 def sampling(
     beams: int | None, best_of: int | None, code_temperature: float | None, *, by_token: bool
 ) -> tuple[int, int, float]:
-    """Beams, best of, and code temperature of `sample`, what is None by default.
+    """Beams, best of, and code temperature of `sample`; None takes the default.
 
     `by_token`: something is said of how tokens are chosen, or there are no codes. Then, and with `beams=0`, sentences
     are drawn token by token, exactly from the model unless told otherwise.

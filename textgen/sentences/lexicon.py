@@ -20,7 +20,7 @@ from corpora.codec import MARKS, WORD, Codec
 from corpora.codecs.pieces import Pieces
 from corpora.errors import InputError
 
-_BEGUN = re.compile(rf"{WORD.pattern}['\u2019]?$")  # a word at the end of a text; what is after an apostrophe may come
+_BEGUN = re.compile(rf"{WORD.pattern}['\u2019]?$")  # a word at the end of a text; its end after an apostrophe may come
 _LETTERS = re.compile(rf"(?:[^\W\d_]|[{MARKS}'\u2019])+")
 _APOSTROPHES = "'\u2019"
 
@@ -52,7 +52,7 @@ class Spelling:
         ends = [not _LETTERS.match(text) and self._spells(text) for text in self._pieces]
         for letter in {*"".join(pieces)}.intersection(ascii_letters):  # which is not to be written by its byte
             ends[3 + ord(letter)] = False
-        self._ends = torch.tensor(ends)  # what may follow a word, whatever it is, the stop too: (V,)
+        self._ends = torch.tensor(ends)  # True for tokens that may follow any word, the stop too: (V,)
         self._begun = lru_cache(1 << 16)(self._find_begun)
         self._after = lru_cache(max(64, (1 << 23) // codec.vocab_size))(self._find_after)  # 8 MB at most
 
@@ -103,6 +103,6 @@ class Spelling:
 
 
 def _words(text: str, letters: set[str]) -> list[str]:
-    """The words of a text, in lower case; also what stands between letters without a piece, which bytes spell."""
+    """The words of a text, in lower case; also those between letters without a piece, which bytes spell."""
     text = text.lower()
     return WORD.findall(text) + WORD.findall("".join(sign if sign in letters else " " for sign in text))

@@ -34,7 +34,7 @@ mean = partial(figures.mean, unit="nats per sentence")
 
 
 def texts(path: Path, split: str) -> tuple[list[str], str]:
-    """The sentences of a split of a corpus, or of a text file; and what to call them. Raises InputError if none."""
+    """The sentences of a split of a corpus, or of a text file; and their name. Raises InputError if none."""
     rows, name = labelled(path, split)
     return [row.text for row in rows], name
 

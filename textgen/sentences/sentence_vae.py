@@ -59,8 +59,8 @@ class SentenceVAE:
     """A trained sentence VAE (or plain autoencoder) with its codec. Codes are tensors (N, Z).
 
     Where its codec has a lexicon (`lexicon.py`), walks, grids, arithmetic and sentences that beams write hold only its
-    words and those of the sentences given, unless there is another constraint, or `new_words` is True. What is
-    reconstructed, or decoded from codes at hand, is what the model says.
+    words and those of the sentences given, unless there is another constraint, or `new_words` is True. Reconstructions,
+    and sentences decoded from codes at hand, are not held to it.
     """
 
     def __init__(self, opened: library.Opened, *, new_words: bool = False) -> None:

@@ -44,7 +44,7 @@ _TONES = {"平": "12", "p": "12", "仄": "34", "z": "34", "中": _ANY, "*": _ANY
 def readings(character: str) -> tuple[tuple[str, int | None], ...]:
     """(tone: "1" to "4", "5" for neutral; rhyme: which of RHYMES, None without a vowel) of each reading.
 
-    As pypinyin lists them, the commonest first; none for what is no Chinese character.
+    As pypinyin lists them, the commonest first; none for any other sign than a Chinese character.
     """
     from pypinyin import Style, pinyin
     from pypinyin.contrib.tone_convert import to_finals, to_initials

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 WORD = r"\S+"
 Pair = tuple[str, str]  # labels, to leave and to go to
-Tell = Callable[[str, int, int], None]  # (what is being done, done, of so many)
+Tell = Callable[[str, int, int], None]  # (title of the work, done, of so many)
 
 
 def labelled(rows: Rows, where: str) -> dict[str, list[str]]:
@@ -191,7 +191,7 @@ def judged(
 def examples(
     job: Task, changed: Mapping[float, Mapping[Pair, list[str]]], count: int, seed: int
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    """Some sentences with what each strength makes of them, for the JSON and as lines."""
+    """Some sentences as each strength changes them, for the JSON and as lines."""
     facts, lines = [], []
     for pair, texts in job.sources.items():
         for place in subset(range(len(texts)), count, seed):

@@ -168,7 +168,7 @@ def measure(
 
     `normalise`: the text that the model's codec would give back for another, for the ends and for copies.
     `real`: sentences by whose perplexity the interior's is divided; by default the pairs' own, which are then to be
-    real held-out ones. `train`: what would be copied from. Raises InputError where there is nothing to judge.
+    real held-out ones. `train`: the text that may be copied from. Raises InputError where there is nothing to judge.
     """
     if not walks or any(len(walk) < 3 for walk in walks):
         raise InputError("there is nothing to judge: expected at least one walk, each of 3 points or more")

@@ -32,7 +32,7 @@ SHORTLIST = 30  # training sentences by n-grams, among which the nearest is look
 AT_ONCE = 512  # samples drawn between two notes of progress
 
 WORD = r"\S+"
-Tell = Callable[[str, int, int], None]  # (what is being done, done, of so many)
+Tell = Callable[[str, int, int], None]  # (title of the work, done, of so many)
 
 
 def ngrams(units: Sequence[str], size: int) -> Counter[tuple[str, ...]]:
@@ -185,7 +185,7 @@ def drawn(opened: Opened, count: int, seed: int, title: str, tell: Tell, **ways:
 
 
 def variety(texts: Mapping[str, Sequence[str]], by_word: bool, seed: int) -> list[Score]:
-    """Self-BLEU and distinct-n of several lists of texts, whose units stand apart, by what their names end in."""
+    """Self-BLEU and distinct-n of several lists of texts, whose units stand apart, by the ending of their names."""
     scores = []
     for name, some in texts.items():
         few = [text for text in subset(some, REFERENCES, seed) if text]
