@@ -10,7 +10,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
 
@@ -22,6 +22,9 @@ from imagegen.pictures import defaults
 from textgen import options as o
 from textgen.cli import EXPORT, how, named, numbers, trained
 from textgen.cli import export as export
+
+if TYPE_CHECKING:
+    from textgen.runs.run import Run
 
 ABOUT = "Pictures you can steer: train, draw, finish, walk between, measure."
 HERE = "imagegen.cli"
@@ -126,16 +129,16 @@ def train(
     parts and the training; `imagegen models` lists them.
     """
     return trained(
-        "imagegen", _train, arguments, out=out, resume=resume, quiet=quiet, as_json=as_json, model=model, init=init,
+        "imagegen", _new_run, arguments, out=out, resume=resume, quiet=quiet, as_json=as_json, model=model, init=init,
         repeat=repeat, minutes=minutes, steps=steps, batch=batch, every=every, keep=keep, seed=seed, device=device,
         threads=threads, source=source, valid=valid, test=test,
     )  # fmt: skip
 
 
-def _train(*arguments: Any, **options: Any) -> Path:
-    from imagegen import verbs
+def _new_run(*arguments: Any, **options: Any) -> Run:
+    from imagegen import training
 
-    return verbs.train(*arguments, **options)
+    return training.new_run(*arguments, **options)
 
 
 def sample(

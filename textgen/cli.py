@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
 
@@ -21,6 +21,9 @@ from corpora.commands import Verb, new_file, split_words
 from corpora.errors import InputError, quoted
 from textgen import options as o
 from textgen.sentences import defaults
+
+if TYPE_CHECKING:
+    from textgen.runs.run import Run
 
 ABOUT = "Sentences you can steer: train, walk between, sample, measure."
 EXPORT = "write one shareable model folder with a model card"
@@ -86,7 +89,7 @@ def numbers(option: str, text: str, kind: type) -> list[Any]:
 
 def trained(
     program: str,
-    work: Callable[..., Path],
+    new_run: Callable[..., Run],
     arguments: Sequence[str] | None,
     *,
     out: str | None,
@@ -96,7 +99,7 @@ def trained(
     errors: str | None = None,
     **options: Any,
 ) -> int:
-    """The verb `train` of a program: begin a run by `work`, or go on with one."""
+    """The verb `train` of a program: begin a run, or go on with one, and train it."""
     inputs, settings = split_words(arguments or [])
     if errors is not None:
         settings["errors"] = errors
@@ -109,15 +112,16 @@ def trained(
         raise InputError("nothing to train on: give files, a folder, hf:NAME, or one made up (toy, sprites, moons)")
     from textgen import verbs
     from textgen.runs.folder import Stopped
+    from textgen.runs.run import Run
     from textgen.runs.screen import Screen
 
     folder = Path(resume or out or verbs.free_run())
     screen = Screen(quiet=quiet)
     try:
         if resume is not None:
-            best = verbs.resume(folder, steps=options["steps"], screen=screen)
+            best = Run.open(folder).train(screen, steps=options["steps"])
         else:
-            best = work(inputs, folder, settings=settings, screen=screen, **chosen)
+            best = new_run(inputs, folder, settings=settings, screen=screen, **chosen).train(screen)
     except Stopped as stopped:
         print(f"{stopped}; go on with: {program} train --resume {folder}", file=sys.stderr)
         return 128 + stopped.number
@@ -182,16 +186,16 @@ def train(
     hold (--preset none).
     """
     return trained(
-        "textgen", _train, arguments, out=out, resume=resume, quiet=quiet, as_json=as_json, errors=errors, model=model,
-        preset=preset, minutes=minutes, init=init, repeat=repeat, steps=steps, batch=batch, every=every, keep=keep,
+        "textgen", _new_run, arguments, out=out, resume=resume, quiet=quiet, as_json=as_json, errors=errors,
+        model=model, preset=preset, minutes=minutes, init=init, repeat=repeat, steps=steps, batch=batch, every=every, keep=keep,
         seed=seed, device=device, threads=threads, source=source, valid=valid, test=test,
     )  # fmt: skip
 
 
-def _train(*arguments: Any, **options: Any) -> Path:
+def _new_run(*arguments: Any, **options: Any) -> Run:
     from textgen import verbs
 
-    return verbs.train(*arguments, **options)
+    return verbs.new_run(*arguments, **options)
 
 
 def sample(

@@ -39,6 +39,7 @@ from textgen.sentences.sentence_vae import SentenceVAE
 from textgen.sentences.walk import Walk
 
 if TYPE_CHECKING:
+    from textgen.runs.run import Run
     from textgen.runs.screen import Screen
 
 Model = str | Path | Opened
@@ -553,10 +554,17 @@ def train(
 
     `out`: the run folder, by default the first of runs/1, runs/2, ... that is free.
     """
+    return new_run(inputs, out, screen=screen, **options).train(screen)
+
+
+def new_run(
+    inputs: Sequence[str | Path], out: str | Path | None = None, *, screen: Screen | None = None, **options: Any
+) -> Run:
+    """Begin the run that `train` trains."""
     from textgen.runs.begin import begin
     from textgen.sentences import preset
 
-    return begin(inputs, out or free_run(), sizer=preset.Auto, screen=screen, **options).train(screen)
+    return begin(inputs, out or free_run(), sizer=preset.Auto, screen=screen, **options)
 
 
 def resume(folder: str | Path, *, steps: int | None = None, screen: Screen | None = None) -> Path:

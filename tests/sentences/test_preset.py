@@ -212,7 +212,7 @@ def test_preset_none_leaves_the_defaults(text):
         (["--preset", "atuo"], "error: no preset 'atuo': did you mean 'auto'? choose from auto, none\n"),
         (["--minutes", "0"], "error: --minutes 0: expected more than 0, and 10,080 (a week) at most\n"),
         (["--minutes", "nan"], "error: --minutes nan: expected more than 0"),
-        (["--minutes", "x"], "textgen train: argument --minutes: invalid float value: 'x'\n"),
+        (["--minutes", "x"], "error: --minutes x: expected a number\n"),
         (["--minutes", "5", "--steps", "9"], "error: steps and minutes are both given: leave out one of them\n"),
         (
             ["--preset", "auto", "--init", "english-fiction"],
@@ -235,7 +235,7 @@ def test_what_makes_no_sense_is_refused_in_one_line(text, capsys, words, message
 
 def test_a_text_too_small_to_split_says_how_many_rows_are_needed(text):
     text.write_text("one line\nanother line\n")
-    with pytest.raises(InputError, match=r"only 2 usable rows.* at least 3 are needed for train and test and valid"):
+    with pytest.raises(InputError, match=r"only 2 usable sentences.* at least 3 are needed for train and test and valid"):
         textgen.train([text], "run", screen=Screen(quiet=True))
     with pytest.raises(InputError, match="minutes=0: expected more than 0"):
         textgen.train([text], "run", minutes=0)
