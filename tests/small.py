@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -109,6 +114,19 @@ def full(count: int, vocab: Vocabulary = VOCAB, seed: int = 1, length: int = 7) 
 def contexts(count: int, size: int, seed: int = 5) -> Tensor | None:
     """Random contexts, (B, size), or None for size 0."""
     return torch.randn(count, size, generator=torch.Generator().manual_seed(seed)) if size else None
+
+
+@contextmanager
+def dropped_in(monkeypatch: Any) -> Iterator[None]:
+    """A block in which the leaves of `tests/leaves` are found as if their files lay in `imagegen`."""
+    before = set(sys.modules)
+    for folder in (Path(__file__).parent / "leaves").iterdir():
+        package = importlib.import_module(f"imagegen.{folder.name}")
+        monkeypatch.setattr(package, "__path__", [*package.__path__, str(folder)])
+    yield
+    for name in set(sys.modules) - before:
+        if name.startswith("imagegen.") and "leaves" in str(getattr(sys.modules[name], "__file__", "")):
+            del sys.modules[name]
 
 
 def worded(values: dict[str, Any]) -> list[str]:

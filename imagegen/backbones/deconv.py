@@ -12,21 +12,16 @@ import torch
 from torch import Tensor, nn
 
 from corpora.errors import InputError
-from corpora.settings import require, setting
+from corpora.settings import Settings, setting
 from textgen.core.backbone import Backbone, Vocabulary
 from textgen.core.stepper import Remembering, first_place
 
 
 @dataclass(frozen=True)
-class Config:
-    channels: int = setting(64, "channels at the picture's size; twice as many at every size below")
-    stages: int = setting(2, "times that the map is enlarged twofold")
-    dropout: float = setting(0.1, "dropped share of the channels of each map")
-
-    def check(self) -> None:
-        require(1 <= self.channels <= 4096, "channels", self.channels, "1 to 4096")
-        require(0 <= self.stages <= 8, "stages", self.stages, "0 to 8")
-        require(0 <= self.dropout < 1, "dropout", self.dropout, "0 up to, not including, 1")
+class Config(Settings):
+    channels: int = setting(64, "channels at the picture's size; twice as many at every size below", 1, 4096)
+    stages: int = setting(2, "times that the map is enlarged twofold", 0, 8)
+    dropout: float = setting(0.1, "dropped share of the channels of each map", 0, below=1)
 
 
 class Stage(nn.Module):

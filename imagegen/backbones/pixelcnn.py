@@ -15,25 +15,22 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from corpora.settings import require, setting
+from corpora.settings import Settings, require, setting
 from textgen.core.backbone import Backbone, Dropout, Vocabulary
 from textgen.core.stepper import Remembering, first_place
 
 
 @dataclass(frozen=True)
-class Config:
-    channels: int = setting(64, "channels of every layer")
-    layers: int = setting(10, "layers; each sees kernel // 2 pixels further")
-    kernel: int = setting(5, "width of the convolutions, an odd number of pixels")
-    embedding: int = setting(64, "size of a colour's embedding")
-    dropout: float = setting(0.2, "dropped share of what each gate lets through")
+class Config(Settings):
+    channels: int = setting(64, "channels of every layer", 1, 4096)
+    layers: int = setting(10, "layers; each sees kernel // 2 pixels further", 1, 128)
+    kernel: int = setting(5, "width of the convolutions, an odd number of pixels", 3, 31)
+    embedding: int = setting(64, "size of a colour's embedding", 1, 4096)
+    dropout: float = setting(0.2, "dropped share of the gates' outputs", 0, below=1)
 
     def check(self) -> None:
-        require(1 <= self.channels <= 4096, "channels", self.channels, "1 to 4096")
-        require(1 <= self.layers <= 128, "layers", self.layers, "1 to 128")
-        require(3 <= self.kernel <= 31 and self.kernel % 2 == 1, "kernel", self.kernel, "an odd number, 3 to 31")
-        require(1 <= self.embedding <= 4096, "embedding", self.embedding, "1 to 4096")
-        require(0 <= self.dropout < 1, "dropout", self.dropout, "0 up to, not including, 1")
+        """Raise InputError for a kernel without a middle."""
+        require(self.kernel % 2 == 1, "kernel", self.kernel, "an odd number, 3 to 31")
 
 
 def gate(found: Tensor, channels: int = 1) -> Tensor:

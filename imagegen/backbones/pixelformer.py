@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from corpora.settings import require, setting
+from corpora.settings import Settings, require, setting
 from imagegen.raster import look_up, neighbours
 from textgen.backbones.transformer import matrix, rotate
 from textgen.core.backbone import Backbone, Dropout, Vocabulary
@@ -29,19 +29,18 @@ POINTER = 64  # size of the pointer's queries and keys
 
 
 @dataclass(frozen=True)
-class Config:
-    width: int = setting(144, "width of every layer")
-    layers: int = setting(5, "layers")
-    heads: int = setting(4, "attention heads of each layer")
-    dropout: float = setting(0.25, "dropped share after embedding, attention and feed-forward, and before the softmax")
-    token_dropout: float = setting(0.1, "share of the pixels read that are masked in training")
+class Config(Settings):
+    width: int = setting(144, "width of every layer", 1, 16384)
+    layers: int = setting(5, "layers", 1, 128)
+    heads: int = setting(4, "attention heads of each layer", 1)
+    dropout: float = setting(
+        0.25, "dropped share after embedding, attention and feed-forward, and before the softmax", 0, below=1
+    )
+    token_dropout: float = setting(0.1, "share of the pixels read that are masked in training", 0, below=1)
 
     def check(self) -> None:
-        require(1 <= self.width <= 16384, "width", self.width, "1 to 16384")
-        require(1 <= self.layers <= 128, "layers", self.layers, "1 to 128")
-        require(0 <= self.dropout < 1, "dropout", self.dropout, "0 up to, not including, 1")
-        require(0 <= self.token_dropout < 1, "token_dropout", self.token_dropout, "0 up to, not including, 1")
-        ok = 1 <= self.heads <= self.width and self.width % (4 * self.heads) == 0
+        """Raise InputError unless each of two axes can halve its half of every head."""
+        ok = self.width % (4 * self.heads) == 0
         require(ok, "heads", self.heads, f"a number such that width={self.width} is a multiple of 4 x heads")
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from corpora.settings import require, setting
+from corpora.settings import Settings, setting
 from imagegen.raster import look_up, neighbours
 from textgen.backbones.lstm import advance, stacked, weight_of
 from textgen.core.backbone import Backbone, Dropout, Vocabulary
@@ -24,17 +24,11 @@ OFFSETS = ((0, -1), (-1, 0), (-1, -1), (-1, 1))  # rows down, columns right: lef
 
 
 @dataclass(frozen=True)
-class Config:
-    width: int = setting(512, "cells of each layer")
-    layers: int = setting(1, "layers")
-    embedding: int = setting(64, "size of a colour's embedding, and of a row's and a column's")
-    dropout: float = setting(0.2, "dropped share of embeddings and of what the layers give")
-
-    def check(self) -> None:
-        require(1 <= self.width <= 16384, "width", self.width, "1 to 16384")
-        require(1 <= self.layers <= 64, "layers", self.layers, "1 to 64")
-        require(1 <= self.embedding <= 4096, "embedding", self.embedding, "1 to 4096")
-        require(0 <= self.dropout < 1, "dropout", self.dropout, "0 up to, not including, 1")
+class Config(Settings):
+    width: int = setting(512, "cells of each layer", 1, 16384)
+    layers: int = setting(1, "layers", 1, 64)
+    embedding: int = setting(64, "size of a colour's embedding, and of a row's and a column's", 1, 4096)
+    dropout: float = setting(0.2, "dropped share of embeddings and of the layers' outputs", 0, below=1)
 
 
 class PixelRNN(Backbone):

@@ -12,23 +12,17 @@ from itertools import pairwise
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from corpora.settings import require, setting
+from corpora.settings import Settings, setting
 from textgen.core.backbone import Dropout, Vocabulary
 from textgen.core.encoder import Encoder
 
 
 @dataclass(frozen=True)
-class Config:
-    encoder_width: int = setting(64, "encoder: channels at half the picture's size; twice as many below")
-    encoder_stages: int = setting(3, "encoder: times that the picture is halved")
-    encoder_embedding: int = setting(32, "encoder: size of a colour's embedding")
-    encoder_dropout: float = setting(0.0, "encoder: dropped share of embeddings")
-
-    def check(self) -> None:
-        require(1 <= self.encoder_width <= 4096, "encoder_width", self.encoder_width, "1 to 4096")
-        require(1 <= self.encoder_stages <= 8, "encoder_stages", self.encoder_stages, "1 to 8")
-        require(1 <= self.encoder_embedding <= 4096, "encoder_embedding", self.encoder_embedding, "1 to 4096")
-        require(0 <= self.encoder_dropout < 1, "encoder_dropout", self.encoder_dropout, "0 up to, not including, 1")
+class Config(Settings):
+    encoder_width: int = setting(64, "encoder: channels at half the picture's size; twice as many below", 1, 4096)
+    encoder_stages: int = setting(3, "encoder: times that the picture is halved", 1, 8)
+    encoder_embedding: int = setting(32, "encoder: size of a colour's embedding", 1, 4096)
+    encoder_dropout: float = setting(0.0, "encoder: dropped share of embeddings", 0, below=1)
 
 
 class Stage(nn.Module):

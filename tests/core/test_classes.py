@@ -140,7 +140,7 @@ def test_a_share_of_the_classes_is_hidden_in_training_alone():
         training = model.train().loss(Batch(tokens, ones), Draw(0, 1, total=8)).loss
         assert torch.isclose(training, model.loss(Batch(tokens), Draw(0, 1, total=8)).loss).any()
     with pytest.raises(ValueError, match="class_dropout="):
-        Classed(True, 1.0).check()
+        Classed(True, 1.0)
 
 
 @every_model

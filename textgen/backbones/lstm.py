@@ -13,24 +13,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from corpora.settings import require, setting
+from corpora.settings import Settings, setting
 from textgen.core.backbone import Backbone, Dropout, Vocabulary
 from textgen.core.stepper import Remembering
 
 
 @dataclass(frozen=True)
-class Config:
-    width: int = setting(512, "cells of each layer")
-    layers: int = setting(1, "layers")
-    embedding: int = setting(256, "size of a token's embedding")
-    dropout: float = setting(0.2, "dropped share of embeddings and of what the layers give")
+class Config(Settings):
+    width: int = setting(512, "cells of each layer", 1, 16384)
+    layers: int = setting(1, "layers", 1, 64)
+    embedding: int = setting(256, "size of a token's embedding", 1, 16384)
+    dropout: float = setting(0.2, "dropped share of embeddings and of the layers' outputs", 0, below=1)
     tied: bool = setting(True, "one matrix for input and output embedding")
-
-    def check(self) -> None:
-        require(1 <= self.width <= 16384, "width", self.width, "1 to 16384")
-        require(1 <= self.layers <= 64, "layers", self.layers, "1 to 64")
-        require(1 <= self.embedding <= 16384, "embedding", self.embedding, "1 to 16384")
-        require(0 <= self.dropout < 1, "dropout", self.dropout, "0 up to, not including, 1")
 
 
 class Head(nn.Module):

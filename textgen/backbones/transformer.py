@@ -13,26 +13,23 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from corpora.settings import require, setting
+from corpora.settings import Settings, require, setting
 from textgen.core.backbone import Backbone, Dropout, Vocabulary
 from textgen.core.precision import precise
 from textgen.core.stepper import Remembering, first_place
 
 
 @dataclass(frozen=True)
-class Config:
-    width: int = setting(256, "width of every layer")
-    layers: int = setting(4, "layers")
-    heads: int = setting(4, "attention heads of each layer")
-    dropout: float = setting(0.1, "dropped share after embedding, attention and feed-forward")
-    memory: int = setting(4, "positions that hold the context, where there is one")
+class Config(Settings):
+    width: int = setting(256, "width of every layer", 1, 16384)
+    layers: int = setting(4, "layers", 1, 128)
+    heads: int = setting(4, "attention heads of each layer", 1)
+    dropout: float = setting(0.1, "dropped share after embedding, attention and feed-forward", 0, below=1)
+    memory: int = setting(4, "positions that hold the context, where there is one", 1, 64)
 
     def check(self) -> None:
-        require(1 <= self.width <= 16384, "width", self.width, "1 to 16384")
-        require(1 <= self.layers <= 128, "layers", self.layers, "1 to 128")
-        require(1 <= self.memory <= 64, "memory", self.memory, "1 to 64")
-        require(0 <= self.dropout < 1, "dropout", self.dropout, "0 up to, not including, 1")
-        ok = 1 <= self.heads <= self.width and self.width % (2 * self.heads) == 0
+        """Raise InputError unless rotary positions can halve every head."""
+        ok = self.width % (2 * self.heads) == 0
         require(ok, "heads", self.heads, f"a number such that width={self.width} is a multiple of 2 x heads")
 
 

@@ -12,25 +12,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from corpora.settings import require, setting
+from corpora.settings import Settings, setting
 from textgen.core.backbone import Backbone, Dropout, Vocabulary
 from textgen.core.stepper import Remembering, first_place
 
 
 @dataclass(frozen=True)
-class Config:
-    width: int = setting(256, "channels of every layer")
-    layers: int = setting(8, "layers; dilations 1, 2, 4, ... begin again after `cycle` of them")
-    cycle: int = setting(4, "layers in which the dilation doubles")
-    kernel: int = setting(3, "tokens that each convolution sees, the newest among them")
-    dropout: float = setting(0.1, "dropped share of what enters each layer")
-
-    def check(self) -> None:
-        require(1 <= self.width <= 16384, "width", self.width, "1 to 16384")
-        require(1 <= self.layers <= 128, "layers", self.layers, "1 to 128")
-        require(1 <= self.cycle <= 12, "cycle", self.cycle, "1 to 12")
-        require(2 <= self.kernel <= 16, "kernel", self.kernel, "2 to 16")
-        require(0 <= self.dropout < 1, "dropout", self.dropout, "0 up to, not including, 1")
+class Config(Settings):
+    width: int = setting(256, "channels of every layer", 1, 16384)
+    layers: int = setting(8, "layers; dilations 1, 2, 4, ... begin again after `cycle` of them", 1, 128)
+    cycle: int = setting(4, "layers in which the dilation doubles", 1, 12)
+    kernel: int = setting(3, "tokens that each convolution sees, the newest among them", 2, 16)
+    dropout: float = setting(0.1, "dropped share of each layer's inputs", 0, below=1)
 
 
 class Layer(nn.Module):

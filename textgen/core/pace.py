@@ -1,4 +1,4 @@
-"""How far a run is after a number of steps: all that schedules need to know of its length."""
+"""The length of a run, and its progress after a number of steps, as schedules see them."""
 
 from __future__ import annotations
 

@@ -10,28 +10,25 @@ import torch
 from torch import Tensor
 
 from corpora.errors import InputError
-from corpora.settings import require, setting
+from corpora.settings import Settings, setting
 from textgen.core.backbone import Backbone, Vocabulary
 from textgen.core.precision import precise
 from textgen.core.randomness import uniforms
 
 
 @dataclass(frozen=True)
-class Choice:
-    """How the next token is chosen from its distribution."""
+class Choice(Settings):
+    """Choice of the next token from its distribution."""
 
-    temperature: float = setting(1.0, "0 takes the most probable token each time")
-    top_k: int = setting(0, "only the k most probable tokens; 0: all")
-    top_p: float = setting(1.0, "only the most probable tokens that together hold this probability (Holtzman 2020)")
-    min_p: float = setting(0.0, "only tokens with at least this share of the greatest probability (Nguyen 2024)")
-    no_repeat: int = setting(0, "never write an n-gram of this many tokens twice in one row; 0: allow")
-
-    def check(self) -> None:
-        require(0 <= self.temperature <= 100, "temperature", self.temperature, "a number from 0 to 100")
-        require(self.top_k >= 0, "top_k", self.top_k, "0 or more")
-        require(0 < self.top_p <= 1, "top_p", self.top_p, "a probability above 0, up to 1")
-        require(0 <= self.min_p < 1, "min_p", self.min_p, "a share, 0 up to, not including, 1")
-        require(self.no_repeat >= 0, "no_repeat", self.no_repeat, "0 or more")
+    temperature: float = setting(1.0, "0 takes the most probable token each time", 0, 100)
+    top_k: int = setting(0, "only the k most probable tokens; 0: all", 0)
+    top_p: float = setting(
+        1.0, "only the most probable tokens that together hold this probability (Holtzman 2020)", above=0, high=1
+    )
+    min_p: float = setting(
+        0.0, "only tokens with at least this share of the greatest probability (Nguyen 2024)", 0, below=1
+    )
+    no_repeat: int = setting(0, "never write an n-gram of this many tokens twice in one row; 0: allow", 0)
 
 
 class Constraint(Protocol):

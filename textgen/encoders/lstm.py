@@ -14,25 +14,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from corpora.settings import require, setting
+from corpora.settings import Settings, setting
 from textgen.core.backbone import Dropout, Vocabulary
 from textgen.core.encoder import Encoder, pool
 
 
 @dataclass(frozen=True)
-class Config:
-    encoder_width: int = setting(256, "encoder: cells of each direction")
-    encoder_layers: int = setting(1, "encoder: layers")
-    encoder_embedding: int = setting(256, "encoder: size of a token's embedding")
-    encoder_dropout: float = setting(0.0, "encoder: dropped share of embeddings")
-    encoder_places: int = setting(0, "encoder: places whose outputs reach the posterior one by one; 0: the pool alone")
-
-    def check(self) -> None:
-        for key in ("encoder_width", "encoder_embedding"):
-            require(1 <= getattr(self, key) <= 16384, key, getattr(self, key), "1 to 16384")
-        require(1 <= self.encoder_layers <= 64, "encoder_layers", self.encoder_layers, "1 to 64")
-        require(0 <= self.encoder_dropout < 1, "encoder_dropout", self.encoder_dropout, "0 up to, not including, 1")
-        require(0 <= self.encoder_places <= 1024, "encoder_places", self.encoder_places, "0 to 1024")
+class Config(Settings):
+    encoder_width: int = setting(256, "encoder: cells of each direction", 1, 16384)
+    encoder_layers: int = setting(1, "encoder: layers", 1, 64)
+    encoder_embedding: int = setting(256, "encoder: size of a token's embedding", 1, 16384)
+    encoder_dropout: float = setting(0.0, "encoder: dropped share of embeddings", 0, below=1)
+    encoder_places: int = setting(
+        0, "encoder: places whose outputs reach the posterior one by one; 0: the pool alone", 0, 1024
+    )
 
 
 class BidirectionalLSTM(Encoder):

@@ -6,24 +6,22 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from corpora.settings import require, setting
+from corpora.settings import Settings, require, setting
 from textgen.backbones.transformer import Layer, rotary
 from textgen.core.backbone import Vocabulary
 from textgen.core.encoder import Encoder, pool
 
 
 @dataclass(frozen=True)
-class Config:
-    encoder_width: int = setting(256, "encoder: width of every layer")
-    encoder_layers: int = setting(2, "encoder: layers")
-    encoder_heads: int = setting(4, "encoder: attention heads of each layer")
-    encoder_dropout: float = setting(0.0, "encoder: dropped share inside the layers")
+class Config(Settings):
+    encoder_width: int = setting(256, "encoder: width of every layer", 1, 16384)
+    encoder_layers: int = setting(2, "encoder: layers", 1, 128)
+    encoder_heads: int = setting(4, "encoder: attention heads of each layer", 1)
+    encoder_dropout: float = setting(0.0, "encoder: dropped share inside the layers", 0, below=1)
 
     def check(self) -> None:
-        require(1 <= self.encoder_width <= 16384, "encoder_width", self.encoder_width, "1 to 16384")
-        require(1 <= self.encoder_layers <= 128, "encoder_layers", self.encoder_layers, "1 to 128")
-        require(0 <= self.encoder_dropout < 1, "encoder_dropout", self.encoder_dropout, "0 up to, not including, 1")
-        ok = 1 <= self.encoder_heads <= self.encoder_width and self.encoder_width % (2 * self.encoder_heads) == 0
+        """Raise InputError unless rotary positions can halve every head."""
+        ok = self.encoder_width % (2 * self.encoder_heads) == 0
         require(ok, "encoder_heads", self.encoder_heads, "a number with encoder_width a multiple of 2 x encoder_heads")
 
 
