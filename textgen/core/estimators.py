@@ -110,6 +110,6 @@ def active_units(means: Tensor, threshold: float = 0.01) -> int:
 @torch.inference_mode()
 def posteriors(model: Latent, batches: Iterable[Tensor]) -> Independent:
     """The posteriors of many rows as one distribution over (N, Z)."""
-    found = [model.posterior(tokens) for tokens in batches]
-    means, deviations = torch.cat([q.mean for q in found]), torch.cat([q.stddev for q in found])
+    each = [model.posterior(tokens) for tokens in batches]
+    means, deviations = torch.cat([q.mean for q in each]), torch.cat([q.stddev for q in each])
     return Independent(Normal(means, deviations, validate_args=False), 1, validate_args=False)

@@ -57,8 +57,7 @@ def fill(
     """
     length, device = len(shown), shown.device
     blank: list[bool] = hidden.tolist()
-    begin = next((place for place in range(length) if blank[place]), length)
-    end = max((place for place in range(length) if not blank[place]), default=-1) + 1
+    begin, end = _weighed(blank)
     if hints is not None:
         hints = hints.masked_fill(~hidden[:, None], 0)
         hints[max(0, end - stride) :] = 0  # what could not be given back before the end
@@ -73,9 +72,7 @@ def fill(
         if due and (place in (begin, end) or ess(weights) < particles / 2):
             log_shown += float(weights.logsumexp(0)) - math.log(len(weights))
             shares = weights.softmax(0)
-            if place == end > begin:
-                _, same = tokens.unique(dim=0, return_inverse=True)
-                effective = 1 / float(shares.new_zeros(len(shares)).index_add(0, same, shares).square().sum())
+            effective = _different(tokens, shares) if place == end > begin else effective
             parents = systematic(shares, size, float(numbers[0, place]))
             stepper.select(parents)
             tokens = tokens[parents]
@@ -101,13 +98,26 @@ def fill(
     return Filled(tokens, log_shown, effective, begin >= end)
 
 
+def _weighed(blank: list[bool]) -> tuple[int, int]:
+    """The first hidden token, and the end of the last shown one: between them particles are weighed."""
+    begin = next((place for place, hidden in enumerate(blank) if hidden), len(blank))
+    end = max((place for place, hidden in enumerate(blank) if not hidden), default=-1) + 1
+    return begin, end
+
+
+def _different(tokens: Tensor, shares: Tensor) -> float:
+    """The number of different rows (N, L) by their shares of the weight (N,): 1 / sum of squares."""
+    _, same = tokens.unique(dim=0, return_inverse=True)
+    return 1 / float(shares.new_zeros(len(shares)).index_add(0, same, shares).square().sum())
+
+
 def ess(weights: Tensor) -> float:
     """Effective sample size of logarithms of weights (N,): 1 if one holds all, N if all are equal (Kong 1992)."""
     return float(weights.softmax(0).square().sum().reciprocal())
 
 
 def systematic(probabilities: Tensor, count: int, number: float) -> Tensor:
-    """Which of N are drawn, (count,): each of the probabilities (N,) p within one of `count` p times.
+    """Draw `count` of N by number, (count,): each of the probabilities (N,) p within one of `count` p times.
 
     One uniform `number` decides for all (Kitagawa 1996, "Monte Carlo filter and smoother", appendix).
     """
