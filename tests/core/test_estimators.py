@@ -250,7 +250,7 @@ def test_another_prior_takes_the_place_of_the_normal(case):
     with torch.no_grad():
         fitted.logits.copy_(shares.log())
         fitted.means.copy_(centres)
-        fitted.sigma.copy_(spread.log())
+        fitted.log_std.copy_(spread.log())
     try:
         normal, model.prior = model.prior, fitted
         own = estimators.bounds(model, EVERY, samples=4000, seed=0)

@@ -23,7 +23,8 @@ import small
 from corpora import Corpus, InputError, files
 from textgen.core import checkpoint, trainer
 from textgen.core.backbone import Backbone
-from textgen.core.trainer import Batch, Training
+from textgen.core.player import Batch
+from textgen.core.trainer import Training
 from textgen.runs import library, run
 from textgen.runs.screen import Screen
 
@@ -505,12 +506,12 @@ def state_of(training: Training) -> dict[str, torch.Tensor]:
 
 def test_an_update_that_diverges_changes_nothing(toy_corpus, monkeypatch):
     training, rows = training_of(toy_corpus), batches(toy_corpus)
-    training.update([Rows(rows[0], 16)])
+    training.update([Batch(rows[0], total=16)])
     before = state_of(training)
     nll = Backbone.nll
     monkeypatch.setattr(Backbone, "nll", lambda *given, **more: nll(*given, **more) * math.inf)
     with pytest.raises(trainer.Diverged):
-        training.update([Rows(rows[1], 16)])
+        training.update([Batch(rows[1], total=16)])
     after = state_of(training)
     assert before.keys() == after.keys()
     for name in before:
@@ -523,8 +524,8 @@ def test_an_update_that_diverges_changes_nothing(toy_corpus, monkeypatch):
 def test_two_batches_in_one_step_are_one_batch_of_both(toy_corpus):
     tokens = batches(toy_corpus, 1)[0]
     one, other = training_of(toy_corpus), training_of(toy_corpus)
-    first = one.update([Rows(tokens, 16)])
-    second = other.update([Rows(tokens[:6], 6), Rows(tokens[6:], 10)])
+    first = one.update([Batch(tokens, total=16)])
+    second = other.update([Batch(tokens[:6], total=6), Batch(tokens[6:], total=10)])
     for name in ("loss", "nll", "gradient"):
         assert first.means[name] == pytest.approx(second.means[name], rel=1e-5)
     assert first.tokens == second.tokens == int((tokens != 0).sum())
@@ -535,7 +536,7 @@ def test_two_batches_in_one_step_are_one_batch_of_both(toy_corpus):
 def test_every_batch_is_asked_for_once_and_by_its_number(toy_corpus):
     training, rows, asked = training_of(toy_corpus, accumulate=3), batches(toy_corpus, 1), []
     training.steps = 4
-    steps = [report.step for report in trainer.train(training, lambda n: asked.append(n) or Rows(rows[0], 16))]
+    steps = [report.step for report in trainer.train(training, lambda n: asked.append(n) or Batch(rows[0], total=16))]
     assert steps == [1, 2, 3, 4]
     assert asked == list(range(12))
 
@@ -543,7 +544,7 @@ def test_every_batch_is_asked_for_once_and_by_its_number(toy_corpus):
 def test_the_gradient_is_clipped_and_reported_as_it_was(toy_corpus):
     tokens = batches(toy_corpus, 1)[0]
     plain, clipped = training_of(toy_corpus, clip=0.0), training_of(toy_corpus, clip=1e-3)
-    one, other = plain.update([Rows(tokens, 16)]), clipped.update([Rows(tokens, 16)])
+    one, other = plain.update([Batch(tokens, total=16)]), clipped.update([Batch(tokens, total=16)])
     assert one.means["gradient"] == pytest.approx(other.means["gradient"])
     norms = [
         math.sqrt(sum(float(weight.grad.pow(2).sum()) for weight in training.model.parameters()))
@@ -579,7 +580,7 @@ def test_the_average_of_weights_follows_them_and_is_shown_for_a_while(toy_corpus
     training, rows = training_of(toy_corpus, ema=0.9, lr=1e-2), batches(toy_corpus)
     expected = {name: weight.detach().clone() for name, weight in training.model.named_parameters()}
     for step, tokens in enumerate(rows, 1):
-        training.update([Rows(tokens, 16)])
+        training.update([Batch(tokens, total=16)])
         share = min(0.9, (step + 1) / (step + 10))
         for name, weight in training.model.named_parameters():
             expected[name] = share * expected[name] + (1 - share) * weight.detach()
