@@ -7,9 +7,9 @@ BIN := .venv/bin
 demo: .venv/.ready
 	@$(BIN)/textgen interpolate "i went to the store to buy some groceries" "don't worry about it, she said"
 	@mkdir -p demo
-	@$(BIN)/imagegen sample -n 64 --out demo/sample.png
+	@$(BIN)/imagegen sample -n 64 --force --out demo/sample.png
 	@$(BIN)/corpora build sprites sprites_seed=1 count=60 codec_from=imagegen/pretrained/creatures --replace --out demo/creatures
-	@$(BIN)/imagegen complete demo/creatures@test:0 demo/creatures@test:1 demo/creatures@test:2 -n 3 --out demo/complete.png
+	@$(BIN)/imagegen complete demo/creatures@test:0 demo/creatures@test:1 demo/creatures@test:2 -n 3 --force --out demo/complete.png
 
 test: .venv/.ready-dev
 	$(BIN)/python -m pytest

@@ -30,7 +30,7 @@ from torch import Tensor
 from corpora.errors import InputError
 from imagegen.pictures.measures import corpus_of, merged_nll, tokens_of
 from imagegen.pictures.picture_model import PictureModel
-from textgen.sentences.measures import picked
+from textgen.core.figures import picked
 
 
 def measured(models: list[PictureModel], tokens: Tensor, labels: Tensor, kinds: list[Tensor]) -> Tensor:

@@ -41,7 +41,8 @@ from corpora.corpus import Corpus
 from corpora.sources import moons
 from imagegen import PictureModel, training
 from imagegen.pictures.measures import nearest
-from textgen.runs import library, run
+from textgen.runs import library
+from textgen.runs.run import Run
 from textgen.runs.screen import Screen
 
 SMALL = {
@@ -138,8 +139,8 @@ def row(name: str, found: list[dict[str, float]]) -> str:
     return f"| {name} | {' | '.join(cells)} |"
 
 
-def main() -> None:
-    """Train, measure and print every contestant, as it comes."""
+def options() -> argparse.ArgumentParser:
+    """The command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
@@ -159,6 +160,27 @@ def main() -> None:
         help="runs; one that is there is not repeated, one that was stopped goes on",
     )
     parser.add_argument("--plot", type=Path, metavar="FILE.png", help="the first seed's lines from crescent to full")
+    return parser
+
+
+def trained(
+    chosen: argparse.Namespace, data: Path, name: str, kind: str, own: dict[str, Any], seed: int
+) -> PictureModel:
+    """The model of a run that is trained, resumed or there already."""
+    folder = chosen.out / f"{data.name}-{name.replace(' ', '-')}-{chosen.steps}x{chosen.batch}-{seed}"
+    if not (folder / "recipe.json").is_file():
+        length = {"steps": chosen.steps, "batch": chosen.batch, "every": chosen.steps, "seed": seed}
+        machine = {"threads": chosen.threads, "device": "cpu"}
+        settings = {**SMALL, **own}
+        training.train([data], folder, model=kind, settings=settings, screen=Screen(quiet=True), **length, **machine)
+    elif library.newest_whole(folder)[1]["step"] < chosen.steps:
+        Run.open(folder).train(Screen(quiet=True))
+    return PictureModel.from_pretrained(folder)
+
+
+def main() -> None:
+    """Train, measure and print every contestant, as it comes."""
+    parser = options()
     chosen = parser.parse_args()
     if chosen.points < 3 or chosen.points % 2 == 0:
         parser.error("--points: an odd number, 3 or more, so that one lies half way")
@@ -179,24 +201,17 @@ def main() -> None:
     print(f"| model | {headings} |\n|{'---|' * (len(COLUMNS) + 1)}", flush=True)
     shown: dict[str, list[np.ndarray]] = {}
     for name, (kind, own) in contestants(chosen.rates).items():
-        found = []
+        figures = []
         for seed in chosen.seeds:
-            folder = chosen.out / f"{data.name}-{name.replace(' ', '-')}-{chosen.steps}x{chosen.batch}-{seed}"
-            if not (folder / "recipe.json").is_file():
-                options = {"steps": chosen.steps, "batch": chosen.batch, "every": chosen.steps, "seed": seed}
-                options |= {"threads": chosen.threads, "screen": Screen(quiet=True), "device": "cpu"}
-                training.train([data], folder, model=kind, settings={**SMALL, **own}, **options)
-            elif library.newest_whole(folder)[1]["step"] < chosen.steps:
-                run.resume(folder, Screen(quiet=True))
-            model = PictureModel.from_pretrained(folder)
+            model = trained(chosen, data, name, kind, own, seed)
             truths = pictures(model, phases)
-            given = [pictures(model, np.array(pair)) for pair in ends]
-            walks = [model.interpolate(*two, steps=chosen.points) for two in given]
+            drawn = [pictures(model, np.array(pair)) for pair in ends]
+            walks = [model.interpolate(*two, steps=chosen.points) for two in drawn]
             test = torch.from_numpy(corpus.rows("test").pad(range(len(corpus.rows("test")))))
-            found.append({**codes(model, truths, test), **lines(walks, truths, phases, ends)})
+            figures.append({**codes(model, truths, test), **lines(walks, truths, phases, ends)})
             shown.setdefault(name, model.pictures(walks[0]))
-        print(row(name, found), flush=True)
-    faded = [overlaid(model, two, chosen.points) for two in given]
+        print(row(name, figures), flush=True)
+    faded = [overlaid(model, two, chosen.points) for two in drawn]
     name = "two moons laid over each other"
     print(row(name, [lines(faded, truths, phases, ends)]))
     if chosen.plot:

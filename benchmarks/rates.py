@@ -23,10 +23,12 @@ from typing import Any
 import numpy as np
 import torch
 
+import textgen
 from corpora.corpus import Corpus
 from textgen.core import estimators
 from textgen.core.model import Latent
-from textgen.runs import library, run
+from textgen.runs import library
+from textgen.runs.run import Run
 from textgen.runs.screen import Screen
 from textgen.sentences import measures
 
@@ -40,7 +42,7 @@ def trained(folder: Path, data: Path, backbone: str, rate: str, chosen: argparse
         settings = dict(word.split("=", 1) for word in chosen.settings)
         if backbone != "lstm":  # its settings alone
             settings = {key: value for key, value in settings.items() if key not in ("embedding", "tied")}
-        run.train(
+        textgen.train(
             [data],
             folder,
             settings={"backbone": backbone, **settings, "rate": rate},
@@ -52,7 +54,7 @@ def trained(folder: Path, data: Path, backbone: str, rate: str, chosen: argparse
             screen=screen,
         )
     elif library.newest_whole(folder)[1]["step"] < chosen.steps:
-        run.resume(folder, screen, steps=chosen.steps)
+        Run.open(folder).train(screen, steps=chosen.steps)
     return library.open_model(folder)
 
 
@@ -65,7 +67,7 @@ def drawn(data: Path, split: str, seed: int) -> list[str]:
 
 def mean_rate(opened: library.Opened, texts: list[str]) -> float:
     """The mean KL(q(z | x) || N(0, I)) of sentences, nats."""
-    model, whole = opened.model, measures.Encoded(opened, texts)
+    model, whole = opened.model, measures.Tokenised(opened, texts)
     assert isinstance(model, Latent)
     batches = (whole.padded(batch) for batch in whole.batches(range(len(whole.rows)), 256))
     return float(model.rates(estimators.posteriors(model, batches)).sum(1).mean())

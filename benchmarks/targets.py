@@ -61,7 +61,7 @@ def ours(kind: str, vocab: Vocabulary, tokens: Tensor, steps: int, precision: st
     """Steps of our trainer, and how many pixels they saw."""
     model, settings = made(kind, vocab, precision)
     training = trainer.Training(model, settings, steps=1_000_000, seed=0)
-    reports = trainer.train(training, lambda number: trainer.Batch(tokens, total=len(tokens)))
+    reports = trainer.steps(training, lambda number: trainer.Batch(tokens, total=len(tokens)))
 
     def run() -> float:
         return sum(next(reports).tokens for _ in range(steps))

@@ -148,7 +148,7 @@ class OurTraining:
             return trainer.Batch(torch.from_numpy(found.tokens), total=found.total)
 
         self.batch = batch
-        self.reports = trainer.train(training, rows)
+        self.reports = trainer.steps(training, rows)
 
     def update(self) -> tuple[int, float]:
         """One step: how many real tokens it saw, and the negative ELBO in nats per token."""

@@ -52,7 +52,7 @@ class Codec(abc.ABC):
 
     @property
     def shape(self) -> tuple[int, int] | None:
-        """How many lines of tokens a row is, and how many tokens each has; None if rows are not pictures."""
+        """Lines of tokens in a row, and tokens in each line; None if rows are not pictures."""
         return None
 
     @property
@@ -100,12 +100,7 @@ class Codec(abc.ABC):
 
 def kind(name: str) -> type[Codec]:
     """The codec class of a file in `corpora.codecs`. Raises InputError, offering the nearest, if there is none."""
-    module = parts.find(_FOLDER, name)
-    return next(
-        thing
-        for thing in vars(module).values()
-        if isinstance(thing, type) and issubclass(thing, Codec) and thing.__module__ == module.__name__
-    )
+    return parts.member(parts.find(_FOLDER, name), Codec)
 
 
 def names(modality: str | None = None) -> list[str]:

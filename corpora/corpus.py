@@ -17,16 +17,36 @@ import numpy as np
 from corpora import codec as codecs
 from corpora import files, store
 from corpora.codec import Codec
-from corpora.codecs.palette import Palette
 from corpora.errors import InputError, choose
 
 _POOL = 100  # batches whose rows are sorted by length together
 
 
+def pad(
+    rows: Sequence[Sequence[int] | np.ndarray], length: int | None, pad: int | None, stop: int | None
+) -> np.ndarray:
+    """Rows of tokens, without stop, as one array: tokens, stop, pads: (B, L) int64.
+
+    L is `length`, or the length of the longest row with its stop. Raises ValueError for a row that does not fit, or
+    that would need pads where there is no `pad`.
+    """
+    sizes = np.fromiter(map(len, rows), np.int64, len(rows))
+    ends = sizes + (stop is not None)
+    length = int(ends.max(initial=0)) if length is None else length
+    if (ends > length).any() or (pad is None and (ends < length).any()):
+        raise ValueError(f"rows of {int(ends.min())} to {int(ends.max())} tokens cannot be made {length} long")
+    out = np.full((len(rows), length), 0 if pad is None else pad, np.int64)
+    if len(rows):
+        out[np.arange(length) < sizes[:, None]] = np.concatenate([np.asarray(row, np.int64) for row in rows])
+    if stop is not None:
+        out[np.arange(len(rows)), sizes] = stop
+    return out
+
+
 class Batch(NamedTuple):
     """Rows of one step, for one process."""
 
-    tokens: np.ndarray  # (B, L) int64: tokens, stop, pads; L is that of the whole batch. Of pictures tokens alone
+    tokens: np.ndarray  # (B, L) int64: tokens, stop, pads; L is that of the whole batch
     rows: np.ndarray  # (B,) int64: which rows of the split they are
     total: int  # rows in the batch over all processes
     classes: np.ndarray  # (B,) int64: numbers of their labels, as `Rows.classes` gives them
@@ -59,14 +79,19 @@ class Rows:
         return np.diff(self.offsets) + self._stops
 
     def text(self, row: int) -> str:
-        """The text of a row. Raises InputError if the rows are pictures."""
+        """The text of a row. Raises InputError if the rows are not text."""
         return codecs.of_text(self._codec).decode(self[row].tolist())
 
     def picture(self, row: int) -> np.ndarray:
-        """The picture of a row: (H, W, 4) uint8, red, green, blue and alpha. Raises InputError if the rows are text."""
-        if not isinstance(self._codec, Palette):
+        """The picture of a row: (H, W, 4) uint8, red, green, blue and alpha. Raises InputError if the
+        rows are not pictures."""
+        if self._codec.shape is None:
             raise InputError(f"the rows are {self._codec.things} (codec {self._codec.name}): this works on pictures")
-        return self._codec.decode(self[row])
+        return self._codec.decode(self[row].tolist())
+
+    def thing(self, row: int) -> Any:
+        """The thing that a row stands for: a text, a picture (H, W, 4) uint8, samples (T,) int16."""
+        return self._codec.decode(self[row].tolist())
 
     def label(self, row: int) -> str | None:
         """The label of a row, or None."""
@@ -85,23 +110,10 @@ class Rows:
         places = {name: place for place, name in enumerate(sorted(self.label_names))}
         return np.array([*(places[name] for name in self.label_names), -1])
 
-    def pad(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
-        """Rows as one array: tokens, stop, pads: (B, L) int64, L the longest with its stop. Of pictures tokens."""
-        rows = np.asarray(rows, np.int64)
-        return self._pad(rows, int((self.offsets[rows + 1] - self.offsets[rows]).max(initial=0)) + self._stops)
-
-    def _pad(self, rows: np.ndarray, length: int) -> np.ndarray:
-        if self._codec.stop is None:  # all rows have the same length
-            return self.tokens[self.offsets[rows][:, None] + np.arange(length)].astype(np.int64)
-        starts = self.offsets[rows]
-        sizes = self.offsets[rows + 1] - starts
-        ends = np.cumsum(sizes)
-        out = np.full((len(rows), length), self._codec.pad, np.int64)
-        # Where each token stands in the flat array, rows one after another, as the mask takes them.
-        where = np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - ends + sizes, sizes)
-        out[np.arange(length) < sizes[:, None]] = self.tokens[where]
-        out[np.arange(len(rows)), sizes] = self._codec.stop
-        return out
+    def pad(self, rows: Sequence[int] | np.ndarray, length: int | None = None) -> np.ndarray:
+        """Rows as one array: tokens, stop, pads: (B, L) int64, L the longest with its stop or `length`."""
+        codec = self._codec
+        return pad([self[row] for row in np.asarray(rows, np.int64).tolist()], length, codec.pad, codec.stop)
 
     def in_order(self, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Every row once, sorted by length (then by number), as (rows (B,), tokens (B, L)) of at most `size` rows."""
@@ -159,8 +171,8 @@ class Corpus:
                 arrays = store.read(
                     folder, name, splits[name], codec.vocab_size, labels=bool(names), measures=codec.measures
                 )
-                if isinstance(codec, Palette):
-                    _check_pictures(arrays, codec, f"{files.quoted_path(folder)}: {name}")
+                if codec.shape is not None:
+                    _check_pictures(arrays, codec.shape, f"{files.quoted_path(folder)}: {name}")
                 if verify:
                     store.check(arrays, codec.vocab_size, len(names), f"{files.quoted_path(folder)}: {name}")
                 rows[name] = Rows(arrays, codec, names)
@@ -212,12 +224,12 @@ class Corpus:
         chosen = batches[step - first]
         length = int((rows.offsets[chosen + 1] - rows.offsets[chosen]).max(initial=0)) + rows._stops
         mine = chosen[rank::world]
-        return Batch(rows._pad(mine, length), mine, len(chosen), rows.classes(mine))
+        return Batch(rows.pad(mine, length), mine, len(chosen), rows.classes(mine))
 
 
-def _check_pictures(arrays: store.Arrays, codec: Palette, what: str) -> None:
+def _check_pictures(arrays: store.Arrays, shape: tuple[int, int], what: str) -> None:
     """Raise InputError unless every row has one token for each pixel."""
-    length = codec.height * codec.width
+    length = shape[0] * shape[1]
     if not np.array_equal(arrays.offsets, np.arange(len(arrays.offsets), dtype=np.int64) * length):
         raise InputError(f"{what}: not every row has the {length:,} tokens of a picture; build the corpus again")
 
@@ -247,12 +259,12 @@ def permute(places: np.ndarray, count: int, key: str) -> np.ndarray:
             left, right = right, left ^ (_mix(right, turn) & mask)
         return (left << half) | right
 
-    found = walk(places)
-    outside = np.flatnonzero(found >= count)
+    moved = walk(places)
+    outside = np.flatnonzero(moved >= count)
     while len(outside):
-        found[outside] = walk(found[outside])
-        outside = outside[found[outside] >= count]
-    return found.astype(np.int64)
+        moved[outside] = walk(moved[outside])
+        outside = outside[moved[outside] >= count]
+    return moved.astype(np.int64)
 
 
 def _key(text: str) -> np.uint64:

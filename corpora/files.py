@@ -149,11 +149,11 @@ def from_json(data: bytes, path: Path | str) -> dict[str, Any]:
     """
 
     def unique(items: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(items)
-        if len(found) != len(items):
+        stored = dict(items)
+        if len(stored) != len(items):
             twice = next(key for key, _ in items if sum(key == other for other, _ in items) > 1)
             raise ValueError(f"duplicate key {quoted(twice)}")
-        return found
+        return stored
 
     def refuse(constant: str) -> NoReturn:
         raise ValueError(f"{constant} is not a number that JSON knows")
@@ -211,10 +211,10 @@ def read_manifest(
     if not path.is_file():
         raise InputError(f"{quoted_path(folder)} is not a {what}: it has no {MANIFEST}")
     manifest = from_json(read_bytes(path, 64 << 20), path)
-    found = manifest.get("format")
-    if found != format_version:
+    stored = manifest.get("format")
+    if stored != format_version:
         raise InputError(
-            f"{quoted_path(folder)}: this {what} has format {quoted(found)}, this version of the program reads "
+            f"{quoted_path(folder)}: this {what} has format {quoted(stored)}, this version of the program reads "
             f"format {format_version}: use the program that made it, or make it again"
         )
     files = manifest.get("files")

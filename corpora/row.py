@@ -1,4 +1,7 @@
-"""One row of a corpus as a source reads it: how its text is cleaned, and when two rows count as the same; a picture."""
+"""Items as sources read them (a row of text, a picture, a clip of sound) and as a build keeps them until it ends.
+
+How text is cleaned, and when two rows of it count as the same.
+"""
 
 from __future__ import annotations
 
@@ -41,6 +44,30 @@ class Picture(NamedTuple):
     within: tuple[np.ndarray, int, int] | None = None  # a larger picture it is cut from; its first row, column there
 
 
+class Clip(NamedTuple):
+    """A clip of sound as a source reads it, with its class if it has one."""
+
+    samples: np.ndarray  # (T,) int16, one channel
+    sample_rate: int  # samples in a second
+    label: str | None
+    name: str  # where it is from, for messages
+    split: str | None = None  # train, valid or test, where its source says so
+    done: tuple[str, ...] = ()  # what was done to read it, as a phrase each: `mixed from 2 channels to one`
+
+
+class Entry(NamedTuple):
+    """An item once its modality has prepared it, as a build keeps it until it ends.
+
+    `dropped` names the reason where the item could not be used; its data are then empty.
+    """
+
+    data: bytes = b""
+    key: int = 0  # 64 bits; items with the same key count as the same
+    label: str | None = None
+    split: str | None = None
+    dropped: str | None = None
+
+
 def whole(text: str) -> str:
     """The text with halves of surrogate pairs, which no file can hold, replaced by U+FFFD."""
     return text if text.isascii() else _SURROGATES.sub("\ufffd", text)
@@ -56,7 +83,7 @@ def clean(text: str) -> str:
 
 
 def near_key(text: str) -> str:
-    """What near-duplicates share: letters and digits alone, compatibility forms and case folded, each digit a 0.
+    """The key of near-duplicates: letters and digits alone, compatibility forms and case folded, each digit a 0.
 
     A text without any letter or digit is its own key.
     """
@@ -68,5 +95,9 @@ def near_key(text: str) -> str:
 
 def key_hash(text: str, seed: int) -> int:
     """64 bits of the near-duplicate key, drawn anew for each seed."""
-    data = near_key(text).encode("utf-8", "replace")
+    return data_hash(near_key(text).encode("utf-8", "replace"), seed)
+
+
+def data_hash(data: bytes, seed: int) -> int:
+    """64 bits of bytes, drawn anew for each seed."""
     return int.from_bytes(hashlib.blake2b(data, digest_size=8, salt=seed.to_bytes(8, "little")).digest(), "little")

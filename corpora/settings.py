@@ -48,6 +48,15 @@ def find(package: str | Sequence[str], name: str) -> types.ModuleType:
     return importlib.import_module(f"{homes[choose(kind, name, homes)]}.{name}")
 
 
+def member(module: types.ModuleType, kind: type) -> Any:
+    """The class of a part: the one that is defined in its file and derives from `kind`."""
+    return next(
+        thing
+        for thing in vars(module).values()
+        if isinstance(thing, type) and issubclass(thing, kind) and thing.__module__ == module.__name__
+    )
+
+
 def known(configs: Sequence[Any]) -> dict[str, dataclasses.Field]:
     """Every setting of several Config instances or classes. A name that two of them share is our bug."""
     fields: dict[str, dataclasses.Field] = {}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +27,7 @@ def enlarged(picture: np.ndarray, scale: int) -> np.ndarray:
 
 
 def scale_for(height: int, width: int) -> int:
-    """How many times to enlarge pictures of this size so that a person sees their pixels."""
+    """The factor by which pictures of this size are enlarged, so that a person sees their pixels."""
     return max(1, math.ceil(SMALLEST / max(height, width)))
 
 
@@ -83,6 +83,51 @@ def gif(frames: Sequence[np.ndarray], scale: int = 1, seconds: float = 0.1, paus
     return out.getvalue()
 
 
+PICTURES = {".png": "PNG", ".gif": "GIF", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+ANIMATIONS = {".gif": "GIF", ".webp": "WEBP"}
+
+
+def format_of(path: str | Path, formats: Mapping[str, str] = PICTURES) -> str:
+    """The format that a file's name asks for; without an ending the first. Raises InputError for an unknown one."""
+    ending = Path(path).suffix.lower()
+    if ending and ending not in formats:
+        what = "an animation" if formats is ANIMATIONS else "a picture"
+        raise InputError(f"{path}: {what} can be written as {', '.join(formats)}: choose another ending")
+    return formats[ending] if ending else next(iter(formats.values()))
+
+
+def encoded(path: str | Path, picture: np.ndarray, scale: int = 1) -> bytes:
+    """The picture in the format that the file's name asks for. GIF and JPEG have no half opacity: over a board of grey;
+    JPEG blurs the edges of pixels."""
+    from PIL import Image
+
+    kind = format_of(path)
+    if kind == "PNG":
+        return png(picture, scale)
+    if kind == "GIF":
+        return gif([picture], scale)
+    out, large = io.BytesIO(), enlarged(picture, scale)
+    if kind == "JPEG":
+        Image.fromarray(flat(large), "RGB").save(out, kind, quality=95, subsampling=0)
+    else:
+        Image.fromarray(large, "RGBA").save(out, kind, lossless=True)
+    return out.getvalue()
+
+
+def animated(
+    path: str | Path, frames: Sequence[np.ndarray], scale: int = 1, seconds: float = 0.1, pause: float = 1.0
+) -> bytes:
+    """Frames as an animation without end, in the format that the file's name asks for; the last stays for `pause`."""
+    from PIL import Image
+
+    if format_of(path, ANIMATIONS) == "GIF":
+        return gif(frames, scale, seconds, pause)
+    images = [Image.fromarray(enlarged(frame, scale), "RGBA") for frame in frames]
+    times, out = [round(1000 * seconds)] * (len(images) - 1) + [round(1000 * pause)], io.BytesIO()
+    images[0].save(out, "WEBP", save_all=True, append_images=images[1:], duration=times, loop=0, lossless=True)
+    return out.getvalue()
+
+
 def write(path: str | Path, data: bytes) -> Path:
     """Write a picture file whole or not at all. Raises InputError where it cannot be written."""
     path = Path(path)
@@ -91,9 +136,16 @@ def write(path: str | Path, data: bytes) -> Path:
     return path
 
 
-def preview(picture: np.ndarray) -> str:
-    """The picture in the terminal: two pixels a character, the upper one its foreground (24-bit colours)."""
+def preview(picture: np.ndarray, columns: int | None = None) -> str:
+    """The picture in the terminal: two pixels a character, the upper one its foreground (24-bit colours).
+
+    One that is wider than `columns` characters is shrunk: of several pixels that share a place one is shown.
+    """
     colours = flat(picture)
+    height, width = colours.shape[:2]
+    if columns is not None and width > columns:
+        rows = np.arange(max(1, height * columns // width)) * width // columns
+        colours = colours[rows][:, np.arange(columns) * width // columns]
     if len(colours) % 2:
         colours = np.concatenate([colours, np.full_like(colours[:1], 255)])
     lines = []

@@ -91,15 +91,15 @@ def read(
     rows = facts["rows"]
     offsets = _map(folder / f"{split}.offsets.bin", OFFSET)
     tokens = _map(folder / f"{split}.tokens.bin", token_type(vocab_size))
-    found = _map(folder / f"{split}.labels.bin", LABEL) if labels else None
+    numbers = _map(folder / f"{split}.labels.bin", LABEL) if labels else None
     if (
         len(offsets) != rows + 1
         or offsets[0] != 0
         or offsets[-1] != len(tokens)
-        or (found is not None and len(found) != rows)
+        or (numbers is not None and len(numbers) != rows)
     ):
         raise InputError(f"{quoted_path(folder)}: the arrays of {split!r} do not fit together; build the corpus again")
-    return Arrays(tokens, offsets, found)
+    return Arrays(tokens, offsets, numbers)
 
 
 def check(arrays: Arrays, vocab_size: int, label_count: int, what: str) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+import textgen  # noqa: F401  sets how torch's threads wait, before torch is imported
+
 if TYPE_CHECKING:
     from imagegen.pictures.picture_model import PictureModel
     from imagegen.training import train

@@ -13,34 +13,41 @@ from typing import Any
 
 from corpora.errors import InputError
 from textgen.core import recipes
-from textgen.runs import library, run
+from textgen.runs import library
+from textgen.runs.begin import begin
+from textgen.runs.run import Run
+from textgen.runs.screen import Screen
 
 DEFAULT = "pixelcnn"
 
 
-def train(
+def train(inputs: Sequence[str | Path], out: str | Path, *, screen: Screen | None = None, **options: Any) -> Path:
+    """Train a model on pictures, or on a corpus of them that `corpora build` made; returns its best checkpoint.
+
+    `model`: pixelcnn (the default), pixelrnn, pixelformer, lstm, vae, pixelvae or autoencoder. All else is as for
+    `textgen.train`. Raises InputError for bad input, Stopped after a signal.
+    """
+    return new_run(inputs, out, screen=screen, **options).train(screen)
+
+
+def new_run(
     inputs: Sequence[str | Path],
     out: str | Path,
     *,
     model: str | None = None,
     settings: Mapping[str, Any] | None = None,
     init: str | Path | None = None,
+    screen: Screen | None = None,
     **options: Any,
-) -> Path:
-    """Train a model on pictures, or on a corpus of them that `corpora build` made; returns its best checkpoint.
-
-    `model`: pixelcnn (the default), pixelrnn, pixelformer, lstm, vae, pixelvae or autoencoder. All else is as for
-    `textgen.train`. Raises InputError for bad input, Stopped after SIGINT or SIGTERM.
-    """
+) -> Run:
+    """Begin the run that `train` trains."""
     if init is None:
         model = model or DEFAULT
     elif model is not None:
         first = library.open_model(init)
         _check_same(model, first.recipe, f"--init {first.name}")
         model = None
-    return run.train(
-        inputs, out, model=model, settings=settings, init=init, preset="none", package="imagegen", **options
-    )
+    return begin(inputs, out, model=model, settings=settings, init=init, package="imagegen", screen=screen, **options)
 
 
 def _check_same(kind: str, first: recipes.Recipe, what: str) -> None:

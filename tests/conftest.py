@@ -1,4 +1,4 @@
-"""What all tests share: one thread, and one run that is trained once."""
+"""Shared by all tests: one thread, and small runs that are trained once."""
 
 from __future__ import annotations
 
@@ -38,13 +38,14 @@ def toy_corpus(tmp_path_factory) -> Path:
 
 def trained(toy_corpus: Path, folder: Path, model: str, **settings: object) -> Path:
     from corpora import Corpus
-    from textgen.runs import run
+    from textgen.runs.plan import plan
+    from textgen.runs.run import Run
     from textgen.runs.screen import Screen
 
     options = {"steps": 240, "batch": 32, "seed": 3, "every": 80, "device": "cpu", "threads": 1}
     settings = {**small.settings(model), "precision": "fp32", "lr": 1e-2, "lr_warmup": 10, **settings}
-    made = run.plan(Corpus.open(toy_corpus), folder, toy_corpus, model=model, settings=settings, **options)
-    run.start(folder, made, Screen(quiet=True))
+    planned = plan(Corpus.open(toy_corpus), folder, toy_corpus, model=model, settings=settings, **options)
+    Run.create(folder, planned).train(Screen(quiet=True))
     return folder
 
 

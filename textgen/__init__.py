@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,10 +15,16 @@ if TYPE_CHECKING:
     from textgen.core.model import Autoregressive, Latent
     from textgen.core.sampler import Choice
     from textgen.runs.library import open_model
-    from textgen.runs.run import train
     from textgen.sentences.sentence_vae import SentenceVAE
+    from textgen.verbs import train
 
 __version__ = "0.1.0"
+
+# Read by libgomp and torch when torch is first imported, so set before that, and only where the user has not.
+# Without the first, threads that wait for each other spin: with one other busy program on two cores a walk takes
+# many times as long (benchmarks/busy.py). Without the second, page faults hold up every training step.
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 _HOMES = {
     "SentenceVAE": "textgen.sentences.sentence_vae",
@@ -27,7 +34,7 @@ _HOMES = {
     "Latent": "textgen.core.model",
     "Choice": "textgen.core.sampler",
     "open_model": "textgen.runs.library",
-    "train": "textgen.runs.run",
+    "train": "textgen.verbs",
     "InputError": "corpora.errors",
 }
 

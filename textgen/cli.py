@@ -1,674 +1,448 @@
-"""The command `textgen`. Nothing heavy is imported until a verb needs it, so that --help answers at once."""
+"""The command `textgen`: parse a verb's words and options, call the function of that name in `verbs`, print its result.
+
+Nothing heavy is imported until a verb is called, so that --help answers at once.
+"""
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Annotated, Any
 
-from corpora.commands import Parser, printable, run, split_words
+from typer import Argument, Option
+
+from corpora import commands
+from corpora.cli import show_result as show
+from corpora.commands import Verb, new_file, split_words
 from corpora.errors import InputError, quoted
-from corpora.settings import find
-from textgen.sentences import benchmark
+from textgen import options as o
+from textgen.sentences import defaults
 
 if TYPE_CHECKING:
-    from corpora.codec import Codec
-    from textgen.core.sampler import Choice, Constraint
-    from textgen.runs.library import Opened
-    from textgen.sentences.sentence_vae import SentenceVAE
+    from textgen.runs.run import Run
 
-_TRAIN = """\
-Train a model on text and keep it in a run folder.
-
-  textgen train poems.txt
-  textgen train poems.txt --minutes 30 rate=20
-  textgen train reviews.csv column=body --model vae rate=12 width=256 --steps 5000 --out runs/reviews
-  textgen train corpus-folder --model lm backbone=transformer layers=6
-  textgen train --resume runs/reviews
-  torchrun --nproc-per-node 2 -m textgen.cli train corpus-folder --out runs/two
-
-IN: files, folders, hf:NAME, toy or - as for `corpora build`, or a folder that it built.
-KEY=VALUE: settings of the corpus, the model, its parts and the training; `textgen models` lists them.
-
-Text is sized by --preset auto: codec, model, rate and steps are chosen by what is in it, with a line of reason for
-each. What you give wins. A built corpus, and --init, have sizes already: there the defaults hold (--preset none)."""
-
-REFINE = 200  # as in textgen.sentences.sentence_vae, which would import torch
-SAMPLE_BEAMS, SAMPLE_CODES, SAMPLE_OF = 5, 0.7, 4  # where nobody asks for draws from the model
-
-_SAMPLE = f"""\
-Draw new sentences.
-
-  textgen sample -n 20
-  textgen sample -n 20 --temperature 1
-  textgen sample --prompt "the old man" --top-p 0.9
-
-A model with codes by default writes what reads best: the likeliest sentences (--beams {SAMPLE_BEAMS}) of codes
-nearer to the middle of the prior (--code-temperature {SAMPLE_CODES}), and of each {SAMPLE_OF}
-the surest (--best-of {SAMPLE_OF}). Where something is said of how tokens are chosen (--temperature, --top-p,
-a prompt, --beams 0), and from a language model, sentences are drawn token by token, unless told otherwise exactly
-from the model."""
-
-_INTERPOLATE = """\
-Walk from one sentence to another, through sentences.
-
-  textgen interpolate "i went to the store to buy some groceries" "don't worry about it, she said"
-  textgen interpolate A B --steps auto --model runs/poems
-
-Both are encoded; the points of the path between their codes are decoded by beam search and re-ranked by their
-likelihood and by whether they encode back near their point. The ends are shown as given and as decoded."""
-
-
-_ARITHMETIC = """\
-Decode a code that was added up: SENTENCE - MINUS + PLUS.
-
-  textgen arithmetic "he opened the door." --minus "he smiled." --plus "she smiled."
-  textgen arithmetic "the food was cold." --minus @negative.txt --plus @positive.txt --strength 0.5,1,2
-
-Several sentences on a side are averaged."""
-
-
-_PRIOR = """\
-Fit a prior to the codes of a trained model, and write a model folder that has it.
-
-  textgen prior runs/poems poems.txt --kind flow --out poems-flow
-  textgen prior english-fiction CORPUS --kind mixture components=50 covariance=full --out fiction-mixture
-
-Codes are drawn from q(z | x) on sentences of a corpus or a text file. What is kept is what gives held-out codes most
-nats; the gain over N(0, I) is what the mean rate falls by. The folder is a model as any other: --prior normal, where a
-verb has it, puts N(0, I) back. KEY=VALUE: settings of the prior and of its fitting; `textgen models` lists them."""
-
-
-def parser() -> Parser:
-    """The command line. Importing or printing it loads nothing heavy."""
-    top = Parser(prog="textgen", description="Sentences you can steer: train, walk between, sample, measure.")
-    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
-
-    def verb(name: str, help: str, description: str | None = None, model: bool = True, among: Any = commands) -> Parser:
-        made: Parser = among.add_parser(name, help=help, description=description or f"{help[0].upper()}{help[1:]}.")
-        if model:
-            model_options(made)
-        return made
-
-    def ruled(made: Parser, new_words: str) -> None:
-        rules = made.add_argument_group("verse", "what every line written obeys (models with codec=characters)")
-        rules.add_argument("--length", type=int, metavar="N", help="just N characters")
-        rules.add_argument(
-            "--tones",
-            metavar="SIGNS",
-            help="a sign for each character: 平 or p level, 仄 or z oblique, 1-4 this tone, 中 or * any",
-        )
-        rules.add_argument(
-            "--rhyme", metavar="CHARACTER|FINAL", help="the last one rhymes with this, or on this final (ang)"
-        )
-        new_words_option(made, new_words)
-
-    training = verb("train", "train a model on text", _TRAIN, model=False)
-    training.add_argument("--preset", metavar="NAME", help="auto: chosen by the corpus (default for text), or none")
-    training.add_argument("--minutes", type=float, metavar="M", help="preset auto: train so long (default 12)")
-    training.add_argument("--errors", choices=("strict", "replace", "skip"), help="bytes that are not UTF-8")
-    train_options(training, "vae (default), lm or autoencoder")
-
-    walking = verb("interpolate", "walk from one sentence to another", _INTERPOLATE)
-    walking.add_argument("sentences", nargs=2, metavar="SENTENCE")
-    walking.add_argument(
-        "--steps", default="8", metavar="N|auto", help="points, the ends among them (default 8); auto bisects"
-    )
-    walking.add_argument(
-        "--path", default="line", metavar="line|arc", help="a straight line (default), or an arc that keeps the norm"
-    )
-    walking.add_argument(
-        "--pace",
-        default="text",
-        metavar="text|code",
-        help="points where the text changes evenly (default), or even steps of the code",
-    )
-    walking.add_argument(
-        "--beams", type=int, default=10, metavar="N", help="candidates for each point (default 10; 1 is greedy)"
-    )
-    walking.add_argument(
-        "--no-rerank", action="store_true", help="take the likeliest candidate, without the cycle check"
-    )
-    refine_option(walking)
-    ruled(walking, "no")
-
-    sampling = verb("sample", "draw new sentences", _SAMPLE)
-    sampling.add_argument("-n", type=int, default=8, metavar="N", help="how many (default 8)")
-    sampling.add_argument("--prompt", default="", metavar="TEXT", help="how each begins")
-    sampling.add_argument(
-        "--beams",
-        type=int,
-        metavar="N",
-        help=f"write each code's likeliest sentence, of N (default {SAMPLE_BEAMS}); 0: token by token",
-    )
-    sampling.add_argument(
-        "--best-of",
-        type=int,
-        metavar="N",
-        help=f"draw N for each, keep the surest (default {SAMPLE_OF}, token by token 1)",
-    )
-    code_temperature_option(sampling, f"{SAMPLE_CODES}, token by token 1")
-    choice_options(sampling)
-    ruled(sampling, "yes token by token, no by beams")
-
-    again = verb("reconstruct", "encode sentences and decode them again")
-    again.add_argument("sentences", nargs="+", metavar="SENTENCE|-", help="sentences, or - for lines of standard input")
-    again.add_argument("--beams", type=int, default=5, metavar="N", help="candidates (default 5; 1 is greedy)")
-    refine_option(again)
-    ruled(again, "yes")
-
-    near = verb("neighbours", "the sentences of a corpus nearest to a sentence, by their codes")
-    near.add_argument("sentence", metavar="SENTENCE")
-    near.add_argument("data", metavar="CORPUS|FILE", help="a folder that `corpora build` made, or a text file")
-    near.add_argument("--split", default="train", help="of a corpus: train (default), valid or test")
-    near.add_argument(
-        "--rows", type=int, default=20_000, metavar="N", help="compare with N rows (default 20,000; 0: all)"
-    )
-    near.add_argument("-n", type=int, default=5, metavar="N", help="how many (default 5)")
-
-    adding = verb("arithmetic", "a sentence, minus some, plus others", _ARITHMETIC)
-    adding.add_argument("sentence", metavar="SENTENCE")
-    for name in ("minus", "plus"):
-        adding.add_argument(
-            f"--{name}",
-            action="append",
-            required=True,
-            metavar="SENTENCE|@FILE",
-            help="may be given again; @FILE: one on each line",
-        )
-    adding.add_argument("--strength", default="1", metavar="S[,S...]", help="how far to go (default 1)")
-    adding.add_argument("--beams", type=int, default=10, metavar="N", help="candidates (default 10; 1 is greedy)")
-    refine_option(adding)
-    ruled(adding, "no")
-
-    turning = verb("vary", "turn one or two of a sentence's codes, the others held")
-    turning.add_argument("sentence", metavar="SENTENCE")
-    turning.add_argument(
-        "--dims", type=int, default=2, metavar="1|2", help="how many: those of the greatest rate (default 2)"
-    )
-    turning.add_argument("--codes", metavar="I[,J]", help="which, by number, in place of --dims")
-    turning.add_argument("--steps", type=int, default=5, metavar="N", help="values of each (default 5)")
-    turning.add_argument(
-        "--span", type=float, default=2.0, metavar="X", help="from -X to X standard deviations (default 2)"
-    )
-    turning.add_argument("--beams", type=int, default=5, metavar="N", help="candidates (default 5; 1 is greedy)")
-    refine_option(turning)
-    ruled(turning, "no")
-
-    encoding = verb("encode", "write the codes of sentences to a .npz file")
-    encoding.add_argument(
-        "sentences", nargs="+", metavar="SENTENCE|-", help="sentences, or - for lines of standard input"
-    )
-    encoding.add_argument("--out", required=True, metavar="FILE.npz", help="where the array `codes` (N, Z) goes")
-    encoding.add_argument("--draw", action="store_true", help="draw from the posterior instead of taking its mean")
-    refine_option(encoding, 0)
-
-    decoding = verb("decode", "write a sentence for each code in a .npz file")
-    decoding.add_argument("codes", metavar="FILE.npz", help="an array `codes` (N, Z), as `encode` writes it")
-    decoding.add_argument("--beams", type=int, default=5, metavar="N", help="candidates (default 5; 1 is greedy)")
-    ruled(decoding, "yes")
-
-    judging = verb("evaluate", "likelihood, rate, mutual information and reconstruction, with units")
-    judging.add_argument("data", metavar="CORPUS|FILE", help="a folder that `corpora build` made, or a text file")
-    judging.add_argument("--split", default="test", help="of a corpus: train, valid or test (default)")
-    judging.add_argument(
-        "--rows",
-        type=int,
-        default=500,
-        metavar="N",
-        help="rows drawn for likelihood and reconstruction (default 500; 0: all)",
-    )
-    judging.add_argument(
-        "--samples", type=int, default=500, metavar="K", help="importance samples for each row (default 500)"
-    )
-    judging.add_argument(
-        "--everywhere",
-        type=int,
-        default=0,
-        metavar="K",
-        help="likelihood of all rows: K samples each, corrected by what --samples add on --rows (default: those alone)",
-    )
-    judging.add_argument(
-        "--max-words", type=int, default=0, metavar="N", help="short sentences alone: N words (characters)"
-    )
-    judging.add_argument("--beams", type=int, default=1, metavar="N", help="of the reconstructions (default 1: greedy)")
-    for given in (sampling, again, decoding):
-        label_option(given)
-    for given in (sampling, judging):
-        given.add_argument("--prior", metavar="normal", help="N(0, I) in the place of a prior that was fitted")
-
-    fitting = verb("prior", "fit a prior to the codes of a trained model", _PRIOR, model=False)
-    fitting.add_argument("words", nargs="+", metavar="MODEL DATA [KEY=VALUE ...]", help="model, sentences and settings")
-    fitting.add_argument("--kind", required=True, help="mixture or flow")
-    fitting.add_argument("--out", required=True, metavar="DIR", help="the model folder to make")
-    fitting.add_argument("--split", default="train", help="of a corpus: train (default), valid or test")
-    fitting.add_argument("--rows", type=int, default=50_000, metavar="N", help="sentences (default 50,000; 0: all)")
-    _machine_options(fitting)
-    fitting.add_argument("--json", action="store_true", help="print the outcome as JSON")
-
-    trying = verb(
-        "benchmark", "how good are walks, samples, ...? beside real text, with confidence intervals", model=False
-    )
-    several = trying.add_subparsers(dest="benchmark", metavar="NAME", required=True)
-    for name in benchmark.names():
-        find("textgen.sentences.benchmark", name).arguments(partial(verb, name, among=several))
-
-    listing = verb("models", "what ships, and the settings of each kind of model", model=False)
-    listing.add_argument("--json", action="store_true", help="as JSON")
-
-    export_options(verb("export", EXPORT, model=False))
-    return top
-
-
+ABOUT = "Sentences you can steer: train, walk between, sample, measure."
 EXPORT = "write one shareable model folder with a model card"
-
-
-def export_options(made: Parser) -> None:
-    """The options of the verb `export`."""
-    made.add_argument("source", metavar="RUN|FOLDER", help="a run (its best checkpoint) or a model folder")
-    made.add_argument("--out", required=True, metavar="DIR", help="the folder to make")
-    made.add_argument("--json", action="store_true", help="print the outcome as JSON")
-    made.add_argument("--full", action="store_true", help="store weights in float32 instead of float16")
-    made.add_argument("--figures", metavar="FILE.json", help="what `evaluate --json` printed, for the card")
-    made.add_argument("--about", metavar="FILE.md", help="words on data and licence, for the card")
-
-
-def model_options(made: Parser) -> None:
-    """The options of every verb that opens a model."""
-    whose = "a shipped model, a run or model folder, or owner/name on the hub"
-    made.add_argument("--model", metavar="NAME|FOLDER|HUB_ID", help=whose)
-    _machine_options(made)
-    made.add_argument("--json", action="store_true", help="print the result as JSON")
-
-
-def _machine_options(made: Parser) -> None:
-    made.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default auto)")
-    made.add_argument("--threads", type=int, metavar="N", help="processor threads (default: all)")
-    made.add_argument("--seed", type=int, default=0, metavar="N", help="seed of everything drawn (default 0)")
-
-
-def label_option(made: Parser, default: str = "any") -> None:
-    """The class that is drawn, of models with classes."""
-    made.add_argument(
-        "--label", metavar="NAME", help=f"of this class (models trained with classes=true; default: {default})"
-    )
-
-
-def choice_options(made: Parser) -> None:
-    """How the next token is chosen, for every verb that draws."""
-    for name, kind, what in (
-        ("temperature", float, "0 takes the likeliest token each time (default 1)"),
-        ("top-k", int, "draw from the k likeliest tokens"),
-        ("top-p", float, "draw from the likeliest tokens that together hold this probability"),
-        ("min-p", float, "draw from tokens with at least this share of the greatest probability"),
-        ("no-repeat", int, "never write an n-gram of this many tokens twice"),
-    ):
-        made.add_argument(f"--{name}", type=kind, metavar="X", help=what)
-
-
-def refine_option(made: Parser, steps: int = REFINE) -> None:
-    """How far the code of a given sentence is refined, for the verbs that encode sentences."""
-    what = f"most steps towards a code that gives its sentence back (default {steps}; 0: the posterior mean)"
-    made.add_argument("--refine", type=int, default=steps, metavar="N", help=what)
-
-
-def new_words_option(made: Parser, usual: str) -> None:
-    """Whether pieces may make words that are none, for the verbs that write sentences."""
-    what = "let pieces make words that are not in the model's lexicon (where it has one), nor given"
-    made.add_argument("--new-words", action=argparse.BooleanOptionalAction, help=f"{what} (default: {usual})")
-
-
-def code_temperature_option(made: Parser, usual: str = "1") -> None:
-    """How far codes are drawn from the middle of the prior, for the verbs that draw them."""
-    what = f"noise of the codes times X: below 1 nearer to the middle of the prior (default {usual})"
-    made.add_argument("--code-temperature", type=float, metavar="X", help=what)
-
-
-def code_temperature(chosen: argparse.Namespace, opened: Opened, usual: float = 1.0) -> float:
-    """What `code_temperature_option` said, or what is usual."""
-    from textgen.core.model import Latent
-
-    given = chosen.code_temperature
-    if given is None:
-        return usual
-    if not 0 <= given <= 100:
-        raise InputError(f"--code-temperature {given:g}: expected a number from 0 to 100")
-    if not isinstance(opened.model, Latent):
-        raise InputError(f"--code-temperature needs a model with codes; {opened.name} has none")
-    return float(given)
-
-
-def train_options(training: Parser, kinds: str) -> None:
-    """The options of every `train`; `kinds` says which models there are."""
-    training.add_argument("words", nargs="*", metavar="IN|KEY=VALUE", help="what to train on, and settings")
-    training.add_argument("--model", metavar="KIND", help=kinds)
-    training.add_argument("--out", metavar="DIR", help="the run folder (default: runs/ and the first free number)")
-    training.add_argument("--init", metavar="MODEL", help="go on from this model's weights, settings and codec")
-    training.add_argument("--resume", metavar="RUN", help="go on with a run where it stopped, bit for bit")
-    training.add_argument(
-        "--steps", type=int, metavar="N", help="updates (without a preset ten passes, 2,000 to 20,000)"
-    )
-    training.add_argument("--batch", type=int, metavar="N", help="rows in each batch (without a preset 64)")
-    training.add_argument("--every", type=int, metavar="N", help="steps between checkpoints, each with an evaluation")
-    training.add_argument("--keep", type=int, metavar="N", help="newest checkpoints kept, beside the best (default 2)")
-    training.add_argument("--seed", type=int, metavar="N", help="seed of everything drawn (default 0)")
-    training.add_argument("--device", help="auto, cpu, cuda, cuda:N or mps (default auto)")
-    training.add_argument(
-        "--threads", type=int, metavar="N", help="processor threads; part of what makes a run repeatable"
-    )
-    training.add_argument("--source", metavar="NAME", help="one that `corpora list` names; by default from the inputs")
-    training.add_argument(
-        "--valid",
-        action="append",
-        metavar="FILE",
-        help="rows for validation, may be given again; by default some are split off",
-    )
-    training.add_argument(
-        "--test",
-        action="append",
-        metavar="FILE",
-        help="rows for the test, may be given again; by default some are split off",
-    )
-    training.add_argument("--quiet", action="store_true", help="say warnings alone")
-    training.add_argument("--json", action="store_true", help="print the outcome as JSON")
+HERE = "textgen.cli"
+BENCHMARKS = {
+    "attribute": Verb(HERE, "accuracy, content and fluency of changed sentences"),
+    "interpolation": Verb(HERE, "walks between held-out sentences: fluency, order, smoothness, fidelity"),
+    "pairs": Verb(HERE, "draw pairs of held-out sentences for the others"),
+    "samples": Verb(HERE, "fluency, coverage, variety and novelty of samples"),
+}
+VERBS = {
+    "train": Verb(HERE, "train a model on text"),
+    "sample": Verb(HERE, "draw new sentences"),
+    "interpolate": Verb(HERE, "walk from one sentence to another"),
+    "reconstruct": Verb(HERE, "encode sentences and decode them again"),
+    "neighbours": Verb(HERE, "the sentences of a corpus nearest to a sentence, by their codes"),
+    "arithmetic": Verb(HERE, "a sentence, minus some, plus others"),
+    "vary": Verb(HERE, "turn one or two of a sentence's codes, the others held"),
+    "encode": Verb(HERE, "write the codes of sentences to a .npz file"),
+    "decode": Verb(HERE, "write a sentence for each code in a .npz file"),
+    "evaluate": Verb(HERE, "likelihood, rate, mutual information and reconstruction, with units"),
+    "prior": Verb(HERE, "fit a prior to the codes of a trained model"),
+    "benchmark": Verb(BENCHMARKS, "quality of walks and samples beside real text, with confidence intervals"),
+    "models": Verb(HERE, "the models that ship, and the settings of each kind of model"),
+    "export": Verb(HERE, EXPORT),
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point. Returns the exit code: 0, 2 for bad input, 130 or 143 after Ctrl-C or SIGTERM."""
-    return run(_main, argv)
+    return commands.main("textgen", ABOUT, VERBS, argv)
 
 
-def begin(chosen: argparse.Namespace) -> None:
-    """What comes before every verb: numbers that none takes are refused, and memory is asked for in huge pages."""
-    if getattr(chosen, "threads", None) is not None and not 1 <= chosen.threads <= 1024:
-        raise InputError(f"--threads {chosen.threads}: expected 1 to 1024")
-    if getattr(chosen, "seed", None) is not None and not 0 <= chosen.seed < 2**32:
-        raise InputError(f"--seed {chosen.seed}: expected 0 to {2**32 - 1}")
-    # Read by torch when it is first imported: a training step is otherwise held up by page faults (docs/results.md)
-    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+# -------------------------------------------------------------------------------------------- shared by programs
 
 
-def _main(argv: Sequence[str] | None) -> int:
-    chosen = parser().parse_args(argv)
-    verbs: dict[str, Callable[[argparse.Namespace], int]] = {
-        "train": train,
-        "interpolate": _interpolate,
-        "sample": _sample,
-        "reconstruct": _reconstruct,
-        "neighbours": _neighbours,
-        "arithmetic": _arithmetic,
-        "vary": _vary,
-        "encode": _encode,
-        "decode": _decode,
-        "evaluate": _evaluate,
-        "prior": _prior,
-        "benchmark": _benchmark,
-        "models": _models,
-        "export": export,
-    }
-    begin(chosen)
-    if getattr(chosen, "refine", None) is not None:
-        at_least("--refine", chosen.refine, 0, 1000)
-    return verbs[chosen.command](chosen)
+def named(model: str | None, default: str) -> str:
+    """The model that --model names; a note if a folder here has the name of a model that ships."""
+    ships = {*o.shipped("textgen"), *o.shipped("imagegen")}
+    if model in ships and any((Path(model) / file).is_file() for file in ("recipe.json", "config.json")):
+        print(f"note: {model} is the model that ships; ./{model} is the one in this folder", file=sys.stderr)
+    return model or default
 
 
-# ------------------------------------------------------------------------------------------------------- train
-
-
-_OPTIONS = (
-    *("model", "preset", "minutes", "init", "steps", "batch", "every", "keep", "seed", "device", "threads"),
-    *("source", "valid", "test"),
-)
-
-
-def _trained(*arguments: Any, **options: Any) -> Path:
-    from textgen.runs import run as runs
-
-    return runs.train(*arguments, **options)
-
-
-def train(chosen: argparse.Namespace, program: str = "textgen", work: Callable[..., Path] = _trained) -> int:
-    """The verb `train` of a program, which does the `work`."""
-    inputs, words = split_words(chosen.words)
-    if getattr(chosen, "errors", None) is not None:
-        words["errors"] = chosen.errors
-    if chosen.resume is not None:
-        return _resume(chosen, inputs, words, program)
-    if not inputs:
-        raise InputError("nothing to train on: give files, a folder, hf:NAME, or one made up (toy, sprites, moons)")
-    for name, least in (("steps", 1), ("batch", 1), ("every", 1), ("keep", 2)):
-        if getattr(chosen, name) is not None:
-            at_least(f"--{name}", getattr(chosen, name), least, 1_000_000_000)
-    given = {name: value for name in _OPTIONS if (value := getattr(chosen, name, None)) is not None}
-    if "minutes" in given and not 0 < chosen.minutes <= 10_080:
-        raise InputError(f"--minutes {chosen.minutes:g}: expected more than 0, and 10,080 (a week) at most")
-    from textgen.runs.screen import Screen
-
-    if chosen.out is None and int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise InputError("several processes need to be told the same run folder: give --out")
-    folder = Path(chosen.out) if chosen.out else _free()
-    screen = Screen(quiet=chosen.quiet)
-    return _finish(chosen, folder, lambda: work(inputs, folder, settings=words, screen=screen, **given), program)
-
-
-def _resume(chosen: argparse.Namespace, inputs: list[str], words: dict[str, str], program: str) -> int:
-    options = [f"--{key}" for key in ("out", *_OPTIONS) if key != "steps" and getattr(chosen, key, None) is not None]
-    extra = [*inputs, *words, *options]
-    if extra:
-        raise InputError(f"--resume goes on with a run as it was begun: leave out {', '.join(extra)}")
-    if chosen.steps is not None and chosen.steps < 1:
-        raise InputError(f"--steps {chosen.steps}: expected 1 or more")
-    from textgen.runs import run as runs
-    from textgen.runs.screen import Screen
-
-    folder = Path(chosen.resume)
-    screen = Screen(quiet=chosen.quiet)
-    return _finish(chosen, folder, lambda: runs.resume(folder, screen, steps=chosen.steps), program)
-
-
-def _finish(chosen: argparse.Namespace, folder: Path, work: Callable[[], Path], program: str) -> int:
-    from textgen.runs.run import Stopped
+def how(temperature: Any, top_k: Any, top_p: Any, min_p: Any, no_repeat: Any) -> Any:
+    """The choice of tokens that options ask for, or None; errors name the option."""
+    from textgen import verbs
 
     try:
-        best = work()
-    except Stopped as stopped:
-        print(f"{stopped}; go on with: {program} train --resume {folder}", file=sys.stderr)
-        return 128 + stopped.number
-    if int(os.environ.get("RANK", "0")) == 0:
-        print(
-            json.dumps({"run": str(folder), "best": str(best)})
-            if chosen.json
-            else f"{folder}: best checkpoint {best.name}; try: {program} sample --model {folder}"
-        )
-    return 0
-
-
-def _free() -> Path:
-    """runs/1, runs/2, ...: the first that is not there."""
-    number = 1
-    while Path("runs", str(number)).exists():
-        number += 1
-    return Path("runs", str(number))
-
-
-# ----------------------------------------------------------------------------------------------- sentences
-
-
-def open_chosen(chosen: argparse.Namespace, name: str | None = None) -> Any:
-    """The model that `model_options` named, or another one by `name`, on the device and threads they said."""
-    import torch
-
-    from textgen.core import trainer
-    from textgen.runs import library
-
-    if chosen.threads:
-        torch.set_num_threads(chosen.threads)
-    torch.set_flush_denormal(True)
-    device = trainer.pick_device(chosen.device)
-    said = name or chosen.model
-    if said in library.shipped() and any((Path(said) / file).is_file() for file in ("recipe.json", "config.json")):
-        print(f"note: {said} is the model that ships; ./{said} is the one in this folder", file=sys.stderr)
-    if name is not None:  # another model than the one to be tried
-        return library.open_model(name, device)
-    return library.open_model(chosen.model or library.DEFAULT_MODEL, device, getattr(chosen, "prior", None))
-
-
-def _sentences(chosen: argparse.Namespace) -> list[str]:
-    if chosen.sentences == ["-"]:
-        found = [line.strip() for line in sys.stdin.buffer.read().decode("utf-8", "replace").splitlines()]
-        found = [line for line in found if line]
-        if not found:
-            raise InputError("standard input holds no sentence")
-        return found
-    return list(chosen.sentences)
-
-
-def show(chosen: argparse.Namespace, value: Any, text: str) -> int:
-    """Print a result, as JSON if that was asked for. Returns the exit code."""
-    print(json.dumps(value, ensure_ascii=False, indent=1) if chosen.json else printable(text))
-    return 0
-
-
-def _interpolate(chosen: argparse.Namespace) -> int:
-    steps = None
-    if chosen.steps != "auto":
-        try:
-            steps = int(chosen.steps)
-        except ValueError as error:
-            raise InputError(
-                f"--steps {quoted(chosen.steps)}: expected a whole number from 2 to 1000, or auto"
-            ) from error
-        if not 2 <= steps <= 1000:
-            raise InputError(f"--steps {steps}: expected 2 to 1000, or auto")
-    at_least("--beams", chosen.beams, 1, 100)
-    vae = _writer(chosen)
-    rules = _rules(chosen, vae.codec, chosen.sentences)
-    how = {"path": chosen.path, "beams": chosen.beams, "pace": chosen.pace, "constraint": rules}
-    walk = vae.interpolate(*chosen.sentences, steps=steps, rerank=not chosen.no_rerank, refine=chosen.refine, **how)
-    return show(chosen, walk.to_dict(), str(walk))
-
-
-def _writer(chosen: argparse.Namespace) -> SentenceVAE:
-    from textgen.sentences.sentence_vae import SentenceVAE
-
-    return SentenceVAE(open_chosen(chosen), new_words=bool(chosen.new_words))
-
-
-def _rules(chosen: argparse.Namespace, codec: Codec, given: Iterable[str] = ()) -> Constraint | None:
-    """What the options say of every line written, from a model with this codec; `given`: sentences, or their begin."""
-    verse = {key: getattr(chosen, key) for key in ("length", "tones", "rhyme") if getattr(chosen, key) is not None}
-    if verse:
-        if chosen.new_words is False:
-            raise InputError(
-                f"--no-new-words and --{next(iter(verse))} are for different models: leave one of them out"
-            )
-        from textgen.sentences.verse import Verse
-
-        return Verse(codec, **verse)
-    if chosen.new_words is False:
-        from textgen.sentences.lexicon import Spelling
-
-        return Spelling(codec, given)
-    return None
-
-
-def choice(chosen: argparse.Namespace) -> Choice | None:
-    """What `choice_options` said, or None where nothing was said, so that each model does what it usually does."""
-    from corpora.settings import override
-    from textgen.core.sampler import Choice
-
-    given = {key: getattr(chosen, key) for key in Choice.__dataclass_fields__ if getattr(chosen, key) is not None}
-    try:
-        return override([Choice()], given)[0] if given else None
+        return verbs.choice(temperature, top_k, top_p, min_p, no_repeat)
     except InputError as error:
         key, equals, rest = str(error).partition("=")
         raise InputError(f"--{key.replace('_', '-')} {rest}" if equals else str(error)) from error
 
 
-def _sample(chosen: argparse.Namespace) -> int:
-    how = choice(chosen)
-    at_least("-n", chosen.n, 1, 1_000_000)
-    at_least("--beams", chosen.beams or 0, 0, 100)
-    at_least("--best-of", 1 if chosen.best_of is None else chosen.best_of, 1, 1000)
-    from textgen.core.model import Latent
-    from textgen.sentences.sentence_vae import SentenceVAE, draw
-
-    opened, beams = open_chosen(chosen), chosen.beams
-    coded = isinstance(opened.model, Latent)
-    if beams is None:
-        beams = SAMPLE_BEAMS if coded and how is None and not chosen.prompt else 0
-    if beams and not coded:
-        raise InputError("--beams needs a model with codes: every beam of a language model is the same sentence")
-    best_of = chosen.best_of or (SAMPLE_OF if beams else 1)
-    heat = code_temperature(chosen, opened, SAMPLE_CODES if beams else 1.0)
-    drawn = {
-        "seed": chosen.seed,
-        "how": how,
-        "best_of": best_of,
-        "code_temperature": heat,
-        "prompt": chosen.prompt,
-        "label": chosen.label,
-        "constraint": _rules(chosen, opened.codec, [chosen.prompt]),
-    }
-    if beams:
-        texts = SentenceVAE(opened, new_words=bool(chosen.new_words)).sample(chosen.n, beams=beams, **drawn)
-    else:
-        texts = draw(opened, chosen.n, **drawn)
-    codes = {"beams": beams, "code_temperature": heat, "best_of": best_of} if coded else {}
-    return show(chosen, {"seed": chosen.seed, **codes, "sentences": texts}, "\n".join(texts))
+def numbers(option: str, text: str, kind: type) -> list[Any]:
+    """Numbers with commas between them."""
+    try:
+        return [kind(word) for word in text.split(",")]
+    except ValueError as error:
+        raise InputError(f"{option} {quoted(text)}: expected numbers with commas between them") from error
 
 
-def _reconstruct(chosen: argparse.Namespace) -> int:
-    at_least("--beams", chosen.beams, 1, 100)
-    from textgen.sentences.sentence_vae import SentenceVAE
+def trained(
+    program: str,
+    new_run: Callable[..., Run],
+    arguments: Sequence[str] | None,
+    *,
+    out: str | None,
+    resume: str | None,
+    quiet: bool,
+    as_json: bool,
+    errors: str | None = None,
+    **options: Any,
+) -> int:
+    """The verb `train` of a program: begin a run, or go on with one, and train it."""
+    inputs, settings = split_words(arguments or [])
+    if errors is not None:
+        settings["errors"] = errors
+    chosen = {name: value for name, value in options.items() if value is not None}
+    if "minutes" in chosen and not 0 < chosen["minutes"] <= o.WEEK:
+        raise InputError(f"--minutes {chosen['minutes']:g}: expected more than 0, and 10,080 (a week) at most")
+    if resume is not None:
+        _check_resume(inputs, settings, {"out": out, **chosen})
+    elif not inputs:
+        raise InputError("nothing to train on: give files, a folder, hf:NAME, or one made up (toy, sprites, moons)")
+    from textgen import verbs
+    from textgen.runs.folder import Stopped
+    from textgen.runs.run import Run
+    from textgen.runs.screen import Screen
 
-    vae = SentenceVAE(open_chosen(chosen))
-    given = _sentences(chosen)
-    how = {"beams": chosen.beams, "refine": chosen.refine, "constraint": _rules(chosen, vae.codec, given)}
-    found = vae.reconstruct(given, label=chosen.label, **how)
-    same = [vae.codec.normalise(one) == other for one, other in zip(given, found, strict=True)]
-    text = "\n".join(f"given    {one}\ndecoded  {other}" for one, other in zip(given, found, strict=True))
-    pairs = [
-        {"given": one, "decoded": other, "exact": equal} for one, other, equal in zip(given, found, same, strict=True)
-    ]
-    return show(chosen, pairs, f"{text}\n{sum(same)} of {len(same)} exactly")
+    folder = Path(resume or out or verbs.free_run())
+    screen = Screen(quiet=quiet)
+    try:
+        if resume is not None:
+            best = Run.open(folder).train(screen, steps=options["steps"])
+        else:
+            best = new_run(inputs, folder, settings=settings, screen=screen, **chosen).train(screen)
+    except Stopped as stopped:
+        print(f"{stopped}; go on with: {program} train --resume {folder}", file=sys.stderr)
+        return 128 + stopped.number
+    if int(os.environ.get("RANK", "0")) == 0:
+        text = f"{folder}: best checkpoint {best.name}; try: {program} sample --model {folder}"
+        print(json.dumps({"run": str(folder), "best": str(best)}) if as_json else text)
+    return 0
 
 
-def _neighbours(chosen: argparse.Namespace) -> int:
-    at_least("-n", chosen.n, 1, 1_000_000)
-    at_least("--rows", chosen.rows, 0, 100_000_000)
-    import numpy as np
-
-    from textgen.sentences import measures
-    from textgen.sentences.sentence_vae import SentenceVAE
-
-    vae = SentenceVAE(open_chosen(chosen))
-    texts, _ = measures.texts(Path(chosen.data), chosen.split)
-    if 0 < chosen.rows < len(texts):
-        rows = np.random.default_rng(chosen.seed).choice(len(texts), chosen.rows, replace=False)
-        texts = [texts[row] for row in sorted(rows)]
-    found = vae.neighbours(chosen.sentence, texts, count=chosen.n)
-    value = [{"text": text, "distance": far} for text, far in found]
-    return show(chosen, value, "\n".join(f"{far:6.2f}  {text}" for text, far in found))
+def _check_resume(inputs: Sequence[str], settings: dict[str, str], chosen: dict[str, Any]) -> None:
+    options = [f"--{name}" for name, value in chosen.items() if value is not None and name != "steps"]
+    extra = [*inputs, *settings, *options]
+    if extra:
+        raise InputError(f"--resume goes on with a run as it was begun: leave out {', '.join(extra)}")
 
 
-def _arithmetic(chosen: argparse.Namespace) -> int:
-    at_least("--beams", chosen.beams, 1, 100)
-    strengths = _numbers("--strength", chosen.strength, float)
-    vae = _writer(chosen)
-    sides = [[line for word in side for line in _lines(word)] for side in (chosen.minus, chosen.plus)]
-    rules = _rules(chosen, vae.codec, [chosen.sentence, *sides[0], *sides[1]])
-    how = {"beams": chosen.beams, "refine": chosen.refine, "constraint": rules}
-    found = vae.arithmetic(chosen.sentence, *sides, strengths=strengths, **how)
-    pairs = list(zip(strengths, found, strict=True))
-    text = "\n".join(f"{strength:5.2f}  {text}" for strength, text in pairs)
-    value = [{"strength": strength, "text": text} for strength, text in pairs]
-    return show(chosen, value, f"given  {chosen.sentence}\n{text}")
+# -------------------------------------------------------------------------------------------------------- verbs
+
+
+def train(
+    arguments: o.Words = None,
+    model: Annotated[
+        str | None,
+        Option(metavar="KIND", help="vae (default), lm or autoencoder", autocompletion=o.kinds("textgen")),
+    ] = None,
+    out: o.RunOut = None,
+    minutes: o.Minutes = None,
+    steps: o.Steps = None,
+    resume: o.Resume = None,
+    preset: Annotated[
+        str | None, Option(metavar="NAME", help="auto: sizes chosen by the corpus (default for text), or none")
+    ] = None,
+    init: o.Init = None,
+    repeat: o.Repeat = None,
+    batch: o.Batch = None,
+    every: o.Every = None,
+    keep: o.Keep = None,
+    seed: o.RunSeed = None,
+    device: o.RunDevice = None,
+    threads: o.RunThreads = None,
+    source: o.Source = None,
+    valid: o.Valid = None,
+    test: o.Test = None,
+    errors: o.Errors = None,
+    quiet: o.Quiet = False,
+    as_json: o.Json = False,
+) -> int:
+    """Train a model on text and keep it in a run folder.
+
+      textgen train poems.txt
+      textgen train poems.txt --minutes 30 rate=20
+      textgen train reviews.csv column=body --model vae rate=12 width=256 --steps 5000 --out runs/reviews
+      textgen train corpus-folder --model lm backbone=transformer layers=6
+      textgen train --resume runs/reviews
+      torchrun --nproc-per-node 2 -m textgen.cli train corpus-folder --out runs/two
+
+    IN: files, folders, hf:NAME, toy or - as for `corpora build`, or a folder that it built.
+    KEY=VALUE: settings of the corpus, the model, its parts and the training; `textgen models` lists them.
+
+    Text is sized by --preset auto: it looks at the corpus and chooses codec, model, rate and steps, with a line of
+    reason for each. What you set yourself wins. A built corpus, and --init, have sizes already: there the defaults
+    hold (--preset none).
+    """
+    return trained(
+        "textgen", _new_run, arguments, out=out, resume=resume, quiet=quiet, as_json=as_json, errors=errors,
+        model=model, preset=preset, minutes=minutes, init=init, repeat=repeat, steps=steps, batch=batch, every=every, keep=keep,
+        seed=seed, device=device, threads=threads, source=source, valid=valid, test=test,
+    )  # fmt: skip
+
+
+def _new_run(*arguments: Any, **options: Any) -> Run:
+    from textgen import verbs
+
+    return verbs.new_run(*arguments, **options)
+
+
+def sample(
+    n: Annotated[int, Option("-n", min=1, max=1_000_000, metavar="N", help="sentences to draw")] = defaults.SAMPLES,
+    model: o.Model = None,
+    prompt: Annotated[str, Option(metavar="TEXT", help="how each begins")] = "",
+    temperature: o.Temperature = None,
+    seed: o.Seed = 0,
+    beams: Annotated[
+        int | None,
+        Option(
+            min=0,
+            max=100,
+            metavar="N",
+            help=f"write each code's most probable sentence, of N (default {defaults.SAMPLE_BEAMS}); 0: token by token",
+        ),
+    ] = None,
+    best_of: Annotated[
+        int | None,
+        Option(
+            min=1,
+            max=1000,
+            metavar="N",
+            help=f"draw N for each, keep the best by NLL per token (default {defaults.SAMPLE_BEST_OF}; by token 1)",
+        ),
+    ] = None,
+    code_temperature: Annotated[
+        float | None,
+        Option(
+            min=0,
+            max=100,
+            metavar="X",
+            help="noise of the codes times X: below 1 nearer to the middle of the prior "
+            f"(default {defaults.SAMPLE_CODE_TEMPERATURE}; by token 1)",
+        ),
+    ] = None,
+    top_k: o.TopK = None,
+    top_p: o.TopP = None,
+    min_p: o.MinP = None,
+    no_repeat: o.NoRepeat = None,
+    label: o.Label = None,
+    length: o.Length = None,
+    tones: o.Tones = None,
+    rhyme: o.Rhyme = None,
+    new_words: o.NewWords = None,
+    prior: o.Prior = None,
+    out: Annotated[
+        str | None,
+        Option(metavar="FILE", help="clips of sound: written as FILE-1.wav, ... (default sample-1.wav, ...)"),
+    ] = None,
+    force: o.Force = False,
+    device: o.Device = "auto",
+    threads: o.OneThread = 1,
+    as_json: o.Json = False,
+) -> int:
+    """Draw new sentences; of a model of sound, draw clips and write them as WAV files.
+
+      textgen sample -n 20
+      textgen sample -n 20 --temperature 1
+      textgen sample --prompt "the old man" --top-p 0.9
+
+    A model with codes by default writes what reads best: the most probable sentences (--beams 5) of codes nearer to
+    the middle of the prior (--code-temperature 0.7), and of each four the best by NLL per token (--best-of 4). With
+    --temperature, --top-p, a prompt or --beams 0, and from a language model, sentences are drawn token by token,
+    exactly from the model unless another option says otherwise.
+    """
+    chosen = how(temperature, top_k, top_p, min_p, no_repeat)
+    from textgen import verbs
+
+    samples = verbs.sample(
+        n, model=named(model, o.DEFAULT_MODEL), prompt=prompt, how=chosen, beams=beams, best_of=best_of,
+        code_temperature=code_temperature, label=label, length=length, tones=tones, rhyme=rhyme, new_words=new_words,
+        prior=prior, seed=seed, device=device, threads=threads,
+    )  # fmt: skip
+    if isinstance(samples, verbs.Clips):
+        return _write_clips(samples, out, force, as_json)
+    if out is not None:
+        raise InputError(f"--out {out}: sentences are printed; send them to a file with > {out}")
+    return show(samples, as_json)
+
+
+def _write_clips(clips: Any, out: str | None, force: bool, as_json: bool) -> int:
+    """Write clips beside each other under a name that none has yet, and print the names."""
+    path, number = Path(out or "sample.wav"), 1
+    while not force and any(path.parent.glob(f"{path.stem}-*{path.suffix}")):
+        if out is not None:
+            raise InputError(f"{path.stem}-*{path.suffix} exist already: choose another --out, or give --force")
+        number += 1
+        path = path.with_stem(f"sample{number}")
+    lines = clips.save(path)
+    names = [str(path.parent / line.split()[0]) for _, line in lines]
+    text = "\n".join(str(path.parent / line) for _, line in lines)
+    print(json.dumps({"out": names, **clips.to_dict()}) if as_json else f"{text}\n{clips}")
+    return 0
+
+
+def interpolate(
+    start: o.Sentence,
+    end: o.Sentence,
+    steps: Annotated[
+        str, Option(metavar="N|auto", help="points, the ends among them; auto finds how many by bisection")
+    ] = str(defaults.STEPS),
+    model: o.Model = None,
+    path: Annotated[
+        str, Option(metavar="line|arc", help="a straight line, or an arc that keeps the norm")
+    ] = defaults.PATH,
+    pace: Annotated[
+        str, Option(metavar="text|code", help="points where the text changes evenly, or even steps of the code")
+    ] = defaults.PACE,
+    beams: o.Beams = defaults.BEAMS,
+    no_rerank: Annotated[
+        bool, Option("--no-rerank", help="take the most probable candidate, without the cycle check")
+    ] = False,
+    refine: o.Refine = defaults.REFINE,
+    length: o.Length = None,
+    tones: o.Tones = None,
+    rhyme: o.Rhyme = None,
+    new_words: o.NewWords = None,
+    device: o.Device = "auto",
+    threads: o.OneThread = 1,
+    seed: o.Seed = 0,
+    as_json: o.Json = False,
+) -> int:
+    """Walk from one sentence to another, through sentences.
+
+      textgen interpolate "i went to the store to buy some groceries" "don't worry about it, she said"
+      textgen interpolate A B --steps auto --model runs/poems
+
+    Both are encoded; the points of the path between their codes are decoded by beam search and re-ranked by their
+    likelihood and by whether they encode back near their point. The ends are shown as you wrote them and as decoded.
+    """
+    points = _points(steps)
+    from textgen import verbs
+
+    walk = verbs.interpolate(
+        start, end, model=named(model, o.DEFAULT_MODEL), steps=points, path=path, pace=pace, beams=beams,
+        rerank=not no_rerank, refine=refine, length=length, tones=tones, rhyme=rhyme, new_words=new_words,
+        device=device, threads=threads,
+    )  # fmt: skip
+    return show(walk, as_json)
+
+
+def _points(steps: str) -> int | None:
+    if steps == "auto":
+        return None
+    try:
+        count = int(steps)
+    except ValueError as error:
+        raise InputError(f"--steps {quoted(steps)}: expected a whole number from 2 to 1000, or auto") from error
+    if not 2 <= count <= 1000:
+        raise InputError(f"--steps {count}: expected 2 to 1000, or auto")
+    return count
+
+
+def reconstruct(
+    sentences: o.Sentences,
+    model: o.Model = None,
+    beams: o.Beams = defaults.RECONSTRUCT_BEAMS,
+    refine: o.Refine = defaults.REFINE,
+    label: o.Label = None,
+    length: o.Length = None,
+    tones: o.Tones = None,
+    rhyme: o.Rhyme = None,
+    new_words: o.NewWords = None,
+    device: o.Device = "auto",
+    threads: o.OneThread = 1,
+    seed: o.Seed = 0,
+    as_json: o.Json = False,
+) -> int:
+    """Encode sentences and decode them again."""
+    texts = _sentences(sentences)
+    from textgen import verbs
+
+    pairs = verbs.reconstruct(
+        texts, model=named(model, o.DEFAULT_MODEL), beams=beams, refine=refine, label=label, length=length,
+        tones=tones, rhyme=rhyme, new_words=new_words, device=device, threads=threads,
+    )  # fmt: skip
+    return show(pairs, as_json)
+
+
+def _sentences(texts: Sequence[str]) -> list[str]:
+    if list(texts) != ["-"]:
+        return list(texts)
+    lines = [line.strip() for line in sys.stdin.buffer.read().decode("utf-8", "replace").splitlines()]
+    lines = [line for line in lines if line]
+    if not lines:
+        raise InputError("standard input holds no sentence")
+    return lines
+
+
+def neighbours(
+    sentence: o.Sentence,
+    data: o.Data,
+    n: Annotated[int, Option("-n", min=1, max=1_000_000, metavar="N", help="sentences to show")] = defaults.NEIGHBOURS,
+    model: o.Model = None,
+    split: o.Split = "train",
+    rows: Annotated[
+        int, Option(min=0, max=o.ROWS, metavar="N", help="compare with N rows; 0: with all")
+    ] = defaults.NEIGHBOUR_ROWS,
+    seed: o.Seed = 0,
+    device: o.Device = "auto",
+    threads: o.OneThread = 1,
+    as_json: o.Json = False,
+) -> int:
+    """Print the sentences of a corpus nearest to a sentence, by their codes."""
+    from textgen import verbs
+
+    nearest = verbs.neighbours(
+        sentence, data, model=named(model, o.DEFAULT_MODEL), n=n, split=split, rows=rows, seed=seed, device=device,
+        threads=threads,
+    )  # fmt: skip
+    return show(nearest, as_json)
+
+
+def arithmetic(
+    sentence: o.Sentence,
+    minus: Annotated[list[str], Option(metavar="SENTENCE|@FILE", help="may be given again; @FILE: one on each line")],
+    plus: Annotated[list[str], Option(metavar="SENTENCE|@FILE", help="may be given again; @FILE: one on each line")],
+    strength: Annotated[str, Option(metavar="S[,S...]", help="how far to go")] = "1",
+    model: o.Model = None,
+    beams: o.Beams = defaults.BEAMS,
+    refine: o.Refine = defaults.REFINE,
+    length: o.Length = None,
+    tones: o.Tones = None,
+    rhyme: o.Rhyme = None,
+    new_words: o.NewWords = None,
+    device: o.Device = "auto",
+    threads: o.OneThread = 1,
+    seed: o.Seed = 0,
+    as_json: o.Json = False,
+) -> int:
+    """Decode a code that was added up: SENTENCE - MINUS + PLUS.
+
+      textgen arithmetic "he opened the door." --minus "he smiled." --plus "she smiled."
+      textgen arithmetic "the food was cold." --minus @negative.txt --plus @positive.txt --strength 0.5,1,2
+
+    Several sentences on a side are averaged.
+    """
+    strengths = numbers("--strength", strength, float)
+    sides = [[line for word in side for line in _lines(word)] for side in (minus, plus)]
+    from textgen import verbs
+
+    sums = verbs.arithmetic(
+        sentence, *sides, model=named(model, o.DEFAULT_MODEL), strengths=strengths, beams=beams, refine=refine,
+        length=length, tones=tones, rhyme=rhyme, new_words=new_words, device=device, threads=threads,
+    )  # fmt: skip
+    return show(sums, as_json)
 
 
 def _lines(word: str) -> list[str]:
@@ -680,212 +454,350 @@ def _lines(word: str) -> list[str]:
     return [row.text for row in text.read([word[1:]], text.Config()) if row.text.strip()]
 
 
-def _numbers(option: str, words: str, kind: type) -> list[Any]:
-    try:
-        return [kind(word) for word in words.split(",")]
-    except ValueError as error:
-        raise InputError(f"{option} {quoted(words)}: expected numbers with commas between them") from error
-
-
-def _vary(chosen: argparse.Namespace) -> int:
-    at_least("--dims", chosen.dims, 1, 2)
-    at_least("--steps", chosen.steps, 2, 50)
-    at_least("--beams", chosen.beams, 1, 100)
-    dims = chosen.dims if chosen.codes is None else _numbers("--codes", chosen.codes, int)
-    from dataclasses import asdict
-
-    vae = _writer(chosen)
-    rules = _rules(chosen, vae.codec, [chosen.sentence])
-    how = {"beams": chosen.beams, "refine": chosen.refine, "constraint": rules}
-    grid = vae.vary(chosen.sentence, dims=dims, steps=chosen.steps, span=chosen.span, **how)
-    return show(chosen, asdict(grid), str(grid))
-
-
-def _encode(chosen: argparse.Namespace) -> int:
-    import io
-
-    import numpy as np
-
-    from corpora import files
-    from textgen.sentences.sentence_vae import SentenceVAE
-
-    vae = SentenceVAE(open_chosen(chosen))
-    given = _sentences(chosen)
-    codes = vae.encode(given, seed=chosen.seed if chosen.draw else None, refine=chosen.refine).cpu().numpy()
-    data = io.BytesIO()
-    np.savez(data, codes=codes, sentences=np.array(given))
-    out = Path(chosen.out)
-    with files.explained(out):
-        files.replace_file(out, data.getvalue())
-    return show(
-        chosen,
-        {"out": str(out), "shape": list(codes.shape)},
-        f"{out}: {codes.shape[0]} codes of {codes.shape[1]} numbers",
-    )
-
-
-def _decode(chosen: argparse.Namespace) -> int:
-    import io
-
-    import numpy as np
-    import torch
-
-    from corpora import files
-    from textgen.sentences.sentence_vae import SentenceVAE
-
-    at_least("--beams", chosen.beams, 1, 100)
-    path = Path(chosen.codes)
-    data = files.read_bytes(path, 1 << 30)
-    try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            codes = torch.from_numpy(np.asarray(arrays["codes"], np.float32))
-    except Exception as error:  # whatever a parser may stumble on, the file is at fault
-        raise InputError(
-            f"{path}: no .npz file with an array `codes` of numbers; `textgen encode` writes such files"
-        ) from error
-    vae = SentenceVAE(open_chosen(chosen))
-    found = vae.decode(codes, beams=chosen.beams, label=chosen.label, constraint=_rules(chosen, vae.codec))
-    return show(chosen, found, "\n".join(found))
-
-
-def at_least(name: str, value: int, least: int, most: int) -> None:
-    """Raise InputError for a number outside its range."""
-    if not least <= value <= most:
-        raise InputError(f"{name} {value}: expected {least} to {most:,}")
-
-
-# ------------------------------------------------------------------------------------- evaluate, models, export
-
-
-def _evaluate(chosen: argparse.Namespace) -> int:
-    at_least("--rows", chosen.rows, 0, 100_000_000)
-    at_least("--samples", chosen.samples, 1, 1_000_000)
-    at_least("--everywhere", chosen.everywhere, 0, 1_000_000)
-    at_least("--max-words", chosen.max_words, 0, 1_000_000)
-    at_least("--beams", chosen.beams, 1, 100)
-    from textgen.sentences import measures
-
-    opened = open_chosen(chosen)
-    rows, where = measures.labelled(Path(chosen.data), chosen.split)
-    if chosen.max_words:
-        rows = [row for row in rows if len(row.text.split()) <= chosen.max_words]
-        where += f", to {chosen.max_words} words"
-    found = measures.measure(
-        opened,
-        [row.text for row in rows],
-        where=where,
-        labels=[row.label for row in rows],
-        rows=chosen.rows,
-        samples=chosen.samples,
-        everywhere=chosen.everywhere,
-        seed=chosen.seed,
-        beams=chosen.beams,
-        progress=not chosen.json,
-    )
-    return show(chosen, found.to_dict(), str(found))
-
-
-def _prior(chosen: argparse.Namespace) -> int:
-    inputs, words = split_words(chosen.words)
-    if len(inputs) != 2:
-        raise InputError(f"{len(inputs)} names given: expected a model and a corpus or text file")
-    at_least("--rows", chosen.rows, 0, 100_000_000)
-    import torch
-
-    from textgen.core import trainer
-    from textgen.runs.fit_prior import fit
-    from textgen.runs.screen import Bar
-
-    if chosen.threads:
-        torch.set_num_threads(chosen.threads)
-    with Bar() as bar:
-        found = fit(
-            inputs[0],
-            inputs[1],
-            chosen.out,
-            kind=chosen.kind,
-            settings=words,
-            split=chosen.split,
-            rows=chosen.rows,
-            seed=chosen.seed,
-            device=trainer.pick_device(chosen.device),
-            tell=bar.tell,
-        )
-    return show(chosen, found.to_dict(), f"{found}\ntry: textgen sample --model {chosen.out}")
-
-
-def _benchmark(chosen: argparse.Namespace) -> int:
-    found = find("textgen.sentences.benchmark", chosen.benchmark).main(chosen, partial(open_chosen, chosen))
-    return show(chosen, found.to_dict(), str(found))
-
-
-def _models(chosen: argparse.Namespace) -> int:
-    from corpora import settings
-    from textgen.core import trainer
-    from textgen.core.recipes import PACKAGES
-    from textgen.runs import library
-
-    groups: dict[str, Any] = {}
-    for title, package in (("model", "textgen.models"), *PACKAGES.items()):
-        for name in settings.names(package):
-            groups[f"{title} {name}"] = settings.find(package, name)
-    configs = {title: module.Config for title, module in groups.items()} | {"training": trainer.Config}
-    configs |= {f"fitting of {title}": module.Fit for title, module in groups.items() if hasattr(module, "Fit")}
-    abouts = {title: groups[title.removeprefix("fitting of ")] for title in configs if title != "training"}
-    abouts["training"] = trainer.Config
-    headings = {title: f"{title}: {(about.__doc__ or '').strip().splitlines()[0]}" for title, about in abouts.items()}
-    return list_models(chosen, "textgen", library.DEFAULT_MODEL, configs, headings)
-
-
-def list_models(
-    chosen: argparse.Namespace,
-    package: str,
-    default: str,
-    configs: Mapping[str, Any],
-    headings: Mapping[str, str] | None = None,
-    **kinds: Sequence[str],
+def vary(
+    sentence: o.Sentence,
+    dims: Annotated[
+        int, Option(min=1, max=2, metavar="1|2", help="how many codes: those of the greatest rate")
+    ] = defaults.VARY_DIMS,
+    codes: Annotated[str | None, Option(metavar="I[,J]", help="codes by number, in place of --dims")] = None,
+    steps: Annotated[int, Option(min=2, max=50, metavar="N", help="values of each")] = defaults.VARY_STEPS,
+    span: Annotated[float, Option(metavar="X", help="from -X to X standard deviations")] = defaults.VARY_SPAN,
+    model: o.Model = None,
+    beams: o.Beams = defaults.VARY_BEAMS,
+    refine: o.Refine = defaults.REFINE,
+    length: o.Length = None,
+    tones: o.Tones = None,
+    rhyme: o.Rhyme = None,
+    new_words: o.NewWords = None,
+    device: o.Device = "auto",
+    threads: o.OneThread = 1,
+    seed: o.Seed = 0,
+    as_json: o.Json = False,
 ) -> int:
-    """What the verb `models` says: the models that come with a package, the `kinds` that there are, and the settings of
-    each of `configs`, under its own name or one of `headings`."""
-    from corpora import settings
-    from textgen.runs import library
+    """Turn one or two of a sentence's codes, the others held."""
+    which = dims if codes is None else numbers("--codes", codes, int)
+    from textgen import verbs
 
-    shipped = library.shipped(package)
-    known = {title: list(settings.describe(made)) for title, made in configs.items()}
-    if chosen.json:
-        words = {title: {n: {"default": d, "doc": doc} for n, d, doc in each} for title, each in known.items()}
-        return show(chosen, {"shipped": [*shipped], "default": default, **kinds, "settings": words}, "")
-    print("shipped:")
-    for name, folder in shipped.items():
-        size = sum(path.stat().st_size for path in folder.iterdir()) / 1e6
-        print(f"  {name:<28} {size:.1f} MB{'  (the default)' if name == default else ''}")
-    for kind, names in kinds.items():
-        print(f"\n{kind}: {', '.join(names)}")
-    for title, each in known.items():
-        print(f"\n{(headings or {}).get(title, title)}")
-        for name, default_value, doc in each:
-            print(f"  {f'{name}={default_value}':<28} {doc}")
+    grid = verbs.vary(
+        sentence, model=named(model, o.DEFAULT_MODEL), dims=which, steps=steps, span=span, beams=beams, refine=refine,
+        length=length, tones=tones, rhyme=rhyme, new_words=new_words, device=device, threads=threads,
+    )  # fmt: skip
+    if as_json:
+        print(json.dumps(verbs.to_dict(grid), ensure_ascii=False, indent=1))
+        return 0
+    return show(grid, False)
+
+
+def encode(
+    sentences: o.Sentences,
+    out: Annotated[str, Option(metavar="FILE.npz", help="the file to write, with an array `codes` (N, Z)")],
+    model: o.Model = None,
+    draw: Annotated[bool, Option("--draw", help="draw from the posterior instead of taking its mean")] = False,
+    refine: o.Refine = defaults.REFINE,
+    force: o.Force = False,
+    seed: o.Seed = 0,
+    device: o.Device = "auto",
+    threads: o.OneThread = 1,
+    as_json: o.Json = False,
+) -> int:
+    """Write the codes of sentences to a .npz file."""
+    file = new_file(out, out, force)
+    texts = _sentences(sentences)
+    from textgen import verbs
+
+    codes = verbs.encode(
+        texts, model=named(model, o.DEFAULT_MODEL), draw=draw, refine=refine, seed=seed, device=device,
+        threads=threads,
+    )  # fmt: skip
+    path, (rows, size) = codes.save(file), codes.codes.shape
+    facts = {"out": str(path), "shape": [rows, size]}
+    print(json.dumps(facts, indent=1) if as_json else f"{path}: {rows} codes of {size} numbers")
     return 0
 
 
-def export(chosen: argparse.Namespace) -> int:
-    """The verb `export`."""
-    from corpora import files
-    from textgen.runs import library
+def decode(
+    codes: Annotated[str, Argument(metavar="FILE.npz", help="an array `codes` (N, Z), as `encode` writes it")],
+    model: o.Model = None,
+    beams: o.Beams = defaults.DECODE_BEAMS,
+    label: o.Label = None,
+    length: o.Length = None,
+    tones: o.Tones = None,
+    rhyme: o.Rhyme = None,
+    new_words: o.NewWords = None,
+    device: o.Device = "auto",
+    threads: o.OneThread = 1,
+    seed: o.Seed = 0,
+    as_json: o.Json = False,
+) -> int:
+    """Write a sentence for each code in a .npz file."""
+    from textgen import verbs
 
-    figures = None
-    if chosen.figures:
-        path = Path(chosen.figures)
-        figures = files.from_json(files.read_bytes(path, 1 << 20), path)
-    about = None
-    if chosen.about:
-        about = files.read_bytes(Path(chosen.about), 1 << 20).decode("utf-8", "replace")
-    opened = library.open_model(chosen.source)
-    out = library.export(opened, Path(chosen.out), half=not chosen.full, figures=figures, about=about)
-    size = sum(path.stat().st_size for path in out.iterdir()) / 1e6
-    command = opened.recipe.package.partition(".")[0]
-    text = f"{out}: {size:.1f} MB; try: {command} sample --model {out}"
-    return show(chosen, {"out": str(out), "MB": round(size, 1)}, text)
+    sentences = verbs.decode(
+        codes, model=named(model, o.DEFAULT_MODEL), beams=beams, label=label, length=length, tones=tones, rhyme=rhyme,
+        new_words=new_words, device=device, threads=threads,
+    )  # fmt: skip
+    return show(sentences, as_json)
+
+
+def evaluate(
+    data: o.Data,
+    model: o.Model = None,
+    split: o.Split = "test",
+    rows: Annotated[
+        int, Option(min=0, max=o.ROWS, metavar="N", help="rows drawn for likelihood and reconstruction; 0: all")
+    ] = defaults.EVALUATE_ROWS,
+    samples: Annotated[
+        int, Option(min=1, max=1_000_000, metavar="K", help="importance samples for each row")
+    ] = defaults.EVALUATE_SAMPLES,
+    everywhere: Annotated[
+        int,
+        Option(
+            min=0,
+            max=1_000_000,
+            metavar="K",
+            help="likelihood of all rows: K samples each, corrected by what --samples add on --rows; 0: --rows alone",
+        ),
+    ] = 0,
+    max_words: Annotated[
+        int, Option(min=0, max=1_000_000, metavar="N", help="short sentences alone: N words (characters); 0: all")
+    ] = 0,
+    beams: Annotated[
+        int, Option(min=1, max=100, metavar="N", help="of the reconstructions; 1 is greedy")
+    ] = defaults.EVALUATE_BEAMS,
+    prior: o.Prior = None,
+    seed: o.Seed = 0,
+    device: o.Device = "auto",
+    threads: o.Threads = None,
+    as_json: o.Json = False,
+) -> int:
+    """Print likelihood, rate, mutual information and reconstruction on held-out sentences, with units."""
+    from textgen import verbs
+
+    report = verbs.evaluate(
+        data, model=named(model, o.DEFAULT_MODEL), split=split, rows=rows, samples=samples, everywhere=everywhere,
+        max_words=max_words, beams=beams, prior=prior, seed=seed, device=device, threads=threads,
+        progress=not as_json,
+    )  # fmt: skip
+    return show(report, as_json)
+
+
+def prior(
+    arguments: Annotated[
+        list[str], Argument(metavar="MODEL DATA [KEY=VALUE ...]", help="model, sentences and settings")
+    ],
+    kind: Annotated[str, Option(metavar="NAME", help="mixture or flow")],
+    out: o.FolderOut,
+    split: o.Split = "train",
+    rows: Annotated[int, Option(min=0, max=o.ROWS, metavar="N", help="sentences; 0: all")] = defaults.PRIOR_ROWS,
+    seed: o.Seed = 0,
+    device: o.Device = "auto",
+    threads: o.Threads = None,
+    as_json: o.Json = False,
+) -> int:
+    """Fit a prior to the codes of a trained model, and write a model folder that has it.
+
+      textgen prior runs/poems poems.txt --kind flow --out poems-flow
+      textgen prior english-fiction CORPUS --kind mixture components=50 covariance=full --out fiction-mixture
+
+    Codes are drawn from q(z | x) on sentences of a corpus or a text file. Of the priors tried, the one that gives
+    held-out codes most nats is kept; the gain over N(0, I) is what the mean rate falls by. The folder is a model as
+    any other: --prior normal, where a verb has it, puts N(0, I) back. KEY=VALUE: settings of the prior and of its
+    fitting; `textgen models` lists them.
+    """
+    inputs, settings = split_words(arguments)
+    if len(inputs) != 2:
+        raise InputError(f"{len(inputs)} names given: expected a model and a corpus or text file")
+    from textgen import verbs
+    from textgen.runs.screen import Bar
+
+    with Bar() as bar:
+        report = verbs.prior(
+            inputs[0], inputs[1], out, kind=kind, settings=settings, split=split, rows=rows, seed=seed, device=device,
+            threads=threads, tell=bar.tell,
+        )  # fmt: skip
+    show(report, as_json)
+    if not as_json:
+        print(f"try: textgen sample --model {out}")
+    return 0
+
+
+def models(as_json: Annotated[bool, Option("--json", help="as JSON")] = False) -> int:
+    """Print the models that ship, and the settings of each kind of model."""
+    from textgen import verbs
+
+    return show(verbs.models(), as_json)
+
+
+def export(
+    source: o.RunOrFolder,
+    out: o.FolderOut,
+    full: o.Full = False,
+    figures: o.Figures = None,
+    about: o.About = None,
+    as_json: o.Json = False,
+) -> int:
+    """Write one shareable model folder with a model card."""
+    from textgen import verbs
+
+    return show(verbs.export(source, out, half=not full, figures=figures, about=about), as_json)
+
+
+# --------------------------------------------------------------------------------------------------- benchmarks
+
+Judge = Annotated[str, Option(metavar="LM", help="a language model trained on real text", autocompletion=o.models)]
+LabelledCorpus = Annotated[
+    str, Option("--data", metavar="CORPUS", help="a corpus with labels", autocompletion=o.corpora)
+]
+BuiltCorpus = Annotated[
+    str, Option("--data", metavar="CORPUS", help="a folder that `corpora build` made", autocompletion=o.corpora)
+]
+HeldOut = Annotated[str, Option(metavar="NAME", help="held-out sentences: valid or test")]
+
+
+def _benchmark(name: str, as_json: bool, **chosen: Any) -> int:
+    """Run a benchmark with the values of its options, and print its report."""
+    from corpora.settings import find
+    from textgen import verbs
+
+    model = named(chosen.pop("model", None), o.DEFAULT_MODEL)
+    device, threads, prior = chosen.pop("device", "auto"), chosen.pop("threads", None), chosen.pop("prior", None)
+
+    def opening(other: str | None = None) -> Any:
+        return verbs.open_model(other or model, device=device, threads=threads, prior=None if other else prior)
+
+    report = find("textgen.sentences.benchmark", name).main(SimpleNamespace(json=as_json, **chosen), opening)
+    return show(report, as_json)
+
+
+def attribute(
+    judge: Judge,
+    data: LabelledCorpus,
+    model: o.Model = None,
+    split: HeldOut = "test",
+    source: Annotated[
+        str | None, Option("--from", metavar="LABEL", help="of two labels, the one to leave (default: each)")
+    ] = None,
+    target: Annotated[str | None, Option("--to", metavar="LABEL", help="the one to go to")] = None,
+    strengths: Annotated[str, Option(metavar="S[,S...]", help="how far to go")] = "0,0.5,1,1.5,2,3",
+    n: Annotated[int, Option("-n", min=1, max=o.ROWS, metavar="N", help="sentences changed each way")] = 500,
+    rows: Annotated[int, Option(min=1, max=o.ROWS, metavar="N", help="of each label for the direction")] = 5000,
+    refine: o.Refine = defaults.REFINE,
+    beams: o.Beams = 5,
+    show: Annotated[int, Option(min=0, max=o.ROWS, metavar="N", help="examples each way")] = 4,
+    seed: o.Seed = 0,
+    device: o.Device = "auto",
+    threads: o.Threads = None,
+    as_json: o.Json = False,
+) -> int:
+    """Change an attribute of held-out sentences by arithmetic on their codes, and judge the results.
+
+      textgen benchmark attribute --model runs/reviews --judge runs/judge --data reviews
+      textgen benchmark attribute --model runs/reviews --judge runs/judge --data reviews --from 0 --to 1 --strengths 1,2
+
+    --data is a corpus with labels: `corpora build` with labels=, or a table with a label column.
+    """
+    return _benchmark("attribute", **locals())
+
+
+def interpolation(
+    pairs: Annotated[str, Argument(metavar="PAIRS.tsv", help="two sentences on a line, with a tab between them")],
+    judge: Judge,
+    model: o.Model = None,
+    real: Annotated[
+        str | None, Option(metavar="FILE", help="real sentences to compare with (default: the pairs' own)")
+    ] = None,
+    train: Annotated[
+        str | None,
+        Option(metavar="CORPUS", help="the corpus that the model was trained on: how much is copied from it?"),
+    ] = None,
+    points: Annotated[int, Option(min=3, max=1000, metavar="N", help="of each path, ends included")] = 10,
+    beams: o.Beams = defaults.BEAMS,
+    path: Annotated[str, Option(metavar="line|arc", help="as for `interpolate`")] = defaults.PATH,
+    pace: Annotated[str, Option(metavar="text|code", help="as for `interpolate`")] = defaults.PACE,
+    refine: o.Refine = defaults.REFINE,
+    new_words: o.NewWords = None,
+    rows: Annotated[int, Option(min=0, max=1_000_000, metavar="N", help="draw N of the pairs; 0: all")] = 0,
+    paths: Annotated[str | None, Option(metavar="FILE", help="write the decoded paths here, to be read")] = None,
+    seed: o.Seed = 0,
+    device: o.Device = "auto",
+    threads: o.Threads = None,
+    as_json: o.Json = False,
+) -> int:
+    """Judge walks between the pairs of a file: two sentences on a line, with a tab between them.
+
+      textgen benchmark pairs fiction --out pairs.tsv
+      textgen train fiction --model lm --out runs/judge
+      textgen benchmark interpolation pairs.tsv --judge runs/judge --train fiction --paths paths.txt
+
+    A low perplexity ratio alone says little: short or generic sentences have one too. Read all figures together.
+    """
+    return _benchmark("interpolation", **locals())
+
+
+def pairs(
+    data: o.Data,
+    out: Annotated[str, Option(metavar="PAIRS.tsv", help="the file to write")],
+    n: Annotated[int, Option("-n", min=1, max=1_000_000, metavar="N", help="pairs to draw")] = 200,
+    split: o.Split = "test",
+    max_words: Annotated[
+        int, Option(min=1, max=1_000_000, metavar="N", help="of a sentence; characters without spaces")
+    ] = 12,
+    seed: o.Seed = 0,
+    force: o.Force = False,
+    as_json: o.Json = False,
+) -> int:
+    """Draw pairs of different sentences, for `textgen benchmark interpolation`.
+
+      textgen benchmark pairs fiction --split test -n 200 --seed 0 --max-words 12 --out pairs.tsv
+
+    No sentence is in two pairs, so pairs are independent of each other, as confidence intervals take them to be.
+    """
+    new_file(out, out, force)
+    return _benchmark("pairs", as_json, data=data, out=out, n=n, split=split, max_words=max_words, seed=seed)
+
+
+def samples(
+    judge: Judge,
+    data: BuiltCorpus,
+    model: o.Model = None,
+    split: HeldOut = "test",
+    n: Annotated[int, Option("-n", min=2, max=o.ROWS, metavar="N", help="samples")] = 10_000,
+    code_temperature: o.CodeTemperature = None,
+    temperature: o.Temperature = None,
+    top_k: o.TopK = None,
+    top_p: o.TopP = None,
+    min_p: o.MinP = None,
+    no_repeat: o.NoRepeat = None,
+    beams: Annotated[
+        int, Option(min=0, max=100, metavar="N", help="each code's most probable sentence instead; 0: token by token")
+    ] = 0,
+    new_words: o.NewWords = None,
+    best_of: Annotated[
+        int, Option(min=1, max=1000, metavar="N", help="the best of N by NLL per token for each sample")
+    ] = 1,
+    prior: o.Prior = None,
+    reverse_steps: Annotated[
+        int, Option(min=0, max=o.ROWS, metavar="N", help="training of each reverse model; 0: none")
+    ] = 2000,
+    show: Annotated[
+        int, Option(min=0, max=o.ROWS, metavar="N", help="samples with their nearest training sentence")
+    ] = 0,
+    seed: o.Seed = 0,
+    device: o.Device = "auto",
+    threads: o.Threads = None,
+    as_json: o.Json = False,
+) -> int:
+    """Judge samples of a model beside real sentences.
+
+      textgen benchmark samples --model runs/reviews --judge runs/judge --data reviews -n 10000
+      textgen benchmark samples --judge runs/judge --data fiction --reverse-steps 0 --show 10
+
+    --data is a corpus: its train split for novelty and as the other training text, --split (test) as held-out text.
+    Small numbers are no proof: a model that writes "there was no answer." all day has a low forward perplexity.
+    """
+    chosen = dict(locals())
+    ways = [chosen.pop(name) for name in ("temperature", "top_k", "top_p", "min_p", "no_repeat")]
+    return _benchmark("samples", how=how(*ways), **chosen)
 
 
 if __name__ == "__main__":

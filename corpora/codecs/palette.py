@@ -101,7 +101,7 @@ class Palette(Codec):
 
     @property
     def shape(self) -> tuple[int, int]:
-        """How many rows or columns a picture has in the order of its tokens, and pixels in each."""
+        """Rows or columns of a picture in the order of its tokens, and pixels in each."""
         return self.lines
 
     @property
@@ -178,7 +178,7 @@ class Palette(Codec):
 
 
 class Distortion(NamedTuple):
-    """How far a palette is from the opaque pixels of some pictures."""
+    """The distance of a palette from the opaque pixels of some pictures."""
 
     rmse: float  # root mean square over red, green and blue, 0 to 255
     mean: float  # Delta E (CIE76) of a pixel, mean
@@ -191,7 +191,7 @@ class Distortion(NamedTuple):
 
 
 def distortion(palette: Palette, rgb: np.ndarray, counts: np.ndarray) -> Distortion:
-    """How far a palette is from colours (N, 3) uint8 that occur `counts` (N,) times."""
+    """The distance of a palette from colours (N, 3) uint8 that occur `counts` (N,) times."""
     return _distortion(rgb, lab_of(rgb), counts, np.array(palette.colours)[palette.nearest(rgb), :3])
 
 

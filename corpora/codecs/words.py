@@ -17,12 +17,12 @@ class Words(TextCodec):
 
     name = "words"
 
-    def __init__(self, words: Sequence[str], *, lower: bool = False, notes: Sequence[str] = ()) -> None:
-        self._words = [*SPECIAL, *words]
+    def __init__(self, entries: Sequence[str], *, lower: bool = False, notes: Sequence[str] = ()) -> None:
+        self._words = [*SPECIAL, *entries]
         self._tokens = {word: token for token, word in enumerate(self._words) if token > 1}
-        if len(self._tokens) != len(words) + 1 or not self._tokens.keys().isdisjoint(SPECIAL[:2]):
+        if len(self._tokens) != len(entries) + 1 or not self._tokens.keys().isdisjoint(SPECIAL[:2]):
             raise InputError("the vocabulary holds a word twice, or one of <pad>, </s>, <unk>")
-        for word in words:
+        for word in entries:
             if not word or lowered(word, lower) != word or " " in word:
                 raise InputError(f"{quoted(word)} cannot be a word of this vocabulary")
         self.vocab_size = len(self._words)
@@ -39,12 +39,12 @@ class Words(TextCodec):
             except UnicodeDecodeError as error:
                 raise InputError(f"{files.quoted_path(path)}: byte {error.start}: not UTF-8") from error
             listed = dict.fromkeys(word for line in lines for word in lowered(line, config.lower).split()[:1])
-            words = [word for word in listed if word not in SPECIAL]
-            if not words:
+            entries = [word for word in listed if word not in SPECIAL]
+            if not entries:
                 raise InputError(f"{files.quoted_path(path)}: no word in this vocabulary file")
-            if len(words) + len(SPECIAL) > LARGEST:
+            if len(entries) + len(SPECIAL) > LARGEST:
                 raise InputError(f"{files.quoted_path(path)}: more than {LARGEST:,} words")
-            return cls(words, lower=config.lower)
+            return cls(entries, lower=config.lower)
         counts: Counter[str] = Counter()
         for text in texts:
             counts.update(lowered(text, config.lower).split())

@@ -14,22 +14,22 @@ import numpy as np
 from corpora.errors import InputError, quoted
 from corpora.files import explained, quoted_path
 from corpora.row import Picture
-from corpora.settings import setting
+from corpora.settings import Settings, setting
 
-PICTURES = True
+MODALITY = "picture"
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Settings):
     """Settings of arrays."""
 
     array: str | None = setting(None, ".npz: the array of pictures; by default the only one that can be")
     label_array: str | None = setting(None, ".npz: the array with a label for each picture")
 
 
-def accepts(given: str) -> bool:
+def accepts(address: str) -> bool:
     """Whether this source is meant when none is named."""
-    return not given.startswith("hf:") and Path(given).suffix.lower() in (".npy", ".npz")
+    return not address.startswith("hf:") and Path(address).suffix.lower() in (".npy", ".npz")
 
 
 def read(inputs: Sequence[str], config: Config) -> Iterator[Picture]:
@@ -37,9 +37,9 @@ def read(inputs: Sequence[str], config: Config) -> Iterator[Picture]:
 
     Raises InputError, naming file and array, for what is not such an array, and for labels that are not as many.
     """
-    for given in inputs:
-        where = quoted_path(given)
-        pixels, labels = _loaded(given, config)
+    for address in inputs:
+        where = quoted_path(address)
+        pixels, labels = _loaded(address, config)
         if not len(pixels):
             raise InputError(f"{where}: the array holds no picture")
         for number, one in enumerate(pixels):
@@ -55,38 +55,38 @@ def coloured(pixels: np.ndarray) -> np.ndarray:
     return out
 
 
-def _loaded(given: str, config: Config) -> tuple[np.ndarray, np.ndarray | None]:
+def _loaded(address: str, config: Config) -> tuple[np.ndarray, np.ndarray | None]:
     """The array of pictures, and that of labels."""
-    where = quoted_path(given)
-    with explained(Path(given)), Path(given).open("rb") as file:
+    where = quoted_path(address)
+    with explained(Path(address)), Path(address).open("rb") as file:
         try:
-            found = np.load(file, allow_pickle=False)  # objects could run code
-            if isinstance(found, np.ndarray):
+            stored = np.load(file, allow_pickle=False)  # objects could run code
+            if isinstance(stored, np.ndarray):
                 if config.array is not None or config.label_array is not None:
                     raise InputError(f"{where}: a single array without a name: leave out array and label_array")
-                return _pictures(found, where), None
-            with found:
-                return _of_archive(found, where, config)
+                return _pictures(stored, where), None
+            with stored:
+                return _of_archive(stored, where, config)
         except InputError:
             raise
         except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
             raise InputError(f"{where}: not a readable .npy or .npz file: {quoted(str(error), 100)}") from error
 
 
-def _of_archive(found: Mapping[str, Any], where: str, config: Config) -> tuple[np.ndarray, np.ndarray | None]:
+def _of_archive(stored: Mapping[str, Any], where: str, config: Config) -> tuple[np.ndarray, np.ndarray | None]:
     if config.array is not None:
-        pixels = _pictures(_named(found, config.array, where), f"{where}: {config.array}")
+        pixels = _pictures(_named(stored, config.array, where), f"{where}: {config.array}")
     else:
-        fitting = [name for name in found if _shape_of(found[name]) is None]
+        fitting = [name for name in stored if _shape_of(stored[name]) is None]
         if len(fitting) != 1:
             raise InputError(
                 f"{where}: {'several arrays' if fitting else 'none of the arrays'} could be pictures: say "
-                f"array=NAME; arrays: {', '.join(found)}"
+                f"array=NAME; arrays: {', '.join(stored)}"
             )
-        pixels = found[fitting[0]]
+        pixels = stored[fitting[0]]
     if config.label_array is None:
         return pixels, None
-    labels = _named(found, config.label_array, where).astype(str)
+    labels = _named(stored, config.label_array, where).astype(str)
     if labels.shape != (len(pixels),):
         raise InputError(
             f"{where}: {config.label_array} has the shape {labels.shape}: expected a label for each of the "
@@ -95,10 +95,10 @@ def _of_archive(found: Mapping[str, Any], where: str, config: Config) -> tuple[n
     return pixels, labels
 
 
-def _named(found: Mapping[str, Any], name: str, where: str) -> np.ndarray:
-    if name not in found:
-        raise InputError(f"{where}: no array {quoted(name)}: choose from {', '.join(found)}")
-    return np.asarray(found[name])
+def _named(stored: Mapping[str, Any], name: str, where: str) -> np.ndarray:
+    if name not in stored:
+        raise InputError(f"{where}: no array {quoted(name)}: choose from {', '.join(stored)}")
+    return np.asarray(stored[name])
 
 
 def _pictures(pixels: np.ndarray, where: str) -> np.ndarray:

@@ -12,12 +12,14 @@ from typing import Any
 
 from corpora.errors import InputError, quoted
 from corpora.row import Row
-from corpora.settings import setting
+from corpora.settings import Settings, setting
 from corpora.sources.table import rows_of
+
+MODALITY = "text"
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Settings):
     """Settings of the Hub."""
 
     column: str | None = setting(None, "the column with the text; by default `text`, or the only one that holds text")
@@ -28,21 +30,21 @@ class Config:
     revision: str | None = setting(None, "a branch, tag or commit of the dataset")
 
 
-def accepts(given: str) -> bool:
+def accepts(address: str) -> bool:
     """Whether this source is meant when none is named."""
-    return given.startswith("hf:")
+    return address.startswith("hf:")
 
 
 def read(inputs: Sequence[str], config: Config) -> Iterator[Row]:
     """The rows of the datasets in order. Raises InputError for one that is not found or not reachable."""
-    for given in inputs:
-        name, _, split = given.removeprefix("hf:").partition("#")
+    for address in inputs:
+        name, _, split = address.removeprefix("hf:").partition("#")
         if not name:
-            raise InputError(f"{quoted(given)}: name a dataset, as in hf:ag_news")
-        found = records(
+            raise InputError(f"{quoted(address)}: name a dataset, as in hf:ag_news")
+        fetched = records(
             name, split or config.split, subset=config.subset, streaming=config.streaming, revision=config.revision
         )
-        yield from rows_of(found, given, config.column, config.label_column)
+        yield from rows_of(fetched, address, config.column, config.label_column)
 
 
 def records(

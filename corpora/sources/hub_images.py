@@ -12,15 +12,15 @@ from typing import Any
 from corpora.errors import InputError, choose, quoted
 from corpora.files import quoted_path
 from corpora.row import Picture
-from corpora.settings import setting
+from corpora.settings import Settings, setting
 from corpora.sources import hub, images
 
-PICTURES = True
+MODALITY = "picture"
 PREFIX = "hf-images:"
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Settings):
     """Settings of pictures of the Hub."""
 
     column: str | None = setting(None, "the column with the pictures; by default the only one that holds pictures")
@@ -31,9 +31,9 @@ class Config:
     revision: str | None = setting(None, "a branch, tag or commit of the dataset")
 
 
-def accepts(given: str) -> bool:
+def accepts(address: str) -> bool:
     """Whether this source is meant when none is named."""
-    return given.startswith(PREFIX)
+    return address.startswith(PREFIX)
 
 
 def read(inputs: Sequence[str], config: Config) -> Iterator[Picture]:
@@ -42,10 +42,10 @@ def read(inputs: Sequence[str], config: Config) -> Iterator[Picture]:
     Raises InputError for a dataset that is not found or not reachable, naming the columns if the one with the pictures
     is not plain, and naming the row for what is no picture or too large.
     """
-    for given in inputs:
-        name, _, split = given.removeprefix(PREFIX).partition("#")
+    for address in inputs:
+        name, _, split = address.removeprefix(PREFIX).partition("#")
         if not name:
-            raise InputError(f"{quoted(given)}: name a dataset, as in {PREFIX}ylecun/mnist")
+            raise InputError(f"{quoted(address)}: name a dataset, as in {PREFIX}ylecun/mnist")
         chosen, number = "", -1
         rows = hub.records(
             name,
@@ -56,16 +56,16 @@ def read(inputs: Sequence[str], config: Config) -> Iterator[Picture]:
             scheme=PREFIX[:-1],
         )
         for number, record in enumerate(rows):
-            chosen = chosen or _column(record, given, config)
-            where = f"{quoted_path(given)}, row {number}"
+            chosen = chosen or _column(record, address, config)
+            where = f"{quoted_path(address)}, row {number}"
             pixels, done = images.decoded(record.get(chosen), where)
             label = record.get(config.label_column) if config.label_column is not None else None
             yield Picture(pixels, None if label is None or label == "" else str(label), where, None, done)
         if number < 0:
-            raise InputError(f"{quoted_path(given)}: the dataset has no rows")
+            raise InputError(f"{quoted_path(address)}: the dataset has no rows")
 
 
-def _column(record: Mapping[str, Any], given: str, config: Config) -> str:
+def _column(record: Mapping[str, Any], address: str, config: Config) -> str:
     """The column with the pictures; that of the labels is checked as well."""
     from PIL import Image
 
@@ -74,12 +74,12 @@ def _column(record: Mapping[str, Any], given: str, config: Config) -> str:
             if wanted is not None:
                 choose("column", wanted, map(str, record))
     except InputError as error:
-        raise InputError(f"{quoted_path(given)}: {error}") from error
+        raise InputError(f"{quoted_path(address)}: {error}") from error
     holding = [column for column, value in record.items() if isinstance(value, Image.Image)]
     if config.column is not None:
         return config.column
     if len(holding) != 1:
         held = "several columns hold pictures" if holding else "no column holds pictures"
         columns = ", ".join(map(str, holding or record))
-        raise InputError(f"{quoted_path(given)}: {held}: say column=NAME; columns: {columns}")
+        raise InputError(f"{quoted_path(address)}: {held}: say column=NAME; columns: {columns}")
     return holding[0]

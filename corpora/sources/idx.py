@@ -18,38 +18,37 @@ import numpy as np
 from corpora.errors import InputError
 from corpora.files import explained, quoted_path
 from corpora.row import Picture
-from corpora.settings import require, setting
+from corpora.settings import Settings, setting
 from corpora.sources.arrays import coloured
 
-PICTURES = True
+MODALITY = "picture"
 _IMAGES, _LABELS = "-images-idx3-ubyte", "-labels-idx1-ubyte"
 _UBYTE = 8  # the type of element in the header of the format
 _MOST = 1 << 31  # bytes in an array
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Settings):
     """Settings of IDX files."""
 
-    valid_last: int = setting(10_000, "so many of the last pictures that are not test are the valid split")
+    valid_last: int = setting(10_000, "so many of the last pictures that are not test are the valid split", low=0)
     binary: int = setting(
         0,
         "IDX: so many black-and-white draws of each training picture, its greys the probabilities of white (dynamic "
         "binarisation); 0: the greys themselves",
+        low=0,
+        high=1000,
+        unit="draws",
     )
-    binary_held: int = setting(10, "the same, of each picture held out, where binary is not 0")
+    binary_held: int = setting(
+        10, "the same, of each picture held out, where binary is not 0", low=1, high=1000, unit="draws"
+    )
     binary_seed: int = setting(0, "which draws")
 
-    def check(self) -> None:
-        """Raise InputError for values that cannot work."""
-        require(self.valid_last >= 0, "valid_last", self.valid_last, "at least 0 pictures")
-        require(0 <= self.binary <= 1000, "binary", self.binary, "0 to 1,000 draws")
-        require(1 <= self.binary_held <= 1000, "binary_held", self.binary_held, "1 to 1,000 draws")
 
-
-def accepts(given: str) -> bool:
+def accepts(address: str) -> bool:
     """Whether this source is meant when none is named."""
-    path = Path(given)
+    path = Path(address)
     return bool(_found(path)) if path.is_dir() else path.name.removesuffix(".gz").endswith(_IMAGES)
 
 

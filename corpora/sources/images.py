@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from corpora.errors import InputError, choose, quoted
+from corpora.errors import InputError, quoted
 from corpora.files import explained, quoted_path
 from corpora.row import Picture
-from corpora.settings import setting
+from corpora.settings import Settings, setting
 
 if TYPE_CHECKING:
     from PIL import Image
 
-PICTURES = True
+MODALITY = "picture"
 MOST_PIXELS = 1 << 26  # of a file, as its head says: 8192 x 8192
 MOST_FRAMES = 10_000
 _FORMATS = ("PNG", "GIF", "JPEG", "WEBP")
@@ -34,19 +34,15 @@ _MODES = {
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Settings):
     """Settings of picture files."""
 
-    frames: str = setting("first", "of an animation: the first picture alone, or all")
-
-    def check(self) -> None:
-        """Raise InputError for values that cannot work."""
-        choose("frames", self.frames, ("first", "all"))
+    frames: str = setting("first", "of an animation: the first picture alone, or all", choices=("first", "all"))
 
 
-def accepts(given: str) -> bool:
+def accepts(address: str) -> bool:
     """Whether this source is meant when none is named: for picture files, and folders that hold some and no text."""
-    path = Path(given)
+    path = Path(address)
     if not path.is_dir():
         return path.suffix.lower() in _ENDINGS
     return bool(_inside(path)) and not any(path.rglob("*.txt")) and not any(path.rglob("*.txt.gz"))
@@ -57,16 +53,16 @@ def files_of(inputs: Sequence[str]) -> list[Path]:
 
     Raises InputError for one that is missing, and for a folder without pictures.
     """
-    found: list[Path] = []
-    for given in inputs:
-        path = Path(given)
+    listed: list[Path] = []
+    for address in inputs:
+        path = Path(address)
         with explained(path):
             path.stat()
         inside = _inside(path) if path.is_dir() else [path]
         if not inside:
             raise InputError(f"{quoted_path(path)}: no picture in this folder ({', '.join(_ENDINGS)})")
-        found += inside
-    return found
+        listed += inside
+    return listed
 
 
 def read(inputs: Sequence[str], config: Config) -> Iterator[Picture]:
@@ -75,9 +71,9 @@ def read(inputs: Sequence[str], config: Config) -> Iterator[Picture]:
     Of a folder with sub-folders, the label of a picture is the name of the sub-folder it is in. Raises InputError,
     naming the file, for one that is missing, no picture, cut off or too large.
     """
-    for given in inputs:
-        folder = Path(given)
-        for path in files_of([given]):
+    for address in inputs:
+        folder = Path(address)
+        for path in files_of([address]):
             inside = path.relative_to(folder).parts if folder.is_dir() else ()
             label = inside[0] if len(inside) > 1 else None
             for pixels, done, frame in _frames(path, config.frames == "all"):

@@ -19,10 +19,10 @@ from corpora.colour import lab_of, pack, unpack
 from corpora.errors import InputError, quoted
 from corpora.files import quoted_path
 from corpora.row import Picture
-from corpora.settings import setting
+from corpora.settings import Settings, setting
 from corpora.sources.text import lines
 
-PICTURES = True
+MODALITY = "picture"
 PIXELS, MAP = "pixel_color.txt", "colormap.txt"
 SIDE = 20
 _ROWS, _VALID, _TEST = 792, 632, 712
@@ -31,7 +31,7 @@ _UNLIKE = 12.0  # mean difference, of 255, that may be between the channels of a
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Settings):
     """Settings of the sprites of the lecture."""
 
     repair: bool = setting(False, "make coloured backgrounds white: those of seven of the sprites, left from a mistake")
@@ -40,11 +40,11 @@ class Config:
     )
 
 
-def accepts(given: str) -> bool:
+def accepts(address: str) -> bool:
     """Whether this source is meant when none is named."""
-    if given.startswith("lecture:"):
+    if address.startswith("lecture:"):
         return True
-    path = Path(given)
+    path = Path(address)
     if path.is_dir():
         return (path / PIXELS).is_file() and (path / MAP).is_file()
     return path.name.startswith("pixel_color") and path.suffix == ".txt" and (path.parent / MAP).is_file()
@@ -64,10 +64,15 @@ def files_of(inputs: Sequence[str]) -> list[Path]:
 
 def colours(inputs: Sequence[str]) -> list[tuple[int, int, int]]:
     """The colours of the map, in its order. Raises InputError if several inputs have different ones."""
-    maps = [palette.read_palette(files_of([given])[1]) for given in inputs]
+    maps = [palette.read_palette(files_of([address])[1]) for address in inputs]
     if any(one != maps[0] for one in maps):
         raise InputError("the inputs have different colour maps: build a corpus of each")
     return maps[0]
+
+
+def about(inputs: Sequence[str]) -> dict[str, list[tuple[int, int, int]]]:
+    """The colours of the map, for the palette."""
+    return {"colours": colours(inputs)}
 
 
 def read(inputs: Sequence[str], config: Config) -> Iterator[Picture]:
@@ -99,20 +104,20 @@ def read(inputs: Sequence[str], config: Config) -> Iterator[Picture]:
         yield Picture(table[row], None, f"{quoted_path(pixels)}, row {number}", split, done, within)
 
 
-def _originals(given: str, table: np.ndarray) -> np.ndarray:
+def _originals(address: str, table: np.ndarray) -> np.ndarray:
     """The larger sprites in the colours of the map, (N, H, W) numbers; what is transparent is white."""
     from corpora.sources import arrays, images
 
-    source = arrays if arrays.accepts(given) else images
-    found = [picture.pixels for picture in source.read([given], source.Config())]
-    where = f"originals={quoted_path(given)}"
-    if len({one.shape for one in found}) > 1 or min(found[0].shape[:2]) < SIDE:
+    source = arrays if arrays.accepts(address) else images
+    larger = [picture.pixels for picture in source.read([address], source.Config())]
+    where = f"originals={quoted_path(address)}"
+    if len({one.shape for one in larger}) > 1 or min(larger[0].shape[:2]) < SIDE:
         raise InputError(f"{where}: expected pictures of one size, at least {SIDE}x{SIDE}")
-    flat = np.stack(found).reshape(-1, 4).copy()
+    flat = np.stack(larger).reshape(-1, 4).copy()
     flat[flat[:, 3] < 128] = 255
     colours, places = np.unique(pack(flat), return_inverse=True)
     apart = np.abs(unpack(colours).astype(np.int64)[:, None] - table[None, :, :3]).sum(2)  # as the map was made
-    return apart.argmin(1)[places].reshape(len(found), *found[0].shape[:2])
+    return apart.argmin(1)[places].reshape(len(larger), *larger[0].shape[:2])
 
 
 def _within(row: np.ndarray, wholes: np.ndarray, table: np.ndarray, number: int) -> tuple[np.ndarray, int, int]:

@@ -15,9 +15,9 @@ import numpy as np
 
 from corpora.errors import InputError
 from corpora.row import Picture
-from corpora.settings import require, setting
+from corpora.settings import Settings, setting
 
-PICTURES = True
+MODALITY = "picture"
 SKY = (22, 24, 56)
 DARK, LIT = (58, 60, 92), (252, 240, 190)
 FULL = 0.5  # the phase of the full moon; 0 and 1 are the new one, 0.25 and 0.75 half moons
@@ -25,30 +25,30 @@ _FINE = 8  # points of a pixel, down and across, that are in the light or not
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Settings):
     """Settings of the moons."""
 
-    count: int = setting(2000, "pictures; many phases look the same, and the same picture counts once")
-    moon_side: int = setting(20, "pixels of each side")
-    moon_shades: int = setting(5, "shades from the dark of the moon to the lit")
+    count: int = setting(
+        2000,
+        "pictures; many phases look the same, and the same picture counts once",
+        low=3,
+        high=100_000_000,
+        unit="pictures",
+    )
+    moon_side: int = setting(20, "pixels of each side", low=4, high=1024, unit="pixels")
+    moon_shades: int = setting(5, "shades from the dark of the moon to the lit", low=2, high=64)
     waning: bool = setting(False, "whole months, in place of waxing moons alone")
     moons_seed: int = setting(0, "which pictures")
 
-    def check(self) -> None:
-        """Raise InputError for values that cannot work."""
-        require(3 <= self.count <= 100_000_000, "count", self.count, "between 3 and 100,000,000 pictures")
-        require(4 <= self.moon_side <= 1024, "moon_side", self.moon_side, "4 to 1,024 pixels")
-        require(2 <= self.moon_shades <= 64, "moon_shades", self.moon_shades, "2 to 64")
 
-
-def accepts(given: str) -> bool:
+def accepts(address: str) -> bool:
     """Whether this source is meant when none is named."""
-    return given == "moons"
+    return address == "moons"
 
 
 def read(inputs: Sequence[str], config: Config) -> Iterator[Picture]:
     """`count` pictures, the phase of each uniform; the inputs may be nothing or `moons`."""
-    if any(given != "moons" for given in inputs):
+    if any(address != "moons" for address in inputs):
         raise InputError("the moons source reads no files: write `moons` in place of a file name")
     for number in range(config.count):
         # Python seeds from a string through SHA-512, the same in every version and process.
@@ -58,7 +58,7 @@ def read(inputs: Sequence[str], config: Config) -> Iterator[Picture]:
 
 
 def lit(phase: float, side: int = 20, shades: int = 5) -> np.ndarray:
-    """How much light falls on each pixel, (side, side) whole numbers from 0 to shades - 1; -1 is the sky.
+    """The light on each pixel, (side, side) whole numbers from 0 to shades - 1; -1 is the sky.
 
     `phase` is a share of the month. The line between light and dark is half an ellipse through the poles. A waxing moon
     is lit on the right, as in the north.

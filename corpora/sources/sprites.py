@@ -13,9 +13,9 @@ import numpy as np
 
 from corpora.errors import InputError
 from corpora.row import Picture
-from corpora.settings import require, setting
+from corpora.settings import Settings, setting
 
-PICTURES = True
+MODALITY = "picture"
 SIDE = 16
 OUTLINE, WHITE = (40, 36, 60), (255, 255, 255)
 # Light and dark of each hue. A creature has two or three of the hues, so 2 to 4 colours beside outline and white.
@@ -34,25 +34,21 @@ _AXIS = SIDE // 2  # only the left half is drawn
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Settings):
     """Settings of the creatures."""
 
-    count: int = setting(2000, "pictures")
+    count: int = setting(2000, "pictures", low=3, high=100_000_000, unit="pictures")
     sprites_seed: int = setting(0, "which pictures")
 
-    def check(self) -> None:
-        """Raise InputError for values that cannot work."""
-        require(3 <= self.count <= 100_000_000, "count", self.count, "between 3 and 100,000,000 pictures")
 
-
-def accepts(given: str) -> bool:
+def accepts(address: str) -> bool:
     """Whether this source is meant when none is named."""
-    return given == "sprites"
+    return address == "sprites"
 
 
 def read(inputs: Sequence[str], config: Config) -> Iterator[Picture]:
     """`count` pictures; the inputs may be nothing or `sprites`."""
-    if any(given != "sprites" for given in inputs):
+    if any(address != "sprites" for address in inputs):
         raise InputError("the sprites source reads no files: write `sprites` in place of a file name")
     for number in range(config.count):
         # Python seeds from a string through SHA-512, the same in every version and process.

@@ -13,50 +13,49 @@ from typing import Any, Literal
 from corpora.errors import InputError, choose, quoted
 from corpora.files import explained, quoted_path
 from corpora.row import Row
-from corpora.settings import setting
+from corpora.settings import Settings, setting
 from corpora.sources.text import LONGEST, lines
 
 _KINDS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "json", ".ndjson": "json", ".parquet": "parquet"}
 
+MODALITY = "text"
+
 
 @dataclass(frozen=True)
-class Config:
+class Config(Settings):
     """Settings of tables."""
 
     column: str | None = setting(None, "the column with the text; by default `text`, or the only one that holds text")
     label_column: str | None = setting(None, "the column with the labels")
     errors: str = setting(
-        "strict", "bytes that are not UTF-8: strict (an error), replace (by U+FFFD) or skip (the row)"
+        "strict",
+        "bytes that are not UTF-8: strict (an error), replace (by U+FFFD) or skip (the row)",
+        choices=("strict", "replace", "skip"),
     )
-
     quotes: bool = setting(True, "CSV and TSV: a cell may stand in double quotes, and then hold line breaks")
 
-    def check(self) -> None:
-        """Raise InputError for values that cannot work."""
-        choose("errors", self.errors, ("strict", "replace", "skip"))
 
-
-def accepts(given: str) -> bool:
+def accepts(address: str) -> bool:
     """Whether this source is meant when none is named."""
-    return not given.startswith("hf:") and _kind(given) is not None
+    return not address.startswith("hf:") and _kind(address) is not None
 
 
 def read(inputs: Sequence[str], config: Config) -> Iterator[Row]:
     """The rows of the tables in order. Raises InputError, naming file and line, for what cannot be read."""
-    for given in inputs:
-        kind = _kind(given)
+    for address in inputs:
+        kind = _kind(address)
         if kind is None:
-            raise InputError(f"{quoted_path(given)}: not a table: its name should end in {', '.join(_KINDS)} (or .gz)")
-        with explained(Path(given)):
-            Path(given).stat()
+            raise InputError(f"{quoted_path(address)}: not a table: a name should end in {', '.join(_KINDS)} (or .gz)")
+        with explained(Path(address)):
+            Path(address).stat()
         records = (
-            _parquet(given)
+            _parquet(address)
             if kind == "parquet"
-            else _json(given, config)
+            else _json(address, config)
             if kind == "json"
-            else _csv(given, "," if kind == "csv" else "\t", config)
+            else _csv(address, "," if kind == "csv" else "\t", config)
         )
-        yield from rows_of(records, given, config.column, config.label_column)
+        yield from rows_of(records, address, config.column, config.label_column)
 
 
 def rows_of(
@@ -90,8 +89,8 @@ def rows_of(
         yield Row(text or "", None if label is None or label == "" else str(label))
 
 
-def _kind(given: str) -> str | None:
-    name = given.lower()
+def _kind(address: str) -> str | None:
+    name = address.lower()
     return _KINDS.get(Path(name.removesuffix(".gz")).suffix) if not name.endswith(".parquet.gz") else None
 
 

@@ -15,10 +15,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from corpora.errors import InputError, choose
+from corpora.errors import InputError
 from corpora.files import explained, quoted_path
 from corpora.row import Row
-from corpora.settings import setting
+from corpora.settings import Settings, setting
 
 LONGEST = 1 << 20  # bytes in a line or block
 _MAGIC = {
@@ -39,42 +39,42 @@ _FULL_STOP = re.compile(rf"[.!?…。！？]{_CLOSING}$")
 _NO_STOP = re.compile(r"(?:[A-Z]|M[rs]|Mrs|Dr|St|Mme|Mlle|MM|Prof|Rev|Hon|Sr|Sra|Hr|Fr|Nr|No|vs|cf|etc)\.")
 _ENDING = re.compile(r"(\.txt)?\.[^./\\]*$")  # of a file name
 
+MODALITY = "text"
+
 
 @dataclass(frozen=True)
-class Config:
+class Config(Settings):
     """Settings of text files."""
 
     unit: str = setting(
         "line",
         "a row is a line, a sentence (of running text), a paragraph (lines joined) or a stanza (joined by ' / ')",
+        choices=("line", "sentence", "paragraph", "stanza"),
     )
     errors: str = setting(
-        "strict", "bytes that are not UTF-8: strict (an error), replace (by U+FFFD) or skip (the row)"
+        "strict",
+        "bytes that are not UTF-8: strict (an error), replace (by U+FFFD) or skip (the row)",
+        choices=("strict", "replace", "skip"),
     )
     labels: str | None = setting(None, "a file with the label of each row on a line; *.label: of each input its own")
 
-    def check(self) -> None:
-        """Raise InputError for values that cannot work."""
-        choose("unit", self.unit, ("line", "sentence", "paragraph", "stanza"))
-        choose("errors", self.errors, ("strict", "replace", "skip"))
 
-
-def accepts(given: str) -> bool:
+def accepts(address: str) -> bool:
     """Whether this source is meant when none is named. Text is what remains when no other one is."""
     return False
 
 
 def files_of(inputs: Sequence[str]) -> list[Path]:
     """The files behind the inputs: a folder stands for the .txt and .txt.gz files in it, sorted, at any depth."""
-    found: list[Path] = []
-    for given in inputs:
-        path = Path(given)
-        if given == "-":
+    listed: list[Path] = []
+    for address in inputs:
+        path = Path(address)
+        if address == "-":
             continue
         with explained(path):
             if not path.is_dir():
                 path.stat()
-                found.append(path)
+                listed.append(path)
                 continue
             inside = sorted(
                 file
@@ -83,8 +83,8 @@ def files_of(inputs: Sequence[str]) -> list[Path]:
             )
         if not inside:
             raise InputError(f"{quoted_path(path)}: no .txt or .txt.gz file in this folder")
-        found.extend(inside)
-    return found
+        listed.extend(inside)
+    return listed
 
 
 def read(inputs: Sequence[str], config: Config) -> Iterator[Row]:
@@ -92,7 +92,7 @@ def read(inputs: Sequence[str], config: Config) -> Iterator[Row]:
 
     Raises InputError, naming file and line, for a file that is missing, empty, binary, not UTF-8 or cut off.
     """
-    names = [name for given in inputs for name in ([given] if given == "-" else map(str, files_of([given])))]
+    names = [name for address in inputs for name in ([address] if address == "-" else map(str, files_of([address])))]
     rows: Iterator[Row]
     if config.labels is None:
         rows = (Row(text, None, dropped) for text, dropped in _texts(names, config))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from corpora.errors import InputError
 from corpora.row import Row
-from corpora.settings import require, setting
+from corpora.settings import Settings, setting
 
 ANIMALS = ("cat", "dog", "bird", "horse", "mouse", "fox")
 PEOPLE = ("girl", "boy", "king", "queen", "farmer", "sailor")
@@ -23,27 +23,25 @@ RESTS = ("sleeps", "sings", "runs", "waits", "laughs", "dances")
 NEAR = ("near", "behind", "under")
 HOW = ("slowly", "often", "today", "again")
 
+MODALITY = "text"
+
 
 @dataclass(frozen=True)
-class Config:
+class Config(Settings):
     """Settings of the toy grammar."""
 
-    count: int = setting(2000, "sentences")
+    count: int = setting(2000, "sentences", low=3, high=100_000_000, unit="sentences")
     toy_seed: int = setting(0, "which sentences")
 
-    def check(self) -> None:
-        """Raise InputError for values that cannot work."""
-        require(3 <= self.count <= 100_000_000, "count", self.count, "between 3 and 100,000,000 sentences")
 
-
-def accepts(given: str) -> bool:
+def accepts(address: str) -> bool:
     """Whether this source is meant when none is named."""
-    return given == "toy"
+    return address == "toy"
 
 
 def read(inputs: Sequence[str], config: Config) -> Iterator[Row]:
     """`count` rows; the inputs may be nothing or `toy`."""
-    if any(given != "toy" for given in inputs):
+    if any(address != "toy" for address in inputs):
         raise InputError("the toy source reads no files: write `toy` in place of a file name")
     for number in range(config.count):
         # Python seeds from a string through SHA-512, the same in every version and process.
@@ -52,21 +50,21 @@ def read(inputs: Sequence[str], config: Config) -> Iterator[Row]:
 
 def _sentence(draw: random.Random) -> Row:
     label, nouns = draw.choice((("animal", ANIMALS), ("person", PEOPLE)))
-    words = _noun(draw, nouns)
+    parts = _noun(draw, nouns)
     shape = draw.randrange(5)
     if shape == 0:
-        words += [draw.choice(RESTS)]
+        parts += [draw.choice(RESTS)]
     elif shape == 1:
-        words += [draw.choice(RESTS), draw.choice(NEAR), "the", draw.choice(PLACES)]
+        parts += [draw.choice(RESTS), draw.choice(NEAR), "the", draw.choice(PLACES)]
     elif shape == 2:
-        words += ["is", draw.choice(ADJECTIVES)]
+        parts += ["is", draw.choice(ADJECTIVES)]
     else:
-        words += [draw.choice(SEES), *_noun(draw, draw.choice((ANIMALS, PEOPLE, THINGS)))]
+        parts += [draw.choice(SEES), *_noun(draw, draw.choice((ANIMALS, PEOPLE, THINGS)))]
         if shape == 4:
-            words += [draw.choice(NEAR), "the", draw.choice(PLACES)]
+            parts += [draw.choice(NEAR), "the", draw.choice(PLACES)]
     if draw.random() < 0.25:
-        words.append(draw.choice(HOW))
-    return Row(" ".join(words), label)
+        parts.append(draw.choice(HOW))
+    return Row(" ".join(parts), label)
 
 
 def _noun(draw: random.Random, nouns: Sequence[str]) -> list[str]:

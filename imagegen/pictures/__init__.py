@@ -1,1 +1,1 @@
-"""Pictures: what a person does with a model of pictures."""
+"""Pictures: samples, completions, codes and measures of a model of pictures."""

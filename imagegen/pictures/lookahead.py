@@ -1,4 +1,4 @@
-"""What a pixel to be drawn says of one that is shown further on: hints for sequential Monte Carlo.
+"""Hints for sequential Monte Carlo: how well a pixel to be drawn fits one that is shown further on.
 
 Drawn blindly, a pixel seldom fits what is shown below it, and few particles survive. So it is drawn with an eye to the
 next shown pixel of its column, by how often the two colours stand so far apart in pictures that the model itself draws;
@@ -23,7 +23,7 @@ def hints(shown: Tensor, hidden: Tensor, width: int, drawn: Tensor, size: int) -
     lines = drawn.unflatten(1, (-1, width))
     share = (torch.bincount(drawn.flatten(), minlength=size) + 0.5).double()
     share = share / share.sum()  # of each colour: what is counted begins with one pair of it
-    found = share.new_zeros(len(shown), size)
+    log_fit = share.new_zeros(len(shown), size)
     known: dict[tuple[int, int], Tensor] = {}
     blank: list[bool] = hidden.tolist()
     for place in (place for place in range(len(blank)) if blank[place]):
@@ -35,5 +35,5 @@ def hints(shown: Tensor, hidden: Tensor, width: int, drawn: Tensor, size: int) -
             above, below = lines[:, :-apart].flatten(), lines[:, apart:].flatten()
             together = torch.bincount(above[below == colour], minlength=size) + share[colour]
             known[apart, colour] = STRENGTH * (together / (torch.bincount(above, minlength=size) + 1)).log()
-        found[place] = known[apart, colour]
-    return found
+        log_fit[place] = known[apart, colour]
+    return log_fit

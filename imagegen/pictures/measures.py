@@ -10,10 +10,11 @@ import torch
 
 from corpora.corpus import Corpus, Rows
 from corpora.errors import InputError
+from imagegen.pictures import defaults
 from imagegen.pictures.picture_model import PictureModel, Tell, bits
 from textgen.core import estimators
+from textgen.core.figures import Figure, Figures, mean, of_classes, picked
 from textgen.core.model import Latent
-from textgen.sentences.measures import Figure, Figures, mean, picked, told
 
 ACTIVE = 0.1  # nats of rate, on average over pictures, from which a code counts as used
 
@@ -40,8 +41,8 @@ def measure(
     folder: Path,
     *,
     split: str = "test",
-    rows: int = 0,
-    samples: int = 500,
+    rows: int = defaults.EVALUATE_ROWS,
+    samples: int = defaults.EVALUATE_SAMPLES,
     seed: int = 0,
     merge: int | None = None,
     tell: Tell | None = None,
@@ -55,9 +56,9 @@ def measure(
     Raises InputError if the corpus has another palette, size or order than the model, for likelihoods would not
     compare, and for `merge` with a model with codes.
     """
-    found = corpus_of(model, folder).rows(split)
-    some = picked(np.random.default_rng(seed), len(found), rows)
-    tokens, labels = tokens_of(model, found, some)
+    pictures = corpus_of(model, folder).rows(split)
+    some = picked(np.random.default_rng(seed), len(pictures), rows)
+    tokens, labels = tokens_of(model, pictures, some)
     merged = []
     if merge is not None:  # first, for a model with codes is refused, and its bounds take long
         groups = torch.from_numpy(model.palette.alike(merge)).to(model.device)
@@ -68,7 +69,7 @@ def measure(
         figures = _codes(model, model.model, tokens, labels, samples, seed, tell)
     else:
         nll = model.nll(tokens, label=labels, tell=tell)
-        figures = _per_pixel(model, nll, "exact" + told(model.model, labels))
+        figures = _per_pixel(model, nll, "exact" + of_classes(model.model, labels))
     figures += merged
     return Figures(model.opened.name, f"{folder.name}, {split} split", len(some), seed, figures, "pictures")
 
@@ -79,25 +80,25 @@ def merged_nll(log_p: Iterable[torch.Tensor], tokens: torch.Tensor, groups: torc
     `log_p` (n, L, V) of some of the `tokens` (N, L) after the other, as `PictureModel.log_probabilities` gives them;
     `groups` (V,) numbers the group of each colour.
     """
-    found, first = [], 0
+    parts, first = [], 0
     for some in log_p:
         truth = groups[tokens[first : first + len(some)]]  # (n, L)
         other = groups != truth[..., None]  # (n, L, V)
-        found.append(-some.double().masked_fill(other, -torch.inf).logsumexp(2).sum(1))
+        parts.append(-some.double().masked_fill(other, -torch.inf).logsumexp(2).sum(1))
         first += len(some)
-    return torch.cat(found)
+    return torch.cat(parts)
 
 
 def nearest(tokens: torch.Tensor, truths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Which of the pictures `truths` (M, L) each of `tokens` (N, L) is nearest to, the first of several, (N,), and the
-    share of its pixels that differ from it, (N,)."""
+    """The number of the picture in `truths` (M, L) nearest to each of `tokens` (N, L), the first of several, (N,), and
+    the share of pixels that differ from it, (N,)."""
     apart = torch.stack([(truths != row).double().mean(1) for row in tokens])
     share, which = apart.min(1)
     return which, share
 
 
 def colourfulness(pixels: np.ndarray) -> float:
-    """How colourful (N, 3) or (N, 4) pixels are together (red, green, blue, 0 to 255; opacity is not looked at).
+    """The colourfulness of (N, 3) or (N, 4) pixels together (red, green, blue, 0 to 255; opacity is not looked at).
 
     M = sigma_rgyb + 0.3 mu_rgyb of Hasler and Suesstrunk (2003, "Measuring colourfulness in natural images"): with the
     opponents rg = R - G and yb = (R + G) / 2 - B, sigma_rgyb is the root of the sum of their variances and mu_rgyb of
@@ -133,16 +134,16 @@ def _codes(
     tell: Tell | None,
 ) -> list[Figure]:
     figures: list[Figure] = []
-    given = told(latent, labels)
+    note = of_classes(latent, labels)
     if latent.noise:
-        found = model.bounds(tokens, samples=samples, seed=seed, label=labels, tell=tell)
-        prior = f"prior {latent.prior.title}{given}"
+        bounds = model.bounds(tokens, samples=samples, seed=seed, label=labels, tell=tell)
+        prior = f"prior {latent.prior.title}{note}"
         draws = f"{samples} codes from q(z | x) each"
-        figures += _per_pixel(model, found.nll, f"importance-weighted bound, K={samples}, {prior}")
+        figures += _per_pixel(model, bounds.nll, f"importance-weighted bound, K={samples}, {prior}")
         figures += [
-            mean("negative ELBO", found.negative_elbo, f"{draws}, {prior}", "nats per picture"),
-            mean("distortion", found.distortion, draws + given, "nats per picture"),
-            mean("rate", found.rate, "exact" if latent.prior.standard else "Monte Carlo", "nats per picture"),
+            mean("negative ELBO", bounds.negative_elbo, f"{draws}, {prior}", "nats per picture"),
+            mean("distortion", bounds.distortion, draws + note, "nats per picture"),
+            mean("rate", bounds.rate, "exact" if latent.prior.standard else "Monte Carlo", "nats per picture"),
         ]
         rates = model.rates(tokens).mean(0)
         order = rates.argsort(descending=True).tolist()
@@ -157,5 +158,5 @@ def _codes(
     pairs = zip(tokens.split(256), labels.split(256), strict=True)
     again = torch.cat([model.reconstruct(part, label=known) for part, known in pairs])
     same = 100 * (again == tokens).double().mean(1)
-    how = f"likeliest colour from the posterior mean{given}"
+    how = f"most probable colour from the posterior mean{note}"
     return [*figures, mean("pixels given back", same, how, "% of pixels")]

@@ -1,9 +1,9 @@
-"""Are drawn pictures new? How near they come to training pictures, and how much better the model knows those.
+"""Novelty of drawn pictures: how near they come to training pictures, and how much better the model knows those.
 
 Two pictures are compared by the *foreground Jaccard index*: places at which both show the same shade that is not
 background, over places at which either is not background. The most of it is taken over the training pictures, each as
-it is and mirrored, and moved by up to a few pixels. For sprites of 20x20 about 0.2 is what unrelated pictures have,
-0.4 the most that held-out ones came to, and above 0.6 a picture is a copy.
+it is and mirrored, and moved by up to a few pixels. For sprites of 20x20 unrelated pictures have about 0.2,
+0.4 is the most that held-out ones came to, and above 0.6 a picture is a copy.
 """
 
 from __future__ import annotations
@@ -24,16 +24,17 @@ from corpora.codecs.palette import Palette
 from corpora.corpus import Corpus
 from corpora.errors import InputError
 from corpora.settings import require
+from imagegen.pictures import defaults
 from imagegen.pictures.measures import corpus_of, tokens_of
 from imagegen.pictures.picture_model import PictureModel
 from textgen.core import sampler
+from textgen.core.figures import Figure, Figures, mean, of_classes
 from textgen.core.model import Latent
-from textgen.sentences.measures import Figure, Figures, mean, told
 
 QUANTILES = (5, 25, 75, 95)  # %, that a report gives beside the median
 AT_ONCE = 4096  # training pictures that are compared together
 
-Tell = Callable[[str, int, int], None]  # (what is being done, done, of so many)
+Tell = Callable[[str, int, int], None]  # (title of the work, done, of so many)
 
 
 class Nearest(NamedTuple):
@@ -62,14 +63,14 @@ def shades(palette: Palette, train: np.ndarray, near: int = 16) -> np.ndarray:
     counts = np.bincount(train.ravel(), minlength=len(colours))
     firsts = [background(palette, train)]
     order = np.argsort(-counts, kind="stable")
-    found = np.zeros(len(colours), np.int64)
+    groups = np.zeros(len(colours), np.int64)
     for colour in order[order != firsts[0]]:
         apart = np.abs(colours[firsts] - colours[colour])
         alike = (apart[:, :3].max(1) <= near) & (apart[:, 3] == 0)
-        found[colour] = alike.argmax() if alike.any() else len(firsts)
+        groups[colour] = alike.argmax() if alike.any() else len(firsts)
         if not alike.any():
             firsts.append(int(colour))
-    return found
+    return groups
 
 
 def nearest(
@@ -78,7 +79,7 @@ def nearest(
     """The training picture nearest to each of some, by the foreground Jaccard index.
 
     Both are shades, (N, H, W) and (M, H, W) int64, 0 the background. A training picture counts as it is and mirrored,
-    moved by up to `shift` pixels down and across; what comes into sight then is background.
+    moved by up to `shift` pixels down and across; the rim that comes into sight then is background.
     """
     from scipy.sparse import csr_array
 
@@ -107,10 +108,10 @@ def nearest(
         both = (own @ other.T).toarray()
         either = front.sum(1)[:, None] + behind.sum(1) - front @ behind.T
         jaccard = np.where(either > 0, both / np.maximum(either, 1), 1)  # of two empty pictures each is the other
-        found = jaccard.argmax(1)
-        value = jaccard[np.arange(len(found)), found]
+        columns = jaccard.argmax(1)
+        value = jaccard[np.arange(len(columns)), columns]
         better = value > best
-        best[better], row[better] = value[better], first + found[better]
+        best[better], row[better] = value[better], first + columns[better]
         if tell is not None:
             tell(number + 1, len(parts) * len(moves))
     return Nearest(best, row)
@@ -118,11 +119,11 @@ def nearest(
 
 @dataclass(frozen=True)
 class Bars:
-    """What pictures must keep to in order to count as new."""
+    """The bars that pictures keep to in order to count as new."""
 
-    above: float = 0.41  # a foreground Jaccard index beyond which a picture is suspicious
-    share: float = 0.01  # of pictures that may be
-    gap: float = 0.25  # nats per pixel by which held-out pictures may cost more than training pictures
+    above: float = defaults.NOVELTY_ABOVE  # a foreground Jaccard index beyond which a picture is suspicious
+    share: float = defaults.NOVELTY_SHARE  # of pictures that may be
+    gap: float = defaults.NOVELTY_GAP  # nats per pixel by which held-out pictures may cost more than training pictures
 
     def check(self) -> None:
         """Raise InputError for values that cannot work."""
@@ -133,7 +134,7 @@ class Bars:
 
 @dataclass(frozen=True)
 class Novelty:
-    """What a report found."""
+    """The report on drawn pictures."""
 
     figures: Figures
     bars: Bars
@@ -169,48 +170,40 @@ def measure(
     model: PictureModel,
     folder: Path,
     *,
-    count: int = 1000,
+    count: int = defaults.NOVELTY_SAMPLES,
     how: sampler.Choice | None = None,
     bars: Bars | None = None,
     split: str = "valid",
-    shift: int = 2,
-    near: int = 16,
-    rows: int = 0,
-    samples: int = 100,
+    shift: int = defaults.NOVELTY_SHIFT,
+    near: int = defaults.NOVELTY_NEAR,
+    rows: int = defaults.EVALUATE_ROWS,
+    samples: int = defaults.NOVELTY_IMPORTANCE,
     seed: int = 0,
     tell: Tell | None = None,
 ) -> Novelty:
     """Draw `count` pictures and report how near they come to the training pictures of the corpus of the model.
 
-    Held-out pictures of `split` say what is usual: their own nearness to train and, by Mann and Whitney's test,
+    Held-out pictures of `split` show the usual: their own nearness to train and, by Mann and Whitney's test,
     whether drawn ones are nearer (a test of data copying in the spirit of Meehan et al. 2020). The gap is the NLL of
     `split` minus that of train in nats per pixel, on `rows` pictures of each, drawn by `seed` (0: all); exact, or for
     a model with codes the importance-weighted bound of `samples` codes. Views of training pictures are left out of it
     all. Raises InputError if the corpus has another palette, size or order than the model.
     """
-    from scipy.stats import mannwhitneyu
-
     bars = bars or Bars()
     bars.check()
     require(split != "train", "split", split, "valid or test: pictures that the model has not seen")
     require(0 <= near <= 255, "near", near, "0 to 255")
-    tell = tell or (lambda what, done, of: None)
+    tell = tell or (lambda title, done, of: None)
     corpus = corpus_of(model, folder)
     known, held = originals(corpus), corpus.rows(split).pad(np.arange(len(corpus.rows(split))))
-    drawn = model.sample(count, seed=seed, how=how, tell=lambda done, of: tell("drawing", done, of)).cpu().numpy()
+    drawing = partial(tell, "drawing")
+    drawn = model.sample(count, label=None, seed=seed, how=how, tell=drawing).cpu().numpy()
     unscan = model.palette.unscan
     groups = shades(model.palette, unscan(known), near)
     among = groups[unscan(known)]
-    of_drawn = nearest(groups[unscan(drawn)], among, shift=shift, tell=lambda done, of: tell("comparing", done, of))
+    of_drawn = nearest(groups[unscan(drawn)], among, shift=shift, tell=partial(tell, "comparing"))
     of_held = nearest(groups[unscan(held)], among, shift=shift)
-    share = float((of_drawn.jaccard > bars.above).mean())
-    what = "Jaccard index"
-    figures = _spread("drawn", of_drawn.jaccard, bars.above, what)
-    figures += _spread(split, of_held.jaccard, bars.above, what)
-    test = mannwhitneyu(of_drawn.jaccard, of_held.jaccard, alternative="greater")
-    nearer = float(test.statistic) / (len(drawn) * len(held))
-    how_often = f"pairs of a drawn picture and one of {split}; Mann-Whitney, one-sided, p = {test.pvalue:.2g}"
-    figures.append(Figure("drawn is nearer", 100 * nearer, "% of pairs", how_often))
+    figures = _nearness(of_drawn.jaccard, of_held.jaccard, bars.above, split)
     gap = None
     if not isinstance(model.model, Latent) or model.model.noise:
         costs, gap = _gap(model, corpus, {"train": len(known), split: len(held)}, rows, samples, seed, tell)
@@ -220,16 +213,28 @@ def measure(
     own = model.opened.facts.get("run", {}).get("fingerprint") == corpus.fingerprint
     data = f"{folder.name}{'' if own else ' (NOT the corpus that it was trained on, or not as built then)'}"
     kind = f"pictures drawn, {len(known):,} of train in {groups.max() + 1} shades, mirrored and moved by up to {shift}"
-    made = Figures(model.opened.name, data, count, seed, figures, kind)
-    return Novelty(made, bars, share, gap, drawn[order], known[pairs.row], pairs, of_held.jaccard)
+    report = Figures(model.opened.name, data, count, seed, figures, kind)
+    share = float((of_drawn.jaccard > bars.above).mean())
+    return Novelty(report, bars, share, gap, drawn[order], known[pairs.row], pairs, of_held.jaccard)
 
 
-def pairs(model: PictureModel, found: Novelty, count: int, across: int = 16) -> np.ndarray:
+def _nearness(drawn: np.ndarray, held: np.ndarray, above: float, split: str) -> list[Figure]:
+    """The Jaccard indices of drawn pictures (N,) beside those of held-out ones (K,)."""
+    from scipy.stats import mannwhitneyu
+
+    test = mannwhitneyu(drawn, held, alternative="greater")
+    nearer = 100 * float(test.statistic) / (len(drawn) * len(held))
+    how_often = f"pairs of a drawn picture and one of {split}; Mann-Whitney, one-sided, p = {test.pvalue:.2g}"
+    figures = [*_spread("drawn", drawn, above), *_spread(split, held, above)]
+    return [*figures, Figure("drawn is nearer", nearer, "% of pairs", how_often)]
+
+
+def pairs(model: PictureModel, report: Novelty, count: int = defaults.NOVELTY_PAIRS, across: int = 16) -> np.ndarray:
     """The `count` nearest pairs as one picture, `across` in a line: drawn above, from train below."""
-    count = min(count, len(found.tokens))
+    count = min(count, len(report.tokens))
     lines = []
     for start in range(0, count, across):
-        for tokens in (found.tokens, found.train):
+        for tokens in (report.tokens, report.train):
             line = model.pictures(torch.from_numpy(tokens[start : min(start + across, count)]))
             lines += line + [np.zeros_like(line[0])] * (min(across, count) - len(line))
     return sheet.grid(lines, columns=min(across, count))
@@ -244,12 +249,12 @@ def originals(corpus: Corpus) -> np.ndarray:
     return rows.pad(np.arange(count))
 
 
-def _spread(name: str, jaccard: np.ndarray, above: float, what: str) -> list[Figure]:
-    """How near some pictures are to train."""
+def _spread(name: str, jaccard: np.ndarray, above: float) -> list[Figure]:
+    """The nearness of some pictures to train."""
     most = ", ".join(f"{q} % {np.percentile(jaccard, q):.2f}" for q in QUANTILES)
     share = 100 * float((jaccard > above).mean())
     return [
-        Figure(f"{name}, median", float(np.median(jaccard)), what, f"{most}, most {jaccard.max():.2f}"),
+        Figure(f"{name}, median", float(np.median(jaccard)), "Jaccard index", f"{most}, most {jaccard.max():.2f}"),
         Figure(f"{name}, above {above:g}", share, "% of pictures", f"of {len(jaccard):,}"),
     ]
 
@@ -264,12 +269,12 @@ def _gap(
         draw = np.random.default_rng(seed)
         some = draw.choice(count, rows, replace=False) if 0 < rows < count else np.arange(count)
         picked, labels = tokens_of(model, corpus.rows(name), some)
-        told_of = partial(tell, f"NLL of {name}")
-        each = model.nll(picked, samples=samples, seed=seed, label=labels, tell=told_of) / model.length
-        estimator = (f"importance-weighted bound, K={samples}" if coded else "exact") + told(model.model, labels)
+        noted = partial(tell, f"NLL of {name}")
+        each = model.nll(picked, samples=samples, seed=seed, label=labels, tell=noted) / model.length
+        estimator = (f"importance-weighted bound, K={samples}" if coded else "exact") + of_classes(model.model, labels)
         figures.append(mean(f"NLL of {name}", each, f"{estimator}, {len(each):,} pictures", "nats per pixel"))
         values.append(each)
     gap = float(values[1].mean() - values[0].mean())
     errors = [figure.error or 0.0 for figure in figures]
-    said = Figure("gap", gap, "nats per pixel", "NLL of held-out minus NLL of training pictures", math.hypot(*errors))
-    return [*figures, said], gap
+    figure = Figure("gap", gap, "nats per pixel", "NLL of held-out minus NLL of training pictures", math.hypot(*errors))
+    return [*figures, figure], gap

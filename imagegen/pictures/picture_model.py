@@ -1,11 +1,11 @@
-"""What a person does with pictures and codes: draw, finish half-hidden ones, walk between two, turn codes like knobs.
+"""Pictures and their codes: draw, finish half-hidden ones, walk between two, turn codes like knobs.
 
 from imagegen import PictureModel
 model = PictureModel.from_pretrained("runs/sprites")
 pictures = model.pictures(model.sample(64))
 
 Pictures are arrays (H, W, 4) of uint8; as tokens they are rows of H x W palette colours in the order of the palette.
-A model with classes is told a picture's by `label`: one for all pictures, or a list of one for each (None: no class
+`label` is the class of pictures, for a model with classes: one for all, or a list of one for each (None: no class
 known).
 """
 
@@ -13,9 +13,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from enum import Enum
 from functools import cached_property, partial
+from itertools import cycle, islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import torch
@@ -23,28 +25,37 @@ from torch import Tensor
 
 from corpora.codecs.palette import Palette
 from corpora.errors import InputError
+from corpora.modality import modality_of
 from corpora.settings import require
-from imagegen.pictures import lookahead
+from imagegen.pictures import defaults, lookahead
 from textgen.core import sampler, smc
 from textgen.core.estimators import Bounds, bounds, exact_nll
-from textgen.core.model import Autoregressive, Latent, with_likelihood
+from textgen.core.model import Autoregressive, Latent, LikelihoodModel, draw_code, with_likelihood
 from textgen.core.randomness import normals
 from textgen.runs import library
 from textgen.runs.library import Label
 
-DEFAULT_MODEL = "creatures"
 AT_ONCE = 64  # pictures drawn together
 Tell = Callable[[int, int], None]  # (pixels or pictures done, of so many)
 GREEDY = sampler.Choice(temperature=0)
+
+
+class Turns(Enum):
+    """Each class of the model in turn, one picture after the other; no class where it has none."""
+
+    IN_TURN = "each class in turn"
+
+
+IN_TURN: Final = Turns.IN_TURN
 
 
 class Turned(NamedTuple):
     """A picture's codes turned over a grid of one or two of them."""
 
     tokens: Tensor  # (steps, L), or (steps, steps, L): the first code goes down, the second to the right
-    codes: list[int]  # which were turned, by number
+    codes: list[int]  # those turned, by number
     rates: list[float]  # KL(q(z_d | x) || N(0, 1)) of all codes for this picture, nats
-    values: list[float]  # that they were given, in standard deviations of the prior
+    values: list[float]  # of each, in standard deviations of the prior
 
 
 class Inpainted(NamedTuple):
@@ -61,15 +72,16 @@ class PictureModel:
 
     def __init__(self, opened: library.Opened) -> None:
         if not isinstance(opened.codec, Palette):
-            raise InputError(f"{opened.name} is a model of text: `textgen` has its verbs")
-        self.opened, self.model, self.palette = opened, with_likelihood(opened.model, opened.name), opened.codec
+            modality = modality_of(opened.codec)
+            raise InputError(f"{opened.name} is a model of {modality.name}: `{modality.program}` has its verbs")
+        self.opened, self.model, self.palette = opened, opened.model, opened.codec
         self.height, self.width = self.palette.height, self.palette.width
         self.length = self.height * self.width
         self.device = next(self.model.parameters()).device
 
     @classmethod
     def from_pretrained(
-        cls, name: str | Path = DEFAULT_MODEL, device: str = "cpu", prior: str | None = None
+        cls, name: str | Path = defaults.MODEL, device: str = "cpu", prior: str | None = None
     ) -> PictureModel:
         """A model that ships, by its name, or a run, a model folder or a Hugging Face id.
 
@@ -82,6 +94,11 @@ class PictureModel:
     def save_pretrained(self, folder: str | Path, *, half: bool = False) -> Path:
         """Write a model folder that `from_pretrained` opens; `half` stores float16. Raises InputError if it exists."""
         return library.export(self.opened, Path(folder), half=half)
+
+    @property
+    def likely(self) -> LikelihoodModel:
+        """The model as one with a likelihood. Raises InputError if it has none."""
+        return with_likelihood(self.model, self.opened.name)
 
     @property
     def latent(self) -> Latent:
@@ -113,42 +130,62 @@ class PictureModel:
 
     def sample(
         self,
-        count: int,
+        count: int = defaults.SAMPLES,
         *,
-        label: Label = None,
+        label: Label | Turns = IN_TURN,
         seed: int = 0,
         how: sampler.Choice | None = None,
         code_temperature: float = 1.0,
         tell: Tell | None = None,
     ) -> Tensor:
-        """New pictures, (count, L). Temperature 0 draws the same picture each time, unless codes make them differ.
+        """New pictures, (count, L), as `imagegen sample` draws them.
 
-        `code_temperature` scales the noise of the codes, as in `Prior.draw`.
-        A model with codes draws each from the prior. What looks back at nothing takes each pixel's likeliest colour
-        by default, since colours drawn pixel by pixel without regard to each other are noise; others draw.
-        Raises InputError for a label that the model does not know.
+        `label`: by default each class of the model in turn; None: no class known. `code_temperature` scales the noise
+        of the codes, as in `Prior.draw`. Temperature 0 draws the same picture each time, unless codes or classes make
+        them differ. A model with codes draws each from the prior; a decoder that looks back at nothing takes each
+        pixel's most probable colour by default, since colours drawn pixel by pixel without regard to each other are
+        noise; others draw. Raises InputError for a label that the model does not know.
         """
         require(1 <= count <= 1_000_000, "count", count, "1 to 1,000,000 pictures")
-        labels = self.opened.labels(label, count)
+        labels = self.opened.labels(self.in_turn(count) if isinstance(label, Turns) else label, count)
+        model = self.model
+        if isinstance(model, LikelihoodModel):
+            likely = model
 
-        def context(first: int, rows: int) -> Tensor | None:
-            return self.model.context(seed, first, rows, labels[first : first + rows], code_temperature)
+            def context(first: int, rows: int) -> Tensor | None:
+                return likely.context(seed, first, rows, labels[first : first + rows], code_temperature)
 
-        return self._drawn(count, context, None, self.usual if how is None else how, seed, tell)
+            return self._drawn(count, context, None, self.usual if how is None else how, seed, tell)
+        parts = [
+            model.sample(
+                len(labels[some]),
+                length=self.length,
+                seed=seed,
+                first=some.start,
+                labels=labels[some],
+                how=how,
+                code_temperature=code_temperature,
+            )
+            for some in _parts(count, AT_ONCE, tell)
+        ]
+        return torch.cat(parts)
+
+    def in_turn(self, count: int) -> list[str] | None:
+        """Each class of the model in turn, for so many pictures; None where it has no classes."""
+        return None if self.model.classes is None else list(islice(cycle(self.model.vocab.labels), count))
 
     @property
     def usual(self) -> sampler.Choice:
-        """How pixels are chosen where nothing else is said."""
-        blind = isinstance(self.model, Latent) and not self.model.backbone.looks_back
-        return GREEDY if blind else sampler.Choice()
+        """The choice of pixels by default: drawn, or the most probable where a decoder looks back at nothing."""
+        return self.likely.usual
 
     @property
     def lines(self) -> str:
-        """What the model draws one after the other: rows or columns."""
+        """The name of the lines that the model draws one after the other: rows or columns."""
         return "rows" if self.palette.order in ("down", "up") else "columns"
 
     def hidden(self, lines: int) -> np.ndarray:
-        """Which pixels are hidden where the first `lines` rows or columns, in the model's order, are shown: (H, W)."""
+        """True for the pixels after the first `lines` rows or columns in the model's order: (H, W)."""
         return self.palette.unscan(np.arange(self.length) >= lines * self.palette.lines[1])
 
     def complete(
@@ -157,7 +194,7 @@ class PictureModel:
         lines: int,
         *,
         label: Label = None,
-        count: int = 1,
+        count: int = defaults.COMPLETIONS,
         seed: int = 0,
         how: sampler.Choice | None = None,
         tell: Tell | None = None,
@@ -172,9 +209,9 @@ class PictureModel:
         each = self.palette.lines[1]
         require(1 <= count <= 10_000, "count", count, "1 to 10,000 completions")
         shown = tokens[:, : lines * each].repeat_interleave(count, 0)
-        context = self._given(len(shown), self.opened.labels(label, len(tokens)).repeat_interleave(count))
-        made = self._drawn(len(shown), context, shown, how or sampler.Choice(), seed, tell)
-        return made.view(len(tokens), count, self.length)
+        context = self._contexts(len(shown), self.opened.labels(label, len(tokens)).repeat_interleave(count))
+        drawn = self._drawn(len(shown), context, shown, how or sampler.Choice(), seed, tell)
+        return drawn.view(len(tokens), count, self.length)
 
     def inpaint(
         self,
@@ -182,8 +219,8 @@ class PictureModel:
         hidden: np.ndarray,
         *,
         label: Label = None,
-        count: int = 1,
-        particles: int = 64,
+        count: int = defaults.COMPLETIONS,
+        particles: int = defaults.PARTICLES,
         seed: int = 0,
         first: int = 0,
         look_ahead: bool = True,
@@ -214,11 +251,11 @@ class PictureModel:
         hints = None
         if look_ahead and bool((places[:-1] & ~places[1:]).any()):  # something is shown after something hidden
             hints = lookahead.hints(picture, places, width, self._own, self.palette.vocab_size)
-        found = smc.fill(
+        filled = smc.fill(
             backbone,
             picture,
             places,
-            self.model.given(1, self.opened.labels(label, 1)),
+            self.likely.given(1, self.opened.labels(label, 1)),
             count=count,
             particles=particles,
             seed=seed,
@@ -227,12 +264,12 @@ class PictureModel:
             stride=width,
             tell=tell,
         )
-        return Inpainted(found.tokens, found.log_shown, found.exact, found.effective)
+        return Inpainted(filled.tokens, filled.log_shown, filled.exact, filled.effective)
 
     @cached_property
     def _own(self) -> Tensor:
         """Pictures that the model draws by itself, (N, L), for looking ahead."""
-        return self.sample(lookahead.PICTURES)
+        return self.sample(lookahead.PICTURES, label=None)
 
     def _check_lines(self, lines: int) -> None:
         self._raster()
@@ -241,7 +278,8 @@ class PictureModel:
 
     def _raster(self) -> Autoregressive:
         if not isinstance(self.model, Autoregressive):
-            raise InputError(f"{self.opened.name} draws from codes: this needs a model that goes pixel by pixel")
+            how = "from codes" if self.model.latent else "whole pictures"
+            raise InputError(f"{self.opened.name} draws {how}: this needs a model that goes pixel by pixel")
         return self.model
 
     @torch.inference_mode()
@@ -251,13 +289,13 @@ class PictureModel:
         hidden = torch.arange(self.length, device=tokens.device) >= lines * self.palette.lines[1]
         backbone, labels = self._raster().backbone, self.opened.labels(label, len(tokens))
         parts = zip(tokens.split(AT_ONCE), labels.split(AT_ONCE), strict=True)
-        given = ((some, hidden.expand_as(some), self.model.given(len(some), known)) for some, known in parts)
-        return torch.cat([backbone.nll(*each).double() for each in given])
+        calls = ((some, hidden.expand_as(some), self.likely.given(len(some), known)) for some, known in parts)
+        return torch.cat([backbone.nll(*call).double() for call in calls])
 
-    def _given(self, rows: int, labels: Tensor, codes: Tensor | None = None) -> Callable[[int, int], Tensor | None]:
-        """What rows first, first + 1, ... of so many are given."""
+    def _contexts(self, rows: int, labels: Tensor, codes: Tensor | None = None) -> Callable[[int, int], Tensor | None]:
+        """The contexts of rows first, first + 1, ... of so many, as a function of the first and their number."""
         with torch.inference_mode():
-            whole = self.model.given(rows, labels, codes)
+            whole = self.likely.given(rows, labels, codes)
         return lambda first, count: None if whole is None else whole[first : first + count]
 
     def _drawn(
@@ -269,13 +307,13 @@ class PictureModel:
         seed: int,
         tell: Tell | None,
     ) -> Tensor:
-        found = []
+        parts = []
         with torch.inference_mode():
             for first in range(0, count, AT_ONCE):
                 rows = min(AT_ONCE, count - first)
                 pixels = []
                 for column in sampler.stream(
-                    self.model.backbone,
+                    self.likely.backbone,
                     self.model.vocab,
                     rows=rows,
                     length=self.length,
@@ -288,45 +326,56 @@ class PictureModel:
                     pixels.append(column)
                     if tell is not None:
                         tell(first * self.length + len(pixels) * rows, count * self.length)
-                found.append(torch.stack(pixels, 1))
-        return torch.cat(found)
+                parts.append(torch.stack(pixels, 1))
+        return torch.cat(parts)
 
     # ------------------------------------------------------------------------------------------------- codes
 
     @torch.inference_mode()
     def encode(self, tokens: Tensor, *, seed: int | None = None) -> Tensor:
-        """Codes of pictures, (N, Z): the posterior means, or with `seed` draws c = m + exp(sigma) e."""
-        posterior = self.latent.posterior(tokens)
-        if seed is None:
-            return posterior.mean
-        noise = normals(seed, 0, *posterior.mean.shape).to(posterior.mean)
-        return posterior.mean + posterior.stddev * noise
+        """Codes of pictures, (N, Z): the posterior means, or with `seed` draws c = m + exp(log_std) e."""
+        parts = [torch.zeros(0, self.latent.latent or 0, device=self.device)]
+        for first in range(0, len(tokens), 4 * AT_ONCE):
+            posterior = self.latent.posterior(tokens[first : first + 4 * AT_ONCE])
+            codes = posterior.mean
+            if seed is not None:
+                codes = draw_code(posterior, normals(seed, first, *codes.shape).to(codes))
+            parts.append(codes)
+        return torch.cat(parts[1:] or parts)
 
-    def decode(self, codes: Tensor, *, label: Label = None, seed: int = 0, how: sampler.Choice | None = None) -> Tensor:
+    def decode(
+        self,
+        codes: Tensor | np.ndarray,
+        *,
+        label: Label = None,
+        seed: int = 0,
+        how: sampler.Choice | None = None,
+    ) -> Tensor:
         """Pictures of codes (N, Z), (N, L). Raises InputError for codes of another shape or not finite."""
         size = self.latent.latent
+        codes = torch.tensor(codes) if isinstance(codes, np.ndarray) else codes
         if codes.dim() != 2 or codes.shape[1] != size:
             raise InputError(f"codes of shape {tuple(codes.shape)}: expected (N, {size}), as `encode` gives them")
         if not bool(torch.isfinite(codes).all()):
             raise InputError("the codes hold NaN or infinity")
         codes = codes.to(self.latent.summary.weight)
-        context = self._given(len(codes), self.opened.labels(label, len(codes)), codes)
+        context = self._contexts(len(codes), self.opened.labels(label, len(codes)), codes)
         return self._drawn(len(codes), context, None, how or GREEDY, seed, None)
 
     def reconstruct(self, tokens: Tensor, *, label: Label = None) -> Tensor:
         """Pictures encoded and decoded again, (N, L); with another label than their own, into another class."""
         return self.decode(self.encode(tokens), label=label)
 
-    def interpolate(self, start: Tensor, end: Tensor, *, steps: int = 8, label: Label = None) -> Tensor:
+    def interpolate(self, start: Tensor, end: Tensor, *, steps: int = defaults.STEPS, label: Label = None) -> Tensor:
         """The pictures on the straight line between the codes of two (L,), both ends decoded among them, (steps, L).
 
-        Where `label` has two, what stands for the class goes from the one to the other too.
+        Where `label` has two, the class embedding goes from the one to the other too.
         """
         require(2 <= steps <= 1000, "steps", steps, "2 to 1000 pictures")
         codes = self.encode(torch.stack([start, end]))
         positions = torch.linspace(0, 1, steps, device=codes.device)[:, None]
         with torch.inference_mode():
-            ends = self.model.given(2, self.opened.labels(label, 2), codes)
+            ends = self.likely.given(2, self.opened.labels(label, 2), codes)
         assert ends is not None
         path = ends[:1] + positions * (ends[1:] - ends[:1])
         return self._drawn(steps, lambda first, rows: path[first : first + rows], None, GREEDY, 0, None)
@@ -340,15 +389,15 @@ class PictureModel:
         self,
         picture: Tensor,
         *,
-        dims: int = 2,
+        dims: int = defaults.TRAVERSE_DIMS,
         codes: Sequence[int] | None = None,
-        steps: int = 7,
-        span: float = 2.0,
+        steps: int = defaults.TRAVERSE_STEPS,
+        span: float = defaults.TRAVERSE_SPAN,
         label: Label = None,
     ) -> Turned:
         """A picture (L,) with one or two of its codes turned from -span to span, the others held.
 
-        `codes` says which; by default the `dims` of the greatest rate for this picture, the ones that say most of it.
+        `codes` numbers them; by default the `dims` of the greatest rate for this picture, which tell most about it.
         """
         require(2 <= steps <= 100, "steps", steps, "2 to 100 values of each code")
         require(0 < span <= 100, "span", span, "more than 0 standard deviations, 100 at most")
@@ -366,13 +415,19 @@ class PictureModel:
             later = steps ** (len(codes) - 1 - axis)
             grid[:, code] = values.repeat_interleave(later).repeat(len(grid) // (steps * later)).to(grid)
         labels = self.opened.labels(label, 1).expand(len(grid))
-        made = self.decode(grid, label=labels).view(*[steps] * len(codes), self.length)
-        return Turned(made, list(codes), rates.tolist(), values.tolist())
+        pictures = self.decode(grid, label=labels).view(*[steps] * len(codes), self.length)
+        return Turned(pictures, list(codes), rates.tolist(), values.tolist())
 
     # ------------------------------------------------------------------------------------------- likelihoods
 
     def nll(
-        self, tokens: Tensor, *, samples: int = 500, seed: int = 0, label: Label = None, tell: Tell | None = None
+        self,
+        tokens: Tensor,
+        *,
+        samples: int = defaults.EVALUATE_SAMPLES,
+        seed: int = 0,
+        label: Label = None,
+        tell: Tell | None = None,
     ) -> Tensor:
         """-log p(x), nats per picture (N,): exact, or the importance-weighted bound of so many codes."""
         if isinstance(self.model, Latent):
@@ -392,21 +447,27 @@ class PictureModel:
             yield model.backbone(some, model.given(len(some), known)).float().log_softmax(-1)
 
     def bounds(
-        self, tokens: Tensor, *, samples: int = 500, seed: int = 0, label: Label = None, tell: Tell | None = None
+        self,
+        tokens: Tensor,
+        *,
+        samples: int = defaults.EVALUATE_SAMPLES,
+        seed: int = 0,
+        label: Label = None,
+        tell: Tell | None = None,
     ) -> Bounds:
-        """Bounds on -log p(x), and what they are made of, by `samples` codes for each picture, (N,) nats.
+        """Bounds on -log p(x), and their parts, by `samples` codes for each picture, (N,) nats.
 
         As `textgen.core.estimators.bounds`. Raises InputError for a model without codes.
         """
         latent, labels = self.latent, self.opened.labels(label, len(tokens))
         of_some = partial(bounds, latent, samples=samples, seed=seed, at_once=256)
         parts = _parts(len(tokens), 8, tell)
-        found = [of_some(tokens[some], labels=labels[some], first=some.start) for some in parts]
-        return Bounds(*(torch.cat(values) for values in zip(*found, strict=True)))
+        several = [of_some(tokens[some], labels=labels[some], first=some.start) for some in parts]
+        return Bounds(*(torch.cat(values) for values in zip(*several, strict=True)))
 
 
 def _parts(count: int, size: int, tell: Tell | None) -> Iterator[slice]:
-    """Slices of at most `size` out of `count`; each is told of when it is done."""
+    """Slices of at most `size` out of `count`; `tell` hears of each when it is done."""
     for first in range(0, count, size):
         yield slice(first, first + size)
         if tell is not None:

@@ -23,7 +23,8 @@ from corpora import files
 from corpora.codecs.words import Words
 from corpora.errors import InputError
 from textgen.core import checkpoint, recipes
-from textgen.runs import library, run
+from textgen.runs import library
+from textgen.runs.run import Run
 from textgen.runs.screen import Screen
 
 FILES = ("config.json", "codec.json", "model.safetensors", "manifest.json")
@@ -571,7 +572,7 @@ def test_resuming_past_a_spoilt_checkpoint_says_so_and_makes_it_again(copied, ca
     newest, older = checkpoint.listed(copied / "checkpoints")
     spoil(newest, "truncated")
     step = checkpoint.step_of(older) + 1
-    run.resume(copied, Screen(), steps=step)
+    Run.open(copied).train(Screen(), steps=step)
     said = capsys.readouterr().err
     assert f"skipped a damaged checkpoint: {newest / checkpoint.MODEL} is truncated or altered" in said
     assert f"resuming from step {step - 1} of {step} (verified)" in said

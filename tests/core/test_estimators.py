@@ -526,7 +526,7 @@ def test_rows_keep_their_places_among_bounds(toy_run, toy_corpus):
     """Batches go by length; what comes back must be in the order asked for."""
     opened = library.open_model(toy_run)
     texts, _ = measures.texts(toy_corpus, "test")
-    whole = measures.Encoded(opened, texts[:20])
+    whole = measures.Tokenised(opened, texts[:20])
     some = list(range(19, -1, -1))
     found = measures._bounds(opened.model, whole, some, 2, 0, False).rate
     posterior = opened.model.posterior(whole.padded(some))

@@ -23,7 +23,7 @@ from textgen.cli import main
 from textgen.core import checkpoint, estimators, recipes
 from textgen.core.prior import Prior, draw_codes, held_out
 from textgen.core.randomness import normals
-from textgen.runs import library, run
+from textgen.runs import library
 from textgen.runs.fit_prior import fit
 from textgen.sentences.sentence_vae import SentenceVAE
 
@@ -254,7 +254,7 @@ assert "sklearn" not in sys.modules and "zuko" not in sys.modules
 model.context(0, 0, 2)
 assert "sklearn" not in sys.modules
 """
-    subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(run.__file__).parents[2])
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(library.__file__).parents[2])
 
 
 def test_the_rate_falls_by_what_the_prior_gains(fitted, toy_corpus):

@@ -5,16 +5,21 @@ from __future__ import annotations
 import io
 import json
 import os
+import shlex
+import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Annotated, Literal
 
 import pytest
+from typer import Argument, Option
 
 import corpora
-from corpora import Corpus
+from corpora import Corpus, commands
 from corpora.cli import main
-from corpora.commands import Parser, run, split_words
+from corpora.commands import Verb, complete_folders, new_file, run, split_words
 from corpora.errors import InputError
 
 ROOT = str(Path(corpora.__file__).parents[1])
@@ -82,7 +87,7 @@ def test_labels_and_losses_are_shown(here, capsys):
     assert call(capsys, "build", "x.txt", "--valid", "v.txt", "--out", "c", "codec=bytes", "max_length=60")[0] == 0
     out = call(capsys, "show", "c")[1]
     assert "too long" in out
-    assert "removed   1 of valid that stand in another split" in out
+    assert "removed   1 of valid that are in another split" in out
     assert call(capsys, "build", "toy", "count=50", "--out", "t")[0] == 0
     out = call(capsys, "show", "t")[1]
     assert "labels    2: " in out
@@ -98,25 +103,25 @@ def test_list(capsys):
         "source hub:",
         "source toy:",
         "valid_share=0.02",
-        "codecs: bytes, characters, pieces, words",
+        "codecs of sentences: bytes, characters, pieces, words",
     ):
         assert words in out
     facts = json.loads(call(capsys, "list", "--json")[1])
-    assert facts["every build"]["max_length"]["default"] == "200"
+    assert facts["every build of sentences"]["max_length"]["default"] == "200"
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "corpora: the following arguments are required: COMMAND\n"),
+        ([], "corpora: missing command: see corpora --help\n"),
         (["biuld"], "corpora: no command 'biuld': did you mean 'build'? choose from build, fetch, list, show\n"),
-        (["build", "toy"], "corpora build: the following arguments are required: --out\n"),
+        (["build", "toy"], "corpora build: missing --out: see corpora build --help\n"),
         (["build", "toy", "--out", "c", "--relpace"],
          "corpora build: unknown option '--relpace': did you mean --replace? see corpora build --help\n"),
-        (["build", "toy", "--out"], "corpora build: argument --out: expected one argument\n"),
-        (["build", "toy", "--out", "c", "--errors", "ignor"], "corpora build: no errors 'ignor': "),
+        (["build", "toy", "--out"], "corpora build: option '--out' needs a value: see corpora build --help\n"),
+        (["build", "toy", "--out", "c", "--errors", "ignor"], "error: --errors 'ignor': choose from strict, "),
         (["show", "a", "b"], "corpora show: unknown word 'b': see corpora show --help\n"),
-        (["show", "a", "-n", "x"], "corpora show: argument -n: invalid int value: 'x'\n"),
+        (["show", "a", "-n", "x"], "error: -n x: expected a whole number from 0 to 1,000,000\n"),
         (["show", "nothing"], "error: nothing is not a corpus: it has no manifest.json\n"),
         (["build", "toy", "counts=5", "--out", "c"], "error: unknown setting 'counts': did you mean 'count'? known: "),
         (["build", "toy", "count=x", "--out", "c"], "error: count='x': expected a whole number\n"),
@@ -149,8 +154,8 @@ def test_words_are_settings_unless_a_file_has_that_name(here):
 def test_help_imports_nothing_heavy(words):
     program = (
         "import sys\nfrom corpora.cli import main\n"
-        "try:\n main(sys.argv[1:])\nexcept SystemExit as end:\n code = end.code\n"
-        "heavy = {'numpy', 'torch', 'sentencepiece', 'datasets', 'pyarrow', 'rich'} & set(sys.modules)\n"
+        "code = main(sys.argv[1:])\n"
+        "heavy = {'numpy', 'torch', 'sentencepiece', 'datasets', 'pyarrow', 'rich', 'pydantic'} & set(sys.modules)\n"
         "assert code == 0 and not heavy, (code, heavy)"
     )
     done = subprocess.run(
@@ -203,14 +208,206 @@ def test_standard_input(here, capsys, monkeypatch):
     assert corpora.Corpus.open("c").manifest["source"]["inputs"] == {"train": [{"name": "-"}]}
 
 
-def test_a_parser_takes_words_and_options_mixed(capsys):
-    parser = Parser(prog="p")
-    parser.add_argument("words", nargs="*")
-    parser.add_argument("--size", type=int, default=1)
-    found = parser.parse_args(["a", "--size", "3", "b=2", "c"])
-    assert (found.words, found.size) == (["a", "b=2", "c"], 3)
-    assert parser.parse_args(["--", "-x"]).words == ["-x"]
-    assert parser.parse_args([]).words == []
-    with pytest.raises(SystemExit):
-        parser.parse_args(["--sise", "3"])
-    assert capsys.readouterr().err == "p: unknown option '--sise': did you mean --size? see p --help\n"
+# ------------------------------------------------------------------------------------------------- the toolkit
+
+HERE = __name__
+SEEN: list[tuple] = []
+
+
+def mix(
+    words: Annotated[list[str] | None, Argument(metavar="WORD")] = None,
+    size: Annotated[int, Option(min=-9, max=1_000_000, metavar="N", help="a size")] = 1,
+    factor: Annotated[float, Option(min=0, max=2)] = 1.0,
+    kind: Annotated[Literal["round", "square"] | None, Option()] = None,
+) -> int:
+    """Mix words and options."""
+    SEEN.append((words, size, factor, kind))
+    return 0
+
+
+TABLE = {"mix": Verb(HERE, "mix words and options"), "more": Verb({"mix": Verb(HERE, "mix again")}, "a table inside")}
+
+
+def called(*words: str) -> tuple:
+    SEEN.clear()
+    assert commands.main("p", "A program.", TABLE, list(words)) == 0
+    return SEEN[0]
+
+
+def test_words_and_options_may_be_mixed():
+    assert called("mix", "a", "--size", "3", "b=2", "c") == (["a", "b=2", "c"], 3, 1.0, None)
+    assert called("more", "mix", "--size=3", "a")[:2] == (["a"], 3)
+    assert called("mix", "--", "-x", "--size")[0] == ["-x", "--size"]
+    assert called("mix") == (None, 1, 1.0, None)
+    assert called("mix", "--size", "-3", "-5", "-.5")[:2] == (["-5", "-.5"], -3)
+    assert called("mix", "- said he, --size 3", "--kind", "round") == (["- said he, --size 3"], 1, 1.0, "round")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["mix", "--sise", "3"], "p mix: unknown option '--sise': did you mean --size? see p mix --help\n"),
+        (["mix", "--siz=3"], "p mix: unknown option '--siz': did you mean --size? see p mix --help\n"),
+        (["mix", "-q"], "p mix: unknown option '-q': see p mix --help\n"),
+        (["more", "mux"], "p more: no command 'mux': did you mean 'mix'? choose from mix\n"),
+        (["mix", "--size", "1000001"], "error: --size 1000001: expected -9 to 1,000,000\n"),
+        (["mix", "--size", "-10"], "error: --size -10: expected -9 to 1,000,000\n"),
+        (["mix", "--size", "1.5"], "error: --size 1.5: expected a whole number from -9 to 1,000,000\n"),
+        (["mix", "--size", "a\nb"], "error: --size 'a\\nb': expected a whole number from -9 to 1,000,000\n"),
+        (["mix", "--size", "9" * 5000], "error: --size '9999"),
+        (["mix", "--factor", "3"], "error: --factor 3: expected a number from 0 to 2\n"),
+        (["mix", "--factor", "nan"], "error: --factor nan: expected a number from 0 to 2\n"),
+        (["mix", "--kind", "sqare"], "error: --kind 'sqare': did you mean 'square'? choose from round, square\n"),
+        (["--install"], "p: unknown option '--install': did you mean --install-completion? see p --help\n"),
+    ],
+)
+def test_errors_name_the_option_its_value_and_what_is_expected(capsys, words, message):
+    assert commands.main("p", "A program.", TABLE, words) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith(message) and err.count("\n") == 1
+
+
+def test_a_file_of_the_user_is_never_replaced_unasked(here):
+    assert new_file(None, "sample.png") == Path("sample.png")
+    for name in ("sample.png", "sample-2.png"):
+        Path(name).touch()
+    assert new_file(None, "sample.png") == Path("sample-3.png")
+    assert new_file(None, "sample.png", force=True) == Path("sample.png")
+    with pytest.raises(InputError, match=r"x\.txt exists already: choose another --out, or give --force to replace it"):
+        new_file("x.txt", "sample.png")
+    assert new_file("x.txt", "sample.png", force=True) == new_file("x.txt", "x", force=True) == Path("x.txt")
+    assert new_file("new.png", "sample.png") == Path("new.png")
+
+
+# ------------------------------------------------------------------------------------------------- completion
+
+
+def completed(program: str, line: str, **variables: str) -> str:
+    call = f"import sys; from {program}.cli import main; sys.exit(main())"
+    where = {**os.environ, "PYTHONPATH": ROOT, **variables}
+    done = subprocess.run([sys.executable, "-c", call], capture_output=True, text=True, env=where)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ("textgen sa", ["sample"]),
+        ("textgen benchmark pa", ["pairs"]),
+        ("textgen sample --te", ["--temperature"]),
+        ("textgen sample --model en", ["english-fiction"]),
+        ("textgen sample --model ru", ["runs/1"]),
+        ("imagegen sample --model creatures-", ["creatures-vae"]),
+        ("imagegen train --model pixelc", ["pixelcnn"]),
+        ("textgen train --model a", ["autoencoder"]),
+        ("textgen train po", ["poems"]),
+        ("textgen train --errors s", ["strict", "skip"]),
+        ("corpora show po", ["poems"]),
+        ("corpora build --source lect", ["lecture"]),
+        ("corpora bogus x", []),
+    ],
+)
+def test_the_shell_completes_commands_options_and_names(here, line, wanted):
+    """Bash asks through its environment for the last word of a line."""
+    for marker in ("runs/1/recipe.json", "poems/manifest.json", "elsewhere/x"):
+        Path(marker).parent.mkdir(parents=True)
+        Path(marker).touch()
+    program = line.split()[0]
+    variables = {"COMP_WORDS": line, "COMP_CWORD": str(len(line.split()) - 1)}
+    assert completed(program, line, **{f"_{program.upper()}_COMPLETE": "complete_bash"}, **variables).split() == wanted
+
+
+def test_zsh_and_fish_complete_too_and_all_three_have_a_script():
+    line = {"_TYPER_COMPLETE_ARGS": "textgen sample --model engl"}
+    out = completed("textgen", "", _TEXTGEN_COMPLETE="complete_zsh", **line)
+    assert '"english-fiction"' in out and out.startswith("_arguments")
+    fish = {"_TEXTGEN_COMPLETE": "complete_fish", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
+    assert completed("textgen", "", **fish, **line).split() == ["english-fiction"]
+    for shell, mark in (("bash", "complete -o default -F"), ("zsh", "#compdef"), ("fish", "complete --command")):
+        assert mark in completed("imagegen", "", _IMAGEGEN_COMPLETE=f"source_{shell}")
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
+def test_the_script_works_in_bash(tmp_path):
+    program = tmp_path / "textgen"
+    program.write_text(f"#!{sys.executable}\nimport sys\nfrom textgen.cli import main\nsys.exit(main())\n")
+    program.chmod(0o755)
+    line = (
+        'eval "$(_TEXTGEN_COMPLETE=source_bash textgen)"; COMP_WORDS=(textgen sample --model cre); COMP_CWORD=3; '
+        '_textgen_completion textgen cre --model; echo "${COMPREPLY[@]}"'
+    )
+    where = {**os.environ, "PYTHONPATH": ROOT, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, env=where)
+    assert (done.stdout, done.stderr) == ("creatures creatures-vae\n", "")
+
+
+def test_completion_is_installed_where_bash_reads_it(tmp_path):
+    call = "import sys; from textgen.cli import main; sys.exit(main(['--install-completion']))"
+    line = f"'{sys.executable}' -c \"{call}\"; exit $?"
+    where = {**os.environ, "PYTHONPATH": ROOT, "HOME": str(tmp_path), "SHELL": "/bin/bash"}
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, env=where)
+    assert done.returncode == 0, done.stderr
+    assert "complete -o default -F" in (tmp_path / ".bash_completions" / "textgen.sh").read_text()
+
+
+def test_folders_complete_one_level_below(here):
+    for marker in ("runs/1/recipe.json", "runs/2/recipe.json", "rune/recipe.json", "runs/3/x"):
+        Path(marker).parent.mkdir(parents=True)
+        Path(marker).touch()
+    assert complete_folders("ru", "recipe.json") == ["rune", "runs/1", "runs/2"]
+    assert complete_folders("runs/", "recipe.json") == complete_folders("runs", "recipe.json") == ["runs/1", "runs/2"]
+    assert complete_folders("nowhere/x", "recipe.json") == []
+
+
+# ------------------------------------------------------------------------------------------------- the process
+
+STRANGE = "import sys; from corpora.commands import run; sys.exit(run(lambda argv: {work}))"
+
+
+def process(work: str, **options) -> subprocess.CompletedProcess:
+    where = {**os.environ, "PYTHONPATH": ROOT, **options.pop("env", {})}
+    call = [sys.executable, "-c", STRANGE.format(work=work)]
+    return subprocess.run(call, env=where, capture_output=True, **options)
+
+
+def test_output_to_a_pipe_is_utf8_whatever_the_locale():
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    where = {key: value for key, value in os.environ.items() if key != "PYTHONIOENCODING"}
+    work = r"print('\u5e8a') or print('\xe9', file=sys.stderr) or 0"
+    call = [sys.executable, "-c", STRANGE.format(work=work)]
+    done = subprocess.run(call, env={**where, "PYTHONPATH": ROOT, **plain}, capture_output=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "床\n".encode(), "é\n".encode())
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_error(closed):
+    work = "print(len(sys.stdin.read()), flush=True) or print('x', file=sys.stderr) or 0"
+    call = shlex.join([sys.executable, "-c", STRANGE.format(work=work)])
+    where = {**os.environ, "PYTHONPATH": ROOT}
+    done = subprocess.run(["sh", "-c", f"{call} {closed}"], env=where, capture_output=True, text=True, input="")
+    assert done.returncode == 0, done.stderr
+    assert "Error" not in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_closed_terminal_and_a_polite_kill_clean_up(number):
+    call = "import sys, time; from corpora.commands import run\n"
+    call += "def work(argv):\n try:\n  print('here', flush=True); time.sleep(60)\n"
+    call += " finally: print('cleaned', flush=True)\n"
+    call += "sys.exit(run(work))"
+    where = {**os.environ, "PYTHONPATH": ROOT}
+    with subprocess.Popen([sys.executable, "-c", call], stdout=subprocess.PIPE, text=True, env=where) as running:
+        assert running.stdout is not None and running.stdout.readline() == "here\n"
+        running.send_signal(number)
+        assert running.communicate()[0] == "cleaned\n"
+    assert running.returncode == 128 + number
+
+
+def test_nohup_is_respected():
+    work = "__import__('signal').raise_signal(1) or print('still here') or 0"
+    done = subprocess.run(
+        ["nohup", sys.executable, "-c", STRANGE.format(work=work)], env={**os.environ, "PYTHONPATH": ROOT},
+        capture_output=True, text=True, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "still here\n")

@@ -90,7 +90,7 @@ def test_what_knows_the_truth_scores_best_and_all_background_worst(run, corpus, 
     assert best["foreground IoU, drawn"] == 100 and best["colour error, drawn"] == 0
     assert best["background, drawn"] == best["background, truth"] == worst["background, truth"]
     assert best["foreground IoU, consensus"] == 100 and worst["foreground IoU, consensus"] == 0
-    assert worst["foreground IoU, drawn"] == 0 and worst["background, likeliest"] == 100
+    assert worst["foreground IoU, drawn"] == 0 and worst["background, most probable"] == 100
     assert worst["right colours, drawn"] == pytest.approx(worst["background, truth"])
     # The silhouette of most bars, in the one colour that is shown: better than nothing, and not always the truth.
     assert 50 < best["foreground IoU, baseline"] < 100
@@ -118,7 +118,7 @@ def test_the_command_says_how_much_is_shown(run, corpus, capsys):
     assert cli.main(["evaluate", str(corpus), "--model", str(run), "--keep", "0.4", "-n", "2", "--rows", "3"]) == 0
     assert "3 pictures, the top 2 of 5 rows shown" in capsys.readouterr().out
     assert cli.main(["evaluate", str(corpus), "--model", str(run), "--keep", "0.4", "--json"]) == 0
-    assert {one["name"] for one in json.loads(capsys.readouterr().out)["figures"]} >= {"foreground IoU, likeliest"}
+    assert {one["name"] for one in json.loads(capsys.readouterr().out)["figures"]} >= {"foreground IoU, most probable"}
 
 
 @pytest.mark.parametrize(

@@ -18,10 +18,11 @@ from corpora.build import build
 from corpora.codecs.palette import Palette
 from corpora.corpus import Corpus
 from corpora.errors import InputError
-from imagegen import PictureModel, cli, training
+from imagegen import PictureModel, cli, training, verbs
 from imagegen.pictures import lookahead, measures
 from textgen.core import recipes, smc
 from textgen.core.backbone import Backbone
+from textgen.core.model import Model
 from textgen.core.sampler import Choice
 from textgen.runs import library
 from textgen.runs.screen import Screen
@@ -69,10 +70,11 @@ def said(capsys, *words: object) -> tuple[int, str, str]:
 
 
 def test_kinds_are_the_files_and_those_with_codes():
-    assert set(training.kinds()) >= {"lstm", "pixelcnn", "pixelrnn", "pixelformer", "vae", "pixelvae", "autoencoder"}
-    assert "deconv" not in training.kinds()
+    kinds = recipes.kinds("imagegen")
+    assert {*kinds} >= {"lstm", "pixelcnn", "pixelrnn", "pixelformer", "vae", "pixelvae", "autoencoder"}
+    assert "deconv" not in kinds
     with pytest.raises(InputError, match="did you mean 'pixelcnn'"):
-        training.meant("pixelcn")
+        recipes.resolve_kind("pixelcn", "imagegen")
 
 
 def test_samples_are_pictures_that_hang_on_the_seed_alone(runs):
@@ -113,16 +115,16 @@ def test_completions_keep_what_is_shown_and_cost_what_bayes_says(runs, corpus, r
 # Orders and masks
 
 ORDERS = ["down", "up", "right", "left"]
-RASTER = sorted(set(training.kinds()) - {"vae", "pixelvae", "autoencoder"})
+RASTER = sorted(set(recipes.kinds("imagegen")) - {"vae", "pixelvae", "autoencoder"})
 
 
 def untrained(kind: str, order: str) -> PictureModel:
     """A model of pictures of HEIGHT x WIDTH in three colours, as it is before any training."""
     codec = Palette(COLOURS.tolist(), HEIGHT, WIDTH, order=order)
     sizes = {"channels": 8, "layers": 2, "width": 16, "heads": 2, "embedding": 8}
-    known = recipes.compose("lm", {"backbone": kind}, package="imagegen")[0].settings()
-    chosen = {"backbone": kind, **{key: value for key, value in sizes.items() if key in known}}
-    recipe = recipes.compose("lm", chosen, package="imagegen")[0]
+    known = recipes.compose(kind, {}, package="imagegen")[0].settings()
+    chosen = {key: value for key, value in sizes.items() if key in known}
+    recipe = recipes.compose(kind, chosen, package="imagegen")[0]
     torch.manual_seed(0)
     model = small.louder(recipes.build(recipe, library.vocabulary(codec))).eval()
     facts = {"recipe": recipe.to_dict(), "length": HEIGHT * WIDTH}
@@ -218,7 +220,9 @@ def test_looking_ahead_makes_estimates_vary_less():
     (picture,) = model.sample(1)
     spread = {}
     for look_ahead in (False, True):
-        found = [model.inpaint(picture, hidden, particles=8, first=n, look_ahead=look_ahead) for n in range(30)]
+        found = [
+            model.inpaint(picture, hidden, count=1, particles=8, first=n, look_ahead=look_ahead) for n in range(30)
+        ]
         spread[look_ahead] = float(torch.tensor([one.log_shown for one in found]).std())
     assert spread[True] < 0.7 * spread[False], spread
 
@@ -278,7 +282,7 @@ def test_a_mask_hides_where_it_is_light(runs, corpus, capsys, tmp_path, monkeypa
     code, out, _ = said(capsys, *words, "--mask", "mask.png")
     assert code == 0 and "7 of 30 pixels hidden; 16 particles" in out and "of 3 completions differ" in out
     code, out, _ = said(capsys, *words, "--hide", "3:6,0:5")
-    assert code == 0 and "15 of 30 pixels hidden; what is shown comes first: all exact" in out
+    assert code == 0 and "15 of 30 pixels hidden; the shown pixels come first: all exact" in out
 
 
 def test_an_estimate_that_is_certainly_too_low_is_said_to_be(capsys, runs, corpus, tmp_path, monkeypatch):
@@ -399,6 +403,68 @@ def test_a_picture_file_is_taken_in_the_palette(runs, capsys, tmp_path, monkeypa
     assert code == 0 and len(json.loads(out)["tokens"][0]) == HEIGHT * WIDTH
 
 
+def test_a_picture_of_the_user_is_never_replaced_unasked(runs, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = ["sample", "-n", 1, "--scale", 1, "--model", runs["pixelcnn"]]
+    Path("sample.png").write_text("mine")
+    assert said(capsys, *words)[1].startswith("sample-2.png: 1 pictures")
+    assert said(capsys, *words)[1].startswith("sample-3.png: 1 pictures")
+    code, out, err = said(capsys, *words, "--out", "sample.png")
+    assert (code, out) == (2, "") and err.startswith("error: sample.png exists already: choose another --out")
+    assert Path("sample.png").read_text() == "mine"
+    assert said(capsys, *words, "--out", "sample.png", "--force")[1].startswith("sample.png: ")
+    with Image.open("sample.png") as picture:
+        assert picture.size == (WIDTH + 2, HEIGHT + 2)
+
+
+def test_a_picture_is_what_its_name_says(runs, corpus, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = ["sample", "-n", 4, "--model", runs["pixelcnn"], "--scale", 4]
+    drawn = {}
+    for ending, kind in ((".png", "PNG"), (".gif", "GIF"), (".webp", "WEBP"), (".jpg", "JPEG"), (".jpeg", "JPEG")):
+        code, out, err = said(capsys, *words, "--out", f"x{ending}")
+        assert (code, err) == (0, "") and ("JPEG blurs pixels" in out) == (kind == "JPEG")
+        with Image.open(f"x{ending}") as picture:
+            assert picture.format == kind
+            drawn[kind] = np.array(picture.convert("RGB")).astype(int)
+    for kind in ("GIF", "WEBP"):
+        assert (drawn[kind] == drawn["PNG"]).all()
+    assert abs(drawn["JPEG"] - drawn["PNG"]).mean() < 10
+    for verb, ending, what in (("sample", "bmp", "a picture"), ("animate", "png", "an animation")):
+        code, out, err = said(capsys, verb, "--model", runs["pixelcnn"], "--out", f"y.{ending}")
+        assert (code, out) == (2, "") and err.startswith(f"error: y.{ending}: {what} can be written as .")
+    pair = [f"{corpus}@test:0", f"{corpus}@test:1"]
+    code, out, err = said(capsys, "interpolate", *pair, "--gif", "x.txt", "--model", runs["vae"])
+    assert code == 2 and "x.txt: an animation can be written as .gif, .webp" in err
+    assert said(capsys, "animate", "-n", 1, "--every", 10, "--out", "a.webp", "--model", runs["pixelcnn"])[0] == 0
+    with Image.open("a.webp") as moving:
+        assert moving.n_frames > 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.webp", "x.gif", "x.jpeg", "x.jpg", "x.png", "x.webp"]
+
+
+def test_a_preview_fits_the_terminal(runs, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "20")
+    monkeypatch.setenv("LINES", "20")
+    for count, wide in ((1, WIDTH + 2), (36, 20)):
+        out = said(capsys, "sample", "-n", count, "--model", runs["pixelcnn"])[1]
+        rows = [line.count("\u2580") for line in out.splitlines() if "\u2580" in line]
+        assert set(rows) == {wide}
+
+
+def test_the_functions_are_there_for_python(runs, corpus, tmp_path):
+    model = PictureModel.from_pretrained(runs["vae"])
+    drawing = verbs.sample(3, model=model, seed=4)
+    assert torch.equal(torch.tensor(drawing.to_dict()["tokens"]), model.sample(3, seed=4))
+    assert str(drawing) == "3 pictures, seed 4"
+    with Image.open(drawing.save(tmp_path / "three.png", scale=2)) as picture:
+        assert picture.size[0] == 2 * drawing.grid.shape[1]
+    pixels = model.pictures(held_out(corpus, model)[:1])[0]
+    twice = [verbs.reconstruct([given], model=runs["vae"]).facts for given in (pixels, f"{corpus}@test:0")]
+    assert twice[0] == twice[1] == verbs.reconstruct([pixels[..., :3]], model=model).facts
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -429,7 +495,7 @@ def test_a_picture_file_is_taken_in_the_palette(runs, capsys, tmp_path, monkeypa
         (["complete", "big.png", "--model", "{pixelcnn}"], "9 x 9 pixels (height x width); this model draws 6 x 5"),
         (["reconstruct", "{corpus}@test:0", "--model", "{pixelcnn}"], "has no codes"),
         (["traverse", "{corpus}@test:0", "--codes", "9", "--model", "{vae}"], "expected one or two different ones"),
-        (["traverse", "{corpus}@test:0", "--codes", "a", "--model", "{vae}"], "expected numbers such as"),
+        (["traverse", "{corpus}@test:0", "--codes", "a", "--model", "{vae}"], "expected numbers with commas"),
         (["sample", "--model", "english-fiction"], "is a model of text"),
         (["sample", "-n", "0", "--model", "{pixelcnn}"], "-n 0: expected 1"),
         (["sample", "--code-temperature", "1", "--model", "{pixelcnn}"], "--code-temperature needs a model with codes"),
@@ -446,7 +512,7 @@ def test_a_picture_file_is_taken_in_the_palette(runs, capsys, tmp_path, monkeypa
         (["train", "nowhere/at/all"], "nowhere/at/all: no such file or folder"),
         (["train", "{corpus}", "--init", "{pixelcnn}", "--model", "pixelrnn"], "is no pixelrnn: leave out --model"),
         (["sample", "--seed", "-1"], "--seed -1: expected 0 to"),
-        (["sample", "--threads", "0"], "--threads 0: expected 1 to 1024"),
+        (["sample", "--threads", "0"], "--threads 0: expected 1 to 1,024"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(words, message, runs, corpus, capsys, tmp_path, monkeypatch):
@@ -469,3 +535,27 @@ def test_text_verbs_refuse_pictures(runs, corpus, capsys):
     for words in (["sample", "--model", str(runs["vae"])], ["train", str(corpus)]):
         assert text.main(words) == 2
         assert "pictures" in capsys.readouterr().err
+
+
+class Painter(Model):
+    """A model without a likelihood: every pixel is the number of its row of the sample."""
+
+    def __init__(self, vocab) -> None:
+        super().__init__()
+        self.vocab, self.weight = vocab, nn.Parameter(torch.zeros(1))
+
+    def sample(self, rows, *, length, seed=0, first=0, labels=None, how=None, code_temperature=1.0):
+        return (torch.arange(first, first + rows) % 3)[:, None].expand(rows, length)
+
+
+def test_a_model_without_a_likelihood_draws_and_does_no_more():
+    opened = untrained("pixelcnn", "down").opened
+    model = PictureModel(opened._replace(model=Painter(opened.model.vocab)))
+    heard = []
+    drawn = model.sample(70, tell=lambda done, of: heard.append((done, of)))
+    assert drawn[:, 0].tolist() == [row % 3 for row in range(70)] and heard == [(64, 70), (70, 70)]
+    (picture,) = drawn[:1]
+    for verb in (lambda: model.complete(drawn[:1], 1), lambda: model.inpaint(picture, model.hidden(1)),
+                 lambda: model.reconstruct(drawn[:1]), lambda: model.nll(drawn[:1])):  # fmt: skip
+        with pytest.raises(InputError, match=r"no codes|draws whole pictures"):
+            verb()

@@ -66,7 +66,7 @@ def of_text(name: str) -> dict[str, Any]:
     vae.model.double()
     lines = TEXTS[name]
     walks = [vae.interpolate(lines[2 * i], lines[2 * i + 1], steps=5) for i in range(3)]
-    samples = [vae.sample(8, seed=seed) for seed in (0, 1)]
+    samples = [vae.sample(8, seed=seed, beams=0) for seed in (0, 1)]
     twenty = [*lines, *(text for some in samples for text in some)][:20]
     found = bounds(vae.model, vae.tokens(twenty), samples=4, seed=0, first=0)
     return {"walks": [[point.text for point in walk] for walk in walks], "samples": samples, "nll": found.nll.tolist()}
@@ -76,7 +76,7 @@ def of_pictures(name: str) -> dict[str, Any]:
     """Eight samples at two seeds, three completions (reconstructions, of codes) and the NLL of twenty, nats."""
     model = PictureModel.from_pretrained(name)
     model.model.double()
-    drawn = torch.cat([model.sample(8, seed=seed) for seed in (0, 1)])
+    drawn = torch.cat([model.sample(8, seed=seed, label=None) for seed in (0, 1)])
     height, width = model.palette.lines
     colours = model.palette.vocab_size
     places = torch.arange(height * width)
@@ -85,7 +85,7 @@ def of_pictures(name: str) -> dict[str, Any]:
     if model.model.latent:
         three = model.reconstruct(drawn[:3])
     else:
-        three = model.complete(drawn[:3], height - 4, seed=5).flatten(0, 1)
+        three = model.complete(drawn[:3], height - 4, count=1, seed=5).flatten(0, 1)
     return {
         "samples": [digest(row) for row in drawn],
         "completions": [digest(row) for row in three],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import ast
 import importlib
 import inspect
@@ -14,12 +13,18 @@ import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
 import corpora
-from corpora import build, codec, pictures, settings
 from corpora import cli as corpora_cli
+from corpora import codec, commands, settings
+from corpora.commands import Verb
+from corpora.errors import InputError
+from corpora.modalities import picture as picture_modality
+from corpora.modalities import text as text_modality
 from imagegen import cli as imagegen_cli
 from textgen import cli as textgen_cli
 from textgen.core import recipes, sampler, trainer
@@ -154,10 +159,11 @@ def test_nothing_is_called_that_can_run_code_from_a_file(name):
             assert not {"load", "save"} & {alias.name for alias in node.names}, f"{name}:{node.lineno}"
 
 
-def test_modules_are_imported_by_name_in_two_places_alone():
-    """By `settings`, which looks names up among our own files, and for the public names of a package."""
+def test_modules_are_imported_by_name_in_few_places_alone():
+    """By `settings`, which looks names up among our own files, by `commands`, which has them from a table of ours, and
+    for the public names of a package."""
     found = {name for name, tree in TREES.items() if "import_module" in ast.unparse(tree)}
-    assert found <= {"corpora.settings", "corpora", "textgen", "imagegen"}
+    assert found <= {"corpora.settings", "corpora.commands", "corpora", "textgen", "imagegen"}
 
 
 # ---------------------------------------------------------------------------------------------------- settings
@@ -174,8 +180,8 @@ CONFIGS = {
     for name, kind in found(package).items()
 }
 CONFIGS |= {f"fitting of {name}": settings.find("textgen.priors", name).Fit for name in ("mixture", "flow")}
-CONFIGS |= {"build": build.Config, "codec": codec.Config, "trainer": trainer.Config, "sampler": sampler.Choice}
-CONFIGS |= {"pictures": pictures.Config}
+CONFIGS |= {"build": text_modality.Config, "codec": codec.Config, "trainer": trainer.Config, "sampler": sampler.Choice}
+CONFIGS |= {"pictures": picture_modality.Config}
 
 
 def test_configs_that_can_meet_share_no_setting():
@@ -187,8 +193,8 @@ def test_configs_that_can_meet_share_no_setting():
         found("corpora.sources").values(),
     )
     for parts in combinations:
-        settings.known([*parts, build.Config, codec.Config, trainer.Config])
-        settings.known([*parts, pictures.Config, trainer.Config])
+        settings.known([*parts, text_modality.Config, codec.Config, trainer.Config])
+        settings.known([*parts, picture_modality.Config, trainer.Config])
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -242,25 +248,40 @@ def test_every_public_thing_says_what_it_is(name):
 # --------------------------------------------------------------------------------------------------- documents
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
-PARSERS = {"textgen": textgen_cli.parser(), "corpora": corpora_cli.parser(), "imagegen": imagegen_cli.parser()}
+PROGRAMS = {
+    module.__name__.partition(".")[0]: commands.build(
+        module.__name__.partition(".")[0], Verb(module.VERBS, module.ABOUT)
+    )
+    for module in (textgen_cli, corpora_cli, imagegen_cli)
+}
 
 
-def verbs(program: str) -> dict[str, argparse.ArgumentParser]:
-    actions = PARSERS[program]._actions
-    return next(action.choices for action in actions if isinstance(action, argparse._SubParsersAction))
+@cache
+def verbs(program: str) -> dict[str, Any]:
+    return {name: PROGRAMS[program].get_command(None, name) for name in PROGRAMS[program].table}
 
 
-def within(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
-    """A parser and those of its own verbs."""
-    yield parser
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            for one in action.choices.values():
-                yield from within(one)
+def within(command: Any) -> Iterator[Any]:
+    """A command and those of its own table."""
+    yield command
+    for name in getattr(command, "table", {}):
+        yield from within(command.get_command(None, name))
 
 
-def options(parser: argparse.ArgumentParser) -> set[str]:
-    return {option for one in within(parser) for option in one._option_string_actions}
+@cache
+def options(command: Any) -> set[str]:
+    context = typer.Context(command)
+    params = [param for one in within(command) for param in one.get_params(context)]
+    return {option for param in params for option in (*param.opts, *param.secondary_opts)}
+
+
+def values(program: str, words: list[str]) -> dict[str, Any]:
+    """The parameters of a verb by these words. Nothing is called."""
+    context = PROGRAMS[program].make_context(program, list(words))
+    while getattr(context.command, "table", None):
+        name, command, rest = context.command.resolve_command(context, [*context._protected_args, *context.args])
+        context = command.make_context(name, rest, parent=context)
+    return context.params
 
 
 def code(path: Path) -> tuple[list[str], list[str]]:
@@ -276,13 +297,13 @@ def code(path: Path) -> tuple[list[str], list[str]]:
     return lines, inline
 
 
-def commands(text: str) -> list[list[str]]:
+def calls(text: str) -> list[list[str]]:
     """The words of the calls of our programs in a line of shell."""
     found = []
     text = re.sub(r"^.*-m textgen\.cli ", "textgen ", text)
     for part in re.split(r"[|>]|&&", text):
         part = part.strip().removeprefix(".venv/bin/")
-        if part.partition(" ")[0] in PARSERS and "(" not in part.partition(" ")[0]:
+        if part.partition(" ")[0] in PROGRAMS and "(" not in part.partition(" ")[0]:
             found.append(shlex.split(part, comments=True))
     return found
 
@@ -290,24 +311,27 @@ def commands(text: str) -> list[list[str]]:
 def blocks() -> Iterator[tuple[str, list[str]]]:
     for path in DOCUMENTS:
         for line in code(path)[0]:
-            for words in commands(line):
+            for words in calls(line):
                 yield str(path.relative_to(ROOT)), words
-    for program in PARSERS:
-        for verb, parser in verbs(program).items():
-            for line in (line for one in within(parser) for line in (one.description or "").splitlines()):
-                for words in commands(line) if line.startswith("  ") else []:
+    for program in PROGRAMS:
+        for verb, command in verbs(program).items():
+            for line in (line for one in within(command) for line in (one.help or "").splitlines()):
+                for words in calls(line) if line.startswith("  ") else []:
                     yield f"{program} {verb} --help", words
 
 
 @pytest.mark.parametrize(("where", "words"), blocks(), ids=lambda value: value if isinstance(value, str) else None)
-def test_every_command_in_the_documents_is_one(where, words, capsys):
+def test_every_command_in_the_documents_is_one(where, words):
     """Each is parsed, and each of its settings is one; nothing is run."""
     program, *rest = words
     try:
-        chosen = PARSERS[program].parse_args(rest)
-    except SystemExit:
-        pytest.fail(f"{where}: {' '.join(words)}: {capsys.readouterr().err}")
-    keys = [word.partition("=")[0] for word in getattr(chosen, "words", []) if re.match(r"[a-z_]+=", word)]
+        chosen = values(program, rest).get("arguments") or []
+    except typer.Exit as end:  # after --help
+        assert end.exit_code == 0
+        return
+    except (typer.TyperException, InputError) as error:
+        pytest.fail(f"{where}: {' '.join(words)}: {error}")
+    keys = [word.partition("=")[0] for word in chosen if re.match(r"[a-z_]+=", word)]
     known = {field for kind in CONFIGS.values() for field in kind.__dataclass_fields__}
     assert set(keys) <= known, f"{where}: {' '.join(words)}"
 
@@ -318,9 +342,9 @@ def test_there_are_commands_in_the_documents():
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_every_verb_and_option_named_in_a_sentence_exists(path):
-    known = {option for program in PARSERS for verb in verbs(program).values() for option in options(verb)}
+    known = {option for program in PROGRAMS for verb in verbs(program).values() for option in options(verb)}
     for text in code(path)[1]:
-        for program, verb, *rest in (words for words in commands(text) if len(words) > 1):
+        for program, verb, *rest in (words for words in calls(text) if len(words) > 1):
             assert verb in verbs(program), f"{path.name}: {text}"
             for option in (word.partition("=")[0] for word in rest if word.startswith("-")):
                 assert option in options(verbs(program)[verb]), f"{path.name}: {text}"
@@ -330,7 +354,7 @@ def test_every_verb_and_option_named_in_a_sentence_exists(path):
 
 def test_the_readme_lists_every_verb():
     text = (ROOT / "README.md").read_text()
-    for program in PARSERS:
+    for program in PROGRAMS:
         for verb in verbs(program):
             assert re.search(rf"`(?:{program} )?{verb}\b", text), f"{program} {verb}"
 

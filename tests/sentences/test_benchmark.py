@@ -18,8 +18,11 @@ from corpora.errors import InputError
 from textgen.cli import main
 from textgen.core.estimators import exact_nll
 from textgen.runs import library
+from textgen.sentences import units
 from textgen.sentences.benchmark import interpolation, judge, names, pairs
-from textgen.sentences.sentence_vae import Point, SentenceVAE, Walk, edits, spread
+from textgen.sentences.sentence_vae import SentenceVAE
+from textgen.sentences.units import edits
+from textgen.sentences.walk import Point, Walk, spread
 
 
 class Flat:
@@ -31,7 +34,7 @@ class Flat:
         self.words, self.blank = words, unknown
 
     def nll(self, texts):
-        return np.array([2.0 * (len(judge.units(text, self.words)) + 1) for text in texts])
+        return np.array([2.0 * (len(units.units(text, self.words)) + 1) for text in texts])
 
     def unknown(self, texts):
         return self.blank
@@ -190,10 +193,10 @@ def test_a_vae_is_no_judge(toy_run):
 
 
 def test_words_or_characters():
-    assert judge.spaced(["a b", "c d", "e"])
-    assert not judge.spaced(["春眠不覺曉", "明月 出天山", "e"])
-    assert judge.units(" a  b ", True) == ["a", "b"]
-    assert judge.units("春眠 曉", False) == ["春", "眠", "曉"]
+    assert units.spaced(["a b", "c d", "e"])
+    assert not units.spaced(["春眠不覺曉", "明月 出天山", "e"])
+    assert units.units(" a  b ", True) == ["a", "b"]
+    assert units.units("春眠 曉", False) == ["春", "眠", "曉"]
 
 
 # --------------------------------------------------------------------------------------------------------- pairs
@@ -267,7 +270,7 @@ def refused(capsys, *words: object) -> str:
 
 def test_the_command(here, toy_run, toy_language_model, toy_corpus, capsys):
     before = Path("pairs.tsv").read_bytes()
-    assert main(["benchmark", "pairs", str(toy_corpus), "-n", "5", "--out", "pairs.tsv"]) == 0
+    assert main(["benchmark", "pairs", str(toy_corpus), "-n", "5", "--out", "pairs.tsv", "--force"]) == 0
     assert capsys.readouterr().out == "pairs.tsv: 5 pairs from corpus, test split, seed 0\n"
     assert Path("pairs.tsv").read_bytes() == before
     words = ["benchmark", "interpolation", "pairs.tsv", "--model", toy_run, "--judge", toy_language_model]
@@ -361,6 +364,6 @@ def test_pairs_refuses(here, toy_corpus, capsys):
 def test_the_benchmarks_are_the_files_and_their_help_imports_nothing_heavy():
     assert {"interpolation", "pairs"} <= set(names())
     assert "judge" not in names()
-    program = "import sys, textgen.cli as c; c.parser(); print(sorted({'torch', 'numpy', 'scipy'} & set(sys.modules)))"
+    program = "import sys, textgen.cli as c; c.VERBS; print(sorted({'torch', 'numpy', 'scipy'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

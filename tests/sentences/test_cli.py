@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import io
+import itertools
 import json
 import os
 import re
@@ -18,12 +20,17 @@ import torch
 
 import small
 import textgen
-from corpora import Corpus
+from corpora import Corpus, commands, sound
+from corpora import cli as corpora_cli
+from imagegen import cli as image_cli
+from imagegen import verbs as image_verbs
+from imagegen.pictures import defaults
 from textgen import cli
+from textgen import options as shared
+from textgen import verbs as textgen_verbs
 from textgen.cli import main
 from textgen.core import checkpoint
 from textgen.runs import library
-from textgen.sentences import sentence_vae
 
 ROOT = str(Path(textgen.__file__).parents[1])
 FRESH = {**os.environ, "PYTHONPATH": ROOT}
@@ -96,29 +103,84 @@ def model(toy_run) -> list[str]:
 # --------------------------------------------------------------------------------------------- help and parsing
 
 
+HEAVY = "torch numpy datasets sentencepiece rich safetensors huggingface_hub sacrebleu tensorboard pyarrow pydantic "
+HEAVY += "sklearn scipy zuko PIL"
+
+
 def test_help_imports_nothing_heavy():
     """All of it in one fresh interpreter, since importing torch takes a second."""
-    program = """
+    program = f"""
 import contextlib, io, sys
-import corpora.cli, textgen.cli
-for cli in (textgen.cli, corpora.cli):
-    actions = cli.parser()._actions
-    verbs = [verb for action in actions if action.choices for verb in action.choices]
-    assert len(verbs) > 2
-    for words in [["--help"], *([verb, "--help"] for verb in verbs)]:
+import corpora.cli, imagegen.cli, textgen.cli
+
+def verbs(table, before=()):
+    for name, verb in table.items():
+        yield [*before, name]
+        if not isinstance(verb.home, str):
+            yield from verbs(verb.home, [*before, name])
+
+for cli in (textgen.cli, imagegen.cli, corpora.cli):
+    program = cli.__name__.partition(".")[0]
+    for words in [[], *verbs(cli.VERBS)]:
         shown = io.StringIO()
-        try:
-            with contextlib.redirect_stdout(shown):
-                cli.main(words)
-        except SystemExit as end:
-            assert not end.code, words
-        assert shown.getvalue().startswith(f"usage: {' '.join([cli.parser().prog, *words[:-1]])} ["), shown.getvalue()
-heavy = "torch numpy datasets sentencepiece rich safetensors huggingface_hub sacrebleu tensorboard pyarrow".split()
-heavy += ["sklearn", "scipy", "zuko"]
-print(*sorted(set(heavy) & set(sys.modules)))
+        with contextlib.redirect_stdout(shown):
+            assert cli.main([*words, "--help"]) == 0, words
+        assert shown.getvalue().startswith("usage: " + " ".join([program, *words]) + " "), shown.getvalue()
+print(*sorted(set("{HEAVY}".split()) & set(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=FRESH)
     assert (done.returncode, done.stderr, done.stdout) == (0, "", "\n")
+
+
+def entries(table, before=()):
+    for name, verb in table.items():
+        yield " ".join([*before, name]), verb
+        if not isinstance(verb.home, str):
+            yield from entries(verb.home, [*before, name])
+
+
+@pytest.mark.parametrize("program", [cli, image_cli, corpora_cli], ids=lambda module: module.__name__)
+def test_every_entry_of_a_table_is_a_function_with_a_line_of_help(program):
+    for words, verb in entries(program.VERBS):
+        assert verb.help and "\n" not in verb.help and not verb.help.endswith("."), words
+        if isinstance(verb.home, str):
+            function = commands.function(words.split()[-1], verb.home)
+            assert inspect.getdoc(function), words
+            assert function.__module__ in (verb.home, "textgen.cli"), words
+
+
+# What a command says in another way than its function does: text for numbers, and files.
+OTHERWISE = {("textgen", "interpolate", "steps"), ("textgen", "encode", "out")}
+
+
+@pytest.mark.parametrize(("program", "verbs"), [(cli, textgen_verbs), (image_cli, image_verbs)])
+def test_a_command_has_the_defaults_of_its_function(program, verbs):
+    compared = 0
+    for words, verb in entries(program.VERBS):
+        function = getattr(verbs, words, None)
+        if function is None or words in ("train", "prior"):
+            continue
+        own = inspect.signature(function).parameters
+        for name, parameter in inspect.signature(commands.function(words, verb.home)).parameters.items():
+            if name not in own or (program.ABOUT and (verbs.__package__, words, name) in OTHERWISE):
+                continue
+            said, meant = parameter.default, own[name].default
+            usual = {shared.DEFAULT_MODEL, defaults.MODEL, ()}
+            assert said == meant or (said is None and meant in {*usual, *SETTLED}), (words, name)
+            compared += 1
+    assert compared > 50
+
+
+SETTLED = {defaults.KEEP, defaults.COMPLETIONS, defaults.PARTICLES}  # named in the help, since not giving them matters
+
+
+def test_train_and_sample_show_the_options_that_matter_first(capsys):
+    for program, verb in ((main, "train"), (main, "sample"), (image_cli.main, "train"), (image_cli.main, "sample")):
+        assert program([verb, "--help"]) == 0
+        shown = capsys.readouterr().out
+        first = shown.partition("\nOptions:\n")[2].partition("\n\n")[0]
+        assert len(re.findall(r"^  -", first, re.MULTILINE)) == 5, shown
+        assert "  --model " in first and "\nMore:\n" in shown
 
 
 def test_importing_textgen_imports_nothing_heavy_and_its_names_are_there():
@@ -129,10 +191,43 @@ def test_importing_textgen_imports_nothing_heavy_and_its_names_are_there():
         _ = textgen.SentenceVEA
 
 
+def test_the_packages_tell_libgomp_not_to_spin_unless_the_user_does():
+    """Set before torch can be imported, by either package and so by every command."""
+    program = "import os, sys, {0}; assert 'torch' not in sys.modules; print(os.environ['GOMP_SPINCOUNT'])"
+    fresh = {key: value for key, value in FRESH.items() if key != "GOMP_SPINCOUNT"}
+    for package in ("textgen", "imagegen"):
+        for variables, wanted in (({}, "1000\n"), ({"GOMP_SPINCOUNT": "7"}, "7\n")):
+            call = [sys.executable, "-c", program.format(package)]
+            done = subprocess.run(call, capture_output=True, text=True, env={**fresh, **variables}, check=True)
+            assert done.stdout == wanted
+
+
+def test_small_work_takes_one_thread_and_long_work_all():
+    for program in (cli, image_cli):
+        for words, verb in entries(program.VERBS):
+            if isinstance(verb.home, str):
+                function = commands.function(words.split()[-1], verb.home)
+                parameter = inspect.signature(function).parameters.get("threads")
+                long = words.split()[0] in ("train", "evaluate", "prior", "benchmark", "novelty")
+                assert parameter is None or parameter.default == (None if long else 1), words
+
+
+def test_the_functions_are_there_for_python(toy_run, capsys, model):
+    opened = textgen.open_model(toy_run)
+    walk = textgen_verbs.interpolate(ONE, OTHER, model=opened)
+    assert said(capsys, "interpolate", ONE, OTHER, *model) == f"{walk}\n"
+    samples = textgen_verbs.sample(3, model=opened, how=textgen_verbs.choice(temperature=0.5))
+    assert samples.to_dict() == parsed(capsys, "sample", "-n", "3", "--temperature", "0.5", *model)
+    codes = textgen_verbs.encode([ONE, OTHER], model=opened).codes
+    assert textgen_verbs.decode(codes, model=toy_run).sentences == [
+        pair["decoded"] for pair in parsed(capsys, "reconstruct", ONE, OTHER, *model)
+    ]
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "textgen: the following arguments are required: COMMAND\n"),
+        ([], "textgen: missing command: see textgen --help\n"),
         (["smaple"], "textgen: no command 'smaple': did you mean 'sample'? choose from arithmetic, "),
         (
             ["sample", "--temprature", "1"],
@@ -140,13 +235,13 @@ def test_importing_textgen_imports_nothing_heavy_and_its_names_are_there():
         ),
         (["sample", "--temp", "1"], "textgen sample: unknown option '--temp': did you mean --temperature? "),
         (["sample", "a"], "textgen sample: unknown word 'a': see textgen sample --help\n"),
-        (["sample", "-n", "x"], "textgen sample: argument -n: invalid int value: 'x'\n"),
-        (["sample", "--top-k"], "textgen sample: argument --top-k: expected one argument\n"),
-        (["interpolate", "a"], "textgen interpolate: the following arguments are required: "),
+        (["sample", "-n", "x"], "error: -n x: expected a whole number from 1 to 1,000,000\n"),
+        (["sample", "--top-k"], "textgen sample: option '--top-k' needs a value: see textgen sample --help\n"),
+        (["interpolate", "a"], "textgen interpolate: missing SENTENCE: see "),
         (["interpolate", "a", "b", "c"], "textgen interpolate: unknown word 'c': "),
-        (["encode", "a"], "textgen encode: the following arguments are required: --out\n"),
-        (["train", "a.txt", "--errors", "ignor"], "textgen train: no errors 'ignor': "),
-        (["export"], "textgen export: the following arguments are required: "),
+        (["encode", "a"], "textgen encode: missing --out: see textgen encode --help\n"),
+        (["train", "a.txt", "--errors", "ignor"], "error: --errors 'ignor': choose from strict, replace, skip\n"),
+        (["export"], "textgen export: missing RUN|FOLDER: see textgen export --help\n"),
     ],
 )
 def test_words_that_are_not_understood_get_one_line(here, capsys, words, message):
@@ -175,8 +270,8 @@ def test_words_that_are_not_understood_get_one_line(here, capsys, words, message
         (["good.txt", "--batch", "0"], "error: --batch 0: expected 1 to 1,000,000,000"),
         (["good.txt", "--every", "0"], "error: --every 0: expected 1 to 1,000,000,000"),
         (["good.txt", "--keep", "1"], "error: --keep 1: expected 2 to 1,000,000,000"),
-        (["good.txt", "--seed", "-1"], "error: --seed -1: expected 0 to 4294967295"),
-        (["good.txt", "--threads", "0"], "error: --threads 0: expected 1 to 1024"),
+        (["good.txt", "--seed", "-1"], "error: --seed -1: expected 0 to 4,294,967,295"),
+        (["good.txt", "--threads", "0"], "error: --threads 0: expected 1 to 1,024"),
         (["good.txt", "rate=-3"], "error: rate=-3.0: expected a number of nats above 0, or none"),
         (["good.txt", "rate=abc"], "error: rate='abc': expected a number or none"),
         (["good.txt", "rate=nan"], "error: rate=nan is not a finite number"),
@@ -200,7 +295,7 @@ def test_words_that_are_not_understood_get_one_line(here, capsys, words, message
         (["--resume", "one.txt"], "error: one.txt is not a run: it has no recipe.json"),
         (["--resume", "nowhere", "good.txt", "width=9", "--batch", "3", "--out", "x"],
          "error: --resume goes on with a run as it was begun: leave out good.txt, width, --out, --batch"),
-        (["--resume", "nowhere", "--steps", "0"], "error: --steps 0: expected 1 or more"),
+        (["--resume", "nowhere", "--steps", "0"], "error: --steps 0: expected 1 to 1,000,000,000"),
     ],
 )  # fmt: skip
 def test_training_that_cannot_be_is_refused_and_leaves_nothing(here, capsys, words, message):
@@ -305,11 +400,13 @@ def test_interpolate(model, capsys, options):
     out = said(capsys, "interpolate", ONE, OTHER, *model, *options).splitlines()
     facts = parsed(capsys, "interpolate", ONE, OTHER, *model, *options)
     assert (out[0], out[-1]) == (f"given  {ONE}", f"given  {OTHER}")
-    assert len(out) == len(facts["points"]) + 2
-    assert [float(line[:5]) for line in out[1:-1]] == [round(point["position"], 2) for point in facts["points"]]
     texts = [point["text"] for point in facts["points"]]
-    shown = ["(the same sentence again)" if point["repeats"] else point["text"] for point in facts["points"]]
-    assert [line[7:] for line in out[1:-1]] == shown
+    runs = [list(run) for _, run in itertools.groupby(facts["points"], key=lambda point: point["text"])]
+    assert len(out) == len(runs) + 2
+    for line, run in zip(out[1:-1], runs, strict=True):
+        first, last = (f"{run[end]['position']:.2f}" for end in (0, -1))
+        assert line.split()[0] == (first if len(run) == 1 else f"{first}-{last}")
+        assert line.partition("  ")[2].strip().removesuffix("(not the sentence given)").strip() == run[0]["text"]
     assert facts["distinct"] == len(set(texts))
     assert facts["path"] == ("arc" if "arc" in options else "line")
     if "auto" not in options:
@@ -342,9 +439,9 @@ def test_interpolate_is_the_call_of_the_same_name(model, toy_run, capsys):
         ([ONE, OTHER, "--beams", "0"], "error: --beams 0: expected 1 to 100\n"),
         ([ONE, OTHER, "--path", "curve"], "error: path 'curve': choose from line, arc\n"),
         ([ONE, OTHER, "--pace", "fast"], "error: pace 'fast': choose from text, code\n"),
-        ([ONE, ""], "error: the sentence '' is empty: give at least one word\n"),
-        ([" \t", ONE], "error: the sentence ' \\t' is empty: give at least one word\n"),
-        ([ONE, "cat " * 99], "error: the sentence 'cat cat "),
+        ([ONE, ""], "error: sentence 2 of 2, '' is empty: give at least one word\n"),
+        ([" \t", ONE], "error: sentence 1 of 2, ' \\t' is empty: give at least one word\n"),
+        ([ONE, "cat " * 99], "error: sentence 2 of 2, 'cat cat "),
     ],
 )
 def test_interpolate_refuses(model, capsys, words, message):
@@ -408,8 +505,10 @@ def test_a_folder_here_that_is_named_as_a_model_that_ships_is_told_of(toy_run, t
     assert here.err == "" and here.out != ships.out
 
 
-def test_the_default_of_refine_is_that_of_python():
-    assert (cli.REFINE, sentence_vae.REFINE) == (200, 200)
+def test_the_default_model_is_that_of_python():
+    assert shared.DEFAULT_MODEL == library.DEFAULT_MODEL
+    assert shared.shipped("textgen") == [*library.shipped("textgen")]
+    assert shared.shipped("imagegen") == [*library.shipped("imagegen")]
 
 
 def test_the_same_seed_gives_the_same_output_and_another_one_another(model, toy_language_model, capsys):
@@ -423,8 +522,8 @@ def test_the_same_seed_gives_the_same_output_and_another_one_another(model, toy_
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--temperature", "-1"], "error: --temperature -1.0: expected a number from 0 to 100\n"),
-        (["--temperature", "nan"], "error: --temperature nan is not a finite number\n"),
+        (["--temperature", "-1"], "error: --temperature -1: expected a number from 0 to 100\n"),
+        (["--temperature", "nan"], "error: --temperature nan: expected a number from 0 to 100\n"),
         (["--top-k", "-1"], "error: --top-k -1: expected 0 or more\n"),
         (["--top-p", "0"], "error: --top-p 0.0: expected a probability above 0, up to 1\n"),
         (["--min-p", "1"], "error: --min-p 1.0: expected a share, 0 up to, not including, 1\n"),
@@ -433,10 +532,10 @@ def test_the_same_seed_gives_the_same_output_and_another_one_another(model, toy_
         (["--beams", "-1"], "error: --beams -1: expected 0 to 100\n"),
         (["--best-of", "0"], "error: --best-of 0: expected 1 to 1,000\n"),
         (["--code-temperature", "nan"], "error: --code-temperature nan: expected a number from 0 to 100\n"),
-        (["--seed", "4294967296"], "error: --seed 4294967296: expected 0 to 4294967295\n"),
+        (["--seed", "4294967296"], "error: --seed 4294967296: expected 0 to 4,294,967,295\n"),
         (["--prompt", "cat " * 99], "error: the prompt has 99 tokens; this model writes at most "),
         *(
-            (["--beams", "2", *words], "error: beams write each code's likeliest sentence: leave out the prompt")
+            (["--beams", "2", *words], "error: beams write each code's most probable sentence: leave out the prompt")
             for words in (["--prompt", "the"], ["--temperature", "1"], ["--temperature", "0.5"])
         ),
     ],
@@ -479,17 +578,20 @@ def test_encode_and_decode(here, model, capsys, monkeypatch):
     with np.load("codes.npz", allow_pickle=False) as arrays:
         codes, given = arrays["codes"], arrays["sentences"].tolist()
     assert (codes.shape, codes.dtype, given) == ((2, 8), np.float32, [ONE, OTHER])
-    facts = parsed(capsys, "reconstruct", ONE, OTHER, *model, "--beams", "1", "--refine", "0")
+    facts = parsed(capsys, "reconstruct", ONE, OTHER, *model, "--beams", "1")
     texts = parsed(capsys, "decode", "codes.npz", *model, "--beams", "1")
     assert texts == [pair["decoded"] for pair in facts]  # one beam: there is nothing to re-rank
     assert said(capsys, "decode", "codes.npz", *model, "--beams", "1").splitlines() == texts
     typed(monkeypatch, f"{ONE}\n{OTHER}\n".encode())
-    assert parsed(capsys, "encode", "-", "--out", "codes.npz", *model) == {"out": "codes.npz", "shape": [2, 8]}
+    assert parsed(capsys, "encode", "-", "--out", "codes.npz", "--force", *model) == {
+        "out": "codes.npz",
+        "shape": [2, 8],
+    }
     with np.load("codes.npz") as arrays:
         assert np.array_equal(arrays["codes"], codes)
     drawn = []
     for seed in ("1", "1", "2"):
-        said(capsys, "encode", ONE, "--draw", "--seed", seed, "--out", "drawn.npz", *model)
+        said(capsys, "encode", ONE, "--draw", "--seed", seed, "--out", "drawn.npz", "--force", *model)
         with np.load("drawn.npz") as arrays:
             drawn.append(arrays["codes"])
     assert np.array_equal(drawn[0], drawn[1])
@@ -732,3 +834,34 @@ def test_what_a_model_writes_cannot_steer_the_terminal():
     from corpora.commands import printable
 
     assert printable("a\x1b[2Jb\x07\x9b\r\tc\nd é 我") == "a\ufffd[2Jb\ufffd\ufffd\ufffd\ufffdc\nd é 我"
+
+
+# ------------------------------------------------------------------------------------------------------- sound
+
+
+def test_a_model_of_sound_writes_clips(here, capsys):
+    """From WAV files by the commands alone; files that are there are never replaced unasked."""
+    Path("clips").mkdir()
+    for number in range(12):
+        wave = 8000 * np.sin(np.arange(60 + number) * (0.2 + 0.02 * number))
+        sound.write(Path(f"clips/tone_{number}.wav"), wave.astype(np.int16), 2000)
+    assert corpora_cli.main(["build", "clips", "--out", "corpus"]) == 0
+    sizes = ["width=8", "embedding=8", "layers=1", "precision=fp32", "--steps", "2", "--batch", "4", "--quiet"]
+    assert main(["train", "corpus", "--model", "lm", *sizes, "--out", "run"]) == 0
+    words = ["sample", "-n", "2", "--model", "run", "--temperature", "0.5"]
+    out = said(capsys, *words)
+    assert [line.split()[0] for line in out.splitlines()] == ["sample-1.wav", "sample-2.wav", "2"]
+    first = Path("sample-1.wav").read_bytes()
+    assert first[:4] == b"RIFF"
+    facts = parsed(capsys, *words)
+    assert facts["out"] == ["sample2-1.wav", "sample2-2.wav"] and len(facts["tokens"]) == 2
+    assert Path("sample2-1.wav").read_bytes() == first
+    assert "exist already: choose another --out" in refused(capsys, *words, "--out", "sample.wav")
+    assert said(capsys, *words, "--out", "sample.wav", "--force").startswith("sample-1.wav")
+    message = "error: --prompt is for sentences: run at step 2 draws clips\n"
+    assert refused(capsys, "sample", "--model", "run", "--prompt", "la") == message
+
+
+def test_sentences_are_printed_not_written(model, capsys):
+    message = "error: --out x.txt: sentences are printed; send them to a file with > x.txt\n"
+    assert refused(capsys, "sample", *model, "--out", "x.txt") == message

@@ -10,12 +10,15 @@ import numpy as np
 import pytest
 
 import small
+import textgen
 from corpora import Corpus, InputError
 from corpora.build import build
 from textgen.cli import main
 from textgen.core import checkpoint, recipes
 from textgen.core.trainer import Config as Training
-from textgen.runs import library, run
+from textgen.runs import library
+from textgen.runs.plan import Plan
+from textgen.runs.run import Run
 from textgen.runs.screen import Screen
 from textgen.sentences import preset
 from textgen.sentences.preset import Auto
@@ -122,17 +125,14 @@ def test_the_longest_row_leaves_out_the_last_of_a_hundred():
     assert Auto({"min_length": "40"}, lambda line: None).longest(np.array([10, 50])) == {"max_length": 50}
 
 
-def test_steps_fit_into_the_minutes_and_a_small_corpus_gets_no_more_passes_than_help():
+def test_a_small_corpus_gets_no_more_passes_than_help_however_long_the_time():
     lines: list[str] = []
     auto = Auto({}, lines.append)
-    assert auto.steps(0.1, 1.0, 12.0, rows=10**6, tokens=10**7, batch=64) == 7000
-    assert "12 minutes hold 7,000 of 100 ms (0.4 passes" in lines[-1]
-    steps = auto.steps(0.01, 1.0, 12.0, rows=2000, tokens=25_000, batch=32)
-    assert steps == preset.SIZES[0].passes * 63
+    assert auto.steps(12.0, rows=2000, tokens=25_000, batch=32) == preset.SIZES[0].passes * 63
     assert "more would only overfit" in lines[-1]
-    assert auto.steps(1.0, 60.0, 4.0, rows=10**6, tokens=10**7, batch=64) == 70  # evaluations take most of the time
-    assert auto.steps(0.01, 1.0, 12.0, rows=10**6, tokens=10**7, batch=64) == 60_000
-    assert auto.steps(10.0, 5.0, 0.01, rows=2000, tokens=25_000, batch=32) == 20
+    assert auto.steps(600.0, rows=2000, tokens=25_000, batch=32) == preset.SIZES[0].passes * 63
+    assert auto.steps(12.0, rows=10**6, tokens=10**7, batch=64) == preset.SIZES[-1].passes * 15_625
+    assert auto.steps(12.0, rows=50, tokens=600, batch=32) == 500, "fewer teach nothing"
 
 
 # ------------------------------------------------------------------------------------------------------- in a run
@@ -140,78 +140,66 @@ def test_steps_fit_into_the_minutes_and_a_small_corpus_gets_no_more_passes_than_
 
 def test_fifty_lines_are_enough_and_every_choice_has_a_reason(text):
     screen = Listening()
-    run.train([text], "run", minutes=0.02, settings={"precision": "fp32"}, threads=1, screen=screen)
+    textgen.train([text], "run", minutes=0.02, settings={"precision": "fp32"}, threads=1, screen=screen)
     said = screen.chosen()
     assert list(said) == [
         "codec", "vocab", "valid_share", "max_length", "width", "embedding", "encoder_width", "encoder_embedding",
-        "encoder_places", "rate", "latent", "dropout", "word_dropout", "lr", "batch", "steps",
+        "encoder_places", "rate", "latent", "dropout", "word_dropout", "lr", "batch", "minutes",
     ]  # fmt: skip
     assert all(len(reason.split(maxsplit=1)[1]) > 10 for reason in said.values())
     assert "50 rows" in said["valid_share"]
-    assert "minutes hold" in said["steps"]
+    assert "at most 500 steps" in said["minutes"]
     saved = json.loads(Path("run/recipe.json").read_text())
     assert saved["recipe"]["settings"]["width"] == 192
     assert saved["training"]["lr"] == 3e-3
-    assert f"{saved['steps']} " in said["steps"]
+    assert (saved["steps"], saved["minutes"]) == (500, 0.02)
     assert library.open_model("run").model.latent == 16
 
 
 def test_what_is_given_wins_and_is_said_so(text):
     screen = Listening()
-    run.train(
+    textgen.train(
         [text], "run", settings={**TINY, "codec": "words", "rate": "9"}, steps=2, batch=8, threads=1, screen=screen
     )
     said = screen.chosen()
     given = {key: reason.split()[0] for key, reason in said.items() if reason.endswith("as given")}
     sizes = {"width": "16", "embedding": "8", "encoder_width": "16", "encoder_embedding": "8", "latent": "4"}
     assert given == {"codec": "words", **sizes, "rate": "9", "dropout": "0.0", "batch": "8"}
-    assert not {"vocab", "steps"} & set(said)
+    assert not {"vocab", "minutes"} & set(said)
     saved = json.loads(Path("run/recipe.json").read_text())
     assert (saved["recipe"]["settings"]["width"], saved["recipe"]["settings"]["rate"]) == (16, 9.0)
     assert (saved["steps"], saved["batch"], saved["recipe"]["settings"]["word_dropout"]) == (2, 8, 0.3)
     assert Corpus.open("run/corpus").codec.name == "words"
 
 
-def test_a_run_repeats_from_its_recipe_without_the_clock(text, monkeypatch):
-    quiet = {"settings": dict(TINY), "threads": 1, "screen": Screen(quiet=True)}
-    monkeypatch.setattr(run, "_timed", lambda corpus, made: (0.125, 0.0))
-    run.train([text], "one", minutes=0.05, **quiet)
-    monkeypatch.setattr(run, "_timed", lambda corpus, made: pytest.fail("measured though the steps are known"))
-    steps = run.read_plan(Path("one")).steps
-    assert steps == 24
-    run.train([text], "two", steps=steps, **quiet)
-    assert Path("one/recipe.json").read_bytes() == Path("two/recipe.json").read_bytes()
-    same = [checkpoint.listed(Path(name, "checkpoints"))[0] / checkpoint.MODEL for name in ("one", "two")]
-    assert same[0].read_bytes() == same[1].read_bytes()
-    run.resume(Path("one"), Screen(quiet=True))  # at its end already
-
-
-def test_measuring_leaves_no_trace_in_the_run(text, monkeypatch):
-    """The model that was timed is not the one that is trained."""
+def test_a_run_of_so_many_minutes_can_be_repeated_to_the_last_bit(text):
+    """As the first one went, whatever the clock says the second time."""
     quiet = {"settings": {**TINY, "lr": "1e-2"}, "threads": 1, "screen": Screen(quiet=True)}
-    run.train([text], "one", minutes=0.001, **quiet)
-    run.train([text], "two", steps=run.read_plan(Path("one")).steps, **quiet)
+    textgen.train([text], "one", minutes=0.01, **quiet)
+    textgen.train([text], "two", repeat="one", **quiet)
+    assert Plan.read(Path("two")).minutes == 0.01
     same = [checkpoint.listed(Path(name, "checkpoints"))[0] / checkpoint.MODEL for name in ("one", "two")]
     assert same[0].read_bytes() == same[1].read_bytes()
+    Run.open("one").train(Screen(quiet=True))  # at its end already
 
 
 def test_a_built_corpus_is_sized_if_asked(text):
     build([str(text)], "corpus")
     screen = Listening()
     options = {"settings": {"precision": "fp32"}, "steps": 1, "threads": 1, "screen": screen}
-    run.train(["corpus"], "plain", **options)
+    textgen.train(["corpus"], "plain", **options)
     assert not screen.chosen()
-    assert run.read_plan(Path("plain")).recipe.settings()["width"] == 512
-    run.train(["corpus"], "sized", preset="auto", **options)
+    assert Plan.read(Path("plain")).recipe.settings()["width"] == 512
+    textgen.train(["corpus"], "sized", preset="auto", **options)
     assert "codec" not in screen.chosen()
-    assert run.read_plan(Path("sized")).recipe.settings()["width"] == 192
+    assert Plan.read(Path("sized")).recipe.settings()["width"] == 192
 
 
 def test_preset_none_leaves_the_defaults(text):
     screen = Listening()
-    run.train([text], "run", preset="none", settings={"width": 16}, steps=1, threads=1, screen=screen)
+    textgen.train([text], "run", preset="none", settings={"width": 16}, steps=1, threads=1, screen=screen)
     assert not screen.chosen()
-    assert run.read_plan(Path("run")).recipe.settings()["rate"] == 16.0
+    assert Plan.read(Path("run")).recipe.settings()["rate"] == 16.0
     assert Corpus.open("run/corpus").manifest["settings"]["vocab"] == 8000
 
 
@@ -224,9 +212,8 @@ def test_preset_none_leaves_the_defaults(text):
         (["--preset", "atuo"], "error: no preset 'atuo': did you mean 'auto'? choose from auto, none\n"),
         (["--minutes", "0"], "error: --minutes 0: expected more than 0, and 10,080 (a week) at most\n"),
         (["--minutes", "nan"], "error: --minutes nan: expected more than 0"),
-        (["--minutes", "x"], "textgen train: argument --minutes: invalid float value: 'x'\n"),
+        (["--minutes", "x"], "error: --minutes x: expected a number\n"),
         (["--minutes", "5", "--steps", "9"], "error: steps and minutes are both given: leave out one of them\n"),
-        (["--minutes", "5", "--preset", "none"], "error: minutes are counted by preset auto alone"),
         (
             ["--preset", "auto", "--init", "english-fiction"],
             "error: preset auto chooses sizes, and init brings its own",
@@ -248,13 +235,13 @@ def test_what_makes_no_sense_is_refused_in_one_line(text, capsys, words, message
 
 def test_a_text_too_small_to_split_says_how_many_rows_are_needed(text):
     text.write_text("one line\nanother line\n")
-    with pytest.raises(InputError, match=r"only 2 usable rows.* at least 3 are needed for train and test and valid"):
-        run.train([text], "run", screen=Screen(quiet=True))
+    with pytest.raises(InputError, match=r"only 2 usable sentences.* at least 3 are needed for train and test and valid"):
+        textgen.train([text], "run", screen=Screen(quiet=True))
     with pytest.raises(InputError, match="minutes=0: expected more than 0"):
-        run.train([text], "run", minutes=0)
+        textgen.train([text], "run", minutes=0)
 
 
-def test_several_processes_need_to_be_told_the_steps(text, monkeypatch):
+def test_several_processes_need_a_built_corpus(text, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(InputError, match="preset auto measures the speed of one process: with several give steps"):
-        run.train([text], "run", preset="auto")
+    with pytest.raises(InputError, match="several processes need a built corpus: run `corpora build` first"):
+        textgen.train([text], "run", preset="auto")

@@ -11,11 +11,10 @@ import pytest
 from sacrebleu.metrics import BLEU
 
 import small
-from corpora import Corpus
 from corpora.build import build, from_texts
 from corpora.errors import InputError
 from textgen.cli import main
-from textgen.runs import run
+from textgen.runs.begin import begin
 from textgen.sentences.benchmark import attribute, judge, samples
 
 
@@ -117,9 +116,7 @@ def test_attribute(toy_run, toy_language_model, labelled, capsys, tmp_path):
     from textgen.runs.screen import Screen
 
     settings = {**small.settings("vae"), "precision": "fp32", "lr": 1e-2, "lr_warmup": 0}
-    corpus = Corpus.open(labelled)
-    made = run.plan(corpus, tmp_path / "r", labelled, settings=settings, steps=5, device="cpu", threads=1)
-    run.start(tmp_path / "r", made, Screen(quiet=True))
+    begin([labelled], tmp_path / "r", settings=settings, steps=5, device="cpu", threads=1).train(Screen(quiet=True))
     words = ["attribute", "--model", tmp_path / "r", "--judge", toy_language_model, "--data", labelled]
     code, out, error = call(capsys, *words, "-n", 6, "--strengths", "0,2", "--show", 1, "--beams", 1, "--json")
     assert (code, error) == (0, "")
@@ -142,7 +139,7 @@ def test_ways_between_labels():
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["samples", "-n", "1"], "-n: expected 2 or more"),
+        (["samples", "-n", "1"], "-n 1: expected 2 to"),
         (["samples", "--judge", "RUN"], "a vae is no language model"),
         (["samples", "--data", "nowhere"], "nowhere"),
         (["samples", "--prior", "flow"], "only `normal` can take the place"),

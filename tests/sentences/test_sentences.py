@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 from types import SimpleNamespace
 
 import huggingface_hub
+import numpy as np
 import pytest
 import torch
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
@@ -21,17 +23,11 @@ from corpora.errors import InputError
 from textgen.core.randomness import normals
 from textgen.core.sampler import Choice
 from textgen.runs import library
-from textgen.sentences import sentence_vae
-from textgen.sentences.sentence_vae import (
-    MOST_POINTS,
-    REFINE,
-    Point,
-    SentenceVAE,
-    Walk,
-    arc,
-    difference,
-    line,
-)
+from textgen.sentences import draw, sentence_vae
+from textgen.sentences.defaults import REFINE
+from textgen.sentences.sentence_vae import SentenceVAE
+from textgen.sentences.units import difference
+from textgen.sentences.walk import MOST_POINTS, Point, Walk, arc, bisected, joined, line, spread
 
 
 @pytest.fixture(scope="module")
@@ -96,33 +92,75 @@ def test_a_walk_there_is_the_walk_back_reversed(vae, texts):
     assert [point.text for point in there] == [point.text for point in back][::-1]
 
 
-def shown(walk: Walk) -> list[str]:
-    """The sentences as printed, without the two that were given."""
+OTHER = "  (not the sentence given)"
+
+
+def shown(walk: Walk) -> list[tuple[list[float], str]]:
+    """The sentences as printed, without the two that were given: each with its position, or its first and last."""
     lines = str(walk).splitlines()
     assert lines[0] == f"given  {walk.start}"
     assert lines[-1] == f"given  {walk.end}"
-    assert [line[:5] for line in lines[1:-1]] == [f"{point.position:5.2f}" for point in walk]
-    return [line[7:] for line in lines[1:-1]]
+    matches = [re.fullmatch(r" (\d\.\d\d)(?:-(\d\.\d\d))? +(.*)", line) for line in lines[1:-1]]
+    return [([float(place) for place in (first, last) if place], text) for first, last, text in
+            (match.groups() for match in matches)]  # fmt: skip
 
 
-def test_a_sentence_that_comes_again_is_marked_and_never_printed_twice_in_a_row(vae, texts):
+def test_a_sentence_that_comes_again_is_marked_and_printed_once_with_its_positions(vae, texts):
     seen = 0
     for one, other in [*pairwise(texts[:8]), (texts[0], texts[0])]:
         walk = vae.interpolate(one, other, steps=12, beams=3)
         assert [point.repeats for point in walk] == [False, *(a.text == b.text for a, b in pairwise(walk))]
         seen += sum(point.repeats for point in walk)
-        for before, after in pairwise(shown(walk)):
-            assert before != after or after == "(the same sentence again)"
+        printed = shown(walk)
+        assert len(printed) == sum(not point.repeats for point in walk)
+        assert [text.removesuffix(OTHER) for _, text in printed] == [p.text for p in walk if not p.repeats]
+        places = iter(walk)
+        for span, text in printed:
+            run = [next(places)]
+            while len(span) == 2 and round(run[-1].position, 2) != span[1]:
+                run.append(next(places))
+            assert {point.text for point in run} == {text.removesuffix(OTHER)}
+            assert round(run[0].position, 2) == span[0]
         assert walk.distinct == len({point.text for point in walk})
-    assert seen > 11  # there was something to mark
+    assert seen >= 11  # the walk from a sentence to itself alone has as many to mark
 
 
-def test_a_walk_from_a_sentence_to_itself_says_it_once(vae, texts):
+def test_a_walk_from_a_sentence_to_itself_is_one_line(vae, texts):
     walk = vae.interpolate(texts[3], texts[3], steps=5)
     assert walk.distinct == 1
-    assert shown(walk)[1:] == ["(the same sentence again)"] * 4
+    assert [span for span, _ in shown(walk)] == [[0, 1]]
     auto = vae.interpolate(texts[3], texts[3], steps=None)
     assert [(point.position, point.repeats) for point in auto] == [(0, False), (1, True)]
+
+
+def test_an_end_that_did_not_come_back_word_for_word_is_marked():
+    points = [Point(place, text, 1.0, 0.0) for place, text in ((0, "a cat"), (0.5, "a cat"), (1, "a dog"))]
+
+    def printed(start: str, end: str) -> list[str]:
+        walk = joined(start, end, "line", points, str.lower)
+        facts = walk.to_dict()
+        assert (facts["start_exact"], facts["end_exact"]) == (start.lower() == "a cat", end.lower() == "a dog")
+        return str(walk).splitlines()[1:-1]
+
+    assert printed("A CAT", "a Dog") == [" 0.00-0.50  a cat", " 1.00       a dog"]
+    assert printed("two cats", "a dog") == [f" 0.00-0.50  a cat{OTHER}", " 1.00       a dog"]
+    assert printed("a cat", "two dogs") == [" 0.00-0.50  a cat", f" 1.00       a dog{OTHER}"]
+    same = joined("x", "y", "line", points[:2], str.lower)
+    assert str(same).splitlines() == ["given  x", f" 0.00-0.50  a cat{OTHER}", "given  y"]
+
+
+def test_words_outside_the_vocabulary_are_told_before_the_walk(vae, texts):
+    walk = vae.interpolate(texts[0], "the zebra sees 7 Zebus", steps=2, beams=1)
+    assert walk.notes == vae.notes("the zebra sees 7 Zebus")
+    assert walk.notes == walk.to_dict()["notes"]
+    assert str(walk).splitlines()[0] == f"note: {walk.notes[0]}"
+    assert "'zebra', '7', 'Zebus'" in walk.notes[0]
+    assert vae.notes(texts) == [] == vae.interpolate(*texts[:2], steps=2, beams=1).notes
+    said = vae.notes(" ".join(f"unknown{n}" for n in range(9)))[0]
+    assert "'unknown4' and 4 more" in said
+    english = SentenceVAE.from_pretrained()
+    assert english.notes("there was no answer to letters.") == []
+    assert "'12', '\u2603': outside the vocabulary, spelt byte by byte" in english.notes("12 \u2603 fell")[0]
 
 
 def test_a_walk_as_json_says_what_it_says(vae, texts):
@@ -156,7 +194,7 @@ def test_bisection_of_any_path_is_short_and_ordered_and_asks_no_point_twice(vae,
         asked.extend(positions)
         return [Point(p, said[min(len(said) - 1, int(p * len(said)))], 1.0, 0.0) for p in positions]
 
-    found = vae._bisect(points)
+    found = bisected(points)
     assert (found[0].position, found[-1].position) == (0, 1)
     assert all(a.position < b.position for a, b in pairwise(found))
     assert all(a.text != b.text for a, b in pairwise(found)) or len(found) == 2
@@ -166,8 +204,25 @@ def test_bisection_of_any_path_is_short_and_ordered_and_asks_no_point_twice(vae,
         assert asked == [0, 1]
 
 
+@given(st.lists(st.sampled_from(["a b c", "a b d", "a x y", "p q r"]), min_size=3, max_size=8), st.integers(2, 5))
+def test_spread_repeats_as_little_as_can_be_and_then_changes_evenly(texts, count):
+    assume(count < len(texts))
+    inner = combinations(range(1, len(texts) - 1), count - 2)
+    ways = [[texts[place] for place in (0, *some, len(texts) - 1)] for some in inner]
+
+    def cost(path: list[str]) -> tuple[int, float]:
+        steps = [difference(one, other) ** 2 for one, other in pairwise(path)]
+        return sum(one == other for one, other in pairwise(path)), sum(steps)
+
+    places = spread(texts, count)
+    assert (len(places), places[0], places[-1]) == (count, 0, len(texts) - 1)
+    assert all(one < other for one, other in pairwise(places))
+    repeats, least = min(map(cost, ways))
+    assert cost([texts[place] for place in places]) == (repeats, pytest.approx(least, abs=1e-2))
+
+
 def test_bisection_of_a_path_without_end_stops_at_the_most(vae):
-    found = vae._bisect(lambda positions: [Point(p, f"{p} {p + 1} {p + 2}", 1.0, 0.0) for p in positions])
+    found = bisected(lambda positions: [Point(p, f"{p} {p + 1} {p + 2}", 1.0, 0.0) for p in positions])
     assert len(found) == MOST_POINTS
 
 
@@ -181,12 +236,12 @@ def test_a_pure_autoencoder_walks_too(toy_autoencoder, texts):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"steps": 1}, "steps 1: expected 2 to 1000 points, or auto"),
-        ({"steps": 1001}, "steps 1001: expected"),
+        ({"steps": 1}, "steps=1: expected 2 to 1000 points, or None"),
+        ({"steps": 1001}, "steps=1001: expected"),
         ({"pace": "fast"}, "pace 'fast': choose from text, code"),
         ({"path": "curve"}, "path 'curve': choose from line, arc"),
-        ({"beams": 0}, "beams 0: expected 1 to 100"),
-        ({"beams": 101}, "beams 101: expected 1 to 100"),
+        ({"beams": 0}, "beams=0: expected 1 to 100"),
+        ({"beams": 101}, "beams=101: expected 1 to 100"),
     ],
 )
 def test_a_walk_with_bad_numbers_is_refused(vae, texts, options, said):
@@ -261,35 +316,35 @@ def test_difference_is_the_share_of_words_to_change():
 
 
 def test_decoding_the_codes_of_sentences_reconstructs_them(vae, texts):
-    codes = vae.encode(texts)
+    codes = vae.encode(texts, refine=0)
     assert codes.shape == (len(texts), vae.latent)
     assert vae.decode(codes, beams=3) == vae.reconstruct(texts, beams=3, refine=0)
     assert vae.decode(codes, beams=3) == vae.reconstruct(texts, beams=3, refine=0, rerank=True)
 
 
 def test_a_batch_of_sentences_encodes_and_decodes_as_one_by_one(vae, texts):
-    codes = vae.encode(texts)
-    one_by_one = torch.cat([vae.encode([text]) for text in texts])
+    codes = vae.encode(texts, refine=0)
+    one_by_one = torch.cat([vae.encode([text], refine=0) for text in texts])
     torch.testing.assert_close(codes, one_by_one, rtol=1e-5, atol=1e-5)
-    torch.testing.assert_close(codes, vae.encode(texts, at_once=5), rtol=1e-5, atol=1e-5)
-    torch.testing.assert_close(vae.encode(texts[::-1]).flip(0), codes, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(codes, vae.encode(texts, at_once=5, refine=0), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(vae.encode(texts[::-1], refine=0).flip(0), codes, rtol=1e-5, atol=1e-5)
     assert vae.decode(codes, beams=2) == vae.decode(codes, beams=2, at_once=3)
 
 
 def test_drawn_codes_differ_from_the_mean_by_the_deviation_of_the_posterior(vae, texts):
-    mean, drawn = vae.encode(texts), vae.encode(texts, seed=5)
+    mean, drawn = vae.encode(texts, refine=0), vae.encode(texts, seed=5, refine=0)
     with torch.inference_mode():
         deviation = vae.model.posterior(vae.tokens(texts)).stddev
     torch.testing.assert_close((drawn - mean) / deviation, normals(5, 0, len(texts), vae.latent), rtol=1e-3, atol=1e-3)
-    torch.testing.assert_close(drawn, vae.encode(texts, seed=5, at_once=7), rtol=1e-5, atol=1e-5)
-    assert not torch.equal(drawn, vae.encode(texts, seed=6))
-    many = torch.cat([vae.encode(texts, seed=seed) - mean for seed in range(100)]) / deviation.repeat(100, 1)
+    torch.testing.assert_close(drawn, vae.encode(texts, seed=5, at_once=7, refine=0), rtol=1e-5, atol=1e-5)
+    assert not torch.equal(drawn, vae.encode(texts, seed=6, refine=0))
+    many = torch.cat([vae.encode(texts, seed=seed, refine=0) - mean for seed in range(100)]) / deviation.repeat(100, 1)
     assert abs(float(many.mean())) < 0.05
     assert abs(float(many.std()) - 1) < 0.05
 
 
 def test_no_sentences_have_no_codes(vae):
-    assert vae.encode([]).shape == (0, vae.latent)
+    assert vae.encode([]).shape == (0, vae.latent) == vae.encode([], on_error="skip").codes.shape
     assert vae.decode(torch.zeros(0, vae.latent)) == []
     assert vae.reconstruct([]) == []
 
@@ -307,6 +362,47 @@ def test_a_sentence_may_be_as_long_as_the_model_takes_and_no_longer(vae):
     said = lone(lambda: vae.encode(["cat " * (most + 1)]))
     assert said.endswith(f"has {most + 1} tokens; this model takes at most {most}: shorten it")
     assert len(lone(lambda: vae.encode(["cat " * 10_000]))) < 200
+
+
+def test_one_string_is_one_sentence(vae, texts):
+    assert vae.encode(texts[0]).shape == (1, vae.latent)
+    assert torch.equal(vae.encode(texts[0]), vae.encode([texts[0]]))
+    assert vae.reconstruct(texts[0], beams=1) == vae.reconstruct([texts[0]], beams=1)
+
+
+def test_numpy_arrays_go_in_and_out(vae, texts):
+    codes = vae.encode_array(np.array(texts[:5]), refine=0)
+    assert isinstance(codes, np.ndarray) and codes.shape == (5, vae.latent)
+    assert np.array_equal(codes, vae.encode(texts[:5], refine=0).numpy())
+    assert vae.decode(codes, beams=2) == vae.decode(torch.from_numpy(codes), beams=2)
+    assert vae.decode(codes.astype(np.float64)[::2], beams=2) == vae.decode(codes, beams=2)[::2]
+    assert vae.candidates(codes[0], beams=2) == vae.candidates(torch.from_numpy(codes[0]), beams=2)
+    codes.flags.writeable = False
+    assert len(vae.decode(codes, beams=1)) == 5
+    assert lone(lambda: vae.decode(codes[0])) == lone(lambda: vae.decode(torch.from_numpy(codes[0].copy())))
+
+
+@pytest.mark.parametrize("seed", [None, 3])
+def test_sentences_without_a_code_are_skipped_and_told(vae, texts, seed):
+    long = "cat " * vae.length
+    mixed = [texts[0], "", texts[1], long, texts[2]]
+    codes, skipped = vae.encode(mixed, on_error="skip", seed=seed, refine=3, at_once=2)
+    assert [one.number for one in skipped] == [1, 3]
+    assert "sentence 2 of 5, '' is empty" in skipped[0].reason
+    assert f"has {vae.length} tokens; this model takes at most {vae.length - 1}" in skipped[1].reason
+    filled = [texts[0], "cat", texts[1], "dog", texts[2]]
+    torch.testing.assert_close(codes, vae.encode(filled, seed=seed, refine=3)[[0, 2, 4]], atol=1e-3, rtol=1e-3)
+    assert vae.encode(texts[:2], on_error="skip").skipped == []
+    assert lone(lambda: vae.encode(mixed)) == skipped[0].reason
+    assert "on_error=ignore: expected raise or skip" in lone(lambda: vae.encode(mixed, on_error="ignore"))
+
+
+def test_a_sentence_that_is_too_long_is_named_by_its_number(vae, texts):
+    sentences = [*texts[:3], "cat " * vae.length]
+    for call in (vae.encode, vae.reconstruct, vae.tokens):
+        assert lone(lambda call=call: call(sentences)).startswith("sentence 4 of 4, 'cat cat")
+    assert lone(lambda: vae.interpolate(texts[0], sentences[3])).startswith("sentence 2 of 2, 'cat cat")
+    assert lone(lambda: vae.encode(sentences[3])).startswith("the sentence 'cat cat")
 
 
 @pytest.mark.parametrize("shape", [(8,), (1, 7), (2, 3, 8), (8, 1), ()])
@@ -331,7 +427,7 @@ def test_candidates_are_different_and_sorted_by_likelihood_and_cycle_check(vae, 
 
 
 def test_a_sentence_that_several_rows_of_tokens_spell_is_one_candidate_the_best_of_them(vae, texts, monkeypatch):
-    code = vae.encode(texts[:1])[0]
+    code = vae.encode(texts[:1], refine=0)[0]
     whole = vae.candidates(code, beams=10)
     decode = vae.codec.decode
     monkeypatch.setattr(vae.codec, "decode", lambda row: " ".join(decode(row).split()[:2]))
@@ -345,7 +441,7 @@ def test_a_sentence_that_several_rows_of_tokens_spell_is_one_candidate_the_best_
 
 @torch.inference_mode()
 def test_the_figures_of_a_candidate_are_those_of_its_sentence(vae, texts):
-    code = vae.encode(texts[:2]).mean(0, keepdim=True)
+    code = vae.encode(texts[:2], refine=0).mean(0, keepdim=True)
     whole = [point for point in vae.candidates(code[0], beams=8) if len(vae.codec.encode(point.text)) < vae.length]
     assert len(whole) > 3
     for point in whole:
@@ -359,21 +455,32 @@ def test_the_figures_of_a_candidate_are_those_of_its_sentence(vae, texts):
 # ----------------------------------------------------------------------------------------------------- samples
 
 
-def test_row_i_of_a_sample_is_the_same_for_any_number_of_rows(vae):
-    many = vae.sample(70, seed=4)
+@pytest.mark.parametrize("beams", [0, 2])
+def test_row_i_of_a_sample_is_the_same_for_any_number_of_rows(vae, beams):
+    many = vae.sample(70, seed=4, beams=beams, best_of=1)
     assert len(many) == 70
-    assert vae.sample(3, seed=4) == many[:3]
-    assert vae.sample(70, seed=5) != many
+    assert vae.sample(3, seed=4, beams=beams, best_of=1) == many[:3]
+    assert vae.sample(70, seed=5, beams=beams, best_of=1) != many
     assert len(set(many)) > 5
 
 
 def test_a_sample_by_beams_is_the_decoded_prior(vae):
-    assert vae.sample(3, seed=2, beams=3) == vae.decode(vae.model.context(2, 0, 3), beams=3)
+    plain = {"beams": 3, "best_of": 1, "code_temperature": 1.0}
+    assert vae.sample(3, seed=2, **plain) == vae.decode(vae.model.context(2, 0, 3), beams=3)
     near = vae.decode(0.5 * vae.model.context(2, 0, 3), beams=3)
-    assert vae.sample(3, seed=2, beams=3, code_temperature=0.5) == near != vae.sample(3, seed=2, beams=3)
+    assert vae.sample(3, seed=2, **plain | {"code_temperature": 0.5}) == near != vae.sample(3, seed=2, **plain)
     assert len(set(vae.sample(9, code_temperature=0, how=Choice(temperature=0)))) == 1
     for options in ({"prompt": "the"}, {"how": Choice(temperature=0.5)}):
         assert "leave out the prompt, temperature" in lone(lambda options=options: vae.sample(2, beams=3, **options))
+
+
+def test_a_sample_is_by_default_what_the_command_writes(vae):
+    spelled = {"beams": 5, "best_of": 4, "code_temperature": 0.7}
+    assert vae.sample(4, seed=6) == vae.sample(4, seed=6, **spelled)
+    assert len(vae.sample()) == 8
+    drawn = draw.draw(vae.opened, 4, seed=6)
+    assert vae.sample(4, seed=6, beams=0) == drawn == vae.sample(4, seed=6, how=Choice())
+    assert vae.sample(4, seed=6, prompt="the") == draw.draw(vae.opened, 4, seed=6, prompt="the")
 
 
 def test_the_best_of_a_few_is_the_one_the_model_is_surest_of(vae):
@@ -383,43 +490,43 @@ def test_the_best_of_a_few_is_the_one_the_model_is_surest_of(vae):
 
     points = [vae.candidates(code, beams=3)[0] for code in vae.model.context(2, 0, 12)]
     best = [min(points[row : row + 4], key=nats).text for row in (0, 4, 8)]
-    assert vae.sample(3, seed=2, beams=3, best_of=4) == best
-    assert vae.sample(2, seed=2, beams=3, best_of=4) == best[:2]
+    assert vae.sample(3, seed=2, beams=3, best_of=4, code_temperature=1.0) == best
+    assert vae.sample(2, seed=2, beams=3, best_of=4, code_temperature=1.0) == best[:2]
 
 
 @torch.no_grad()
 def test_the_best_of_a_few_drawn_is_the_surest(vae, toy_language_model):
     for opened in (vae.opened, library.open_model(toy_language_model)):
-        texts = sentence_vae.draw(opened, 40, seed=3)
+        texts = draw.draw(opened, 40, seed=3)
         tokens = [[*opened.codec.encode(text), opened.codec.stop] for text in texts]
         rows = torch.tensor([row + [opened.codec.pad] * (opened.length - len(row)) for row in tokens])
         nats = opened.model.backbone.nll(rows, opened.model.vocab.mask(rows), opened.model.context(3, 0, 40))
         each = nats / torch.tensor([len(row) for row in tokens])
         each[torch.tensor([not text for text in texts])] = math.inf
-        best = sentence_vae.draw(opened, 10, seed=3, best_of=4)
+        best = draw.draw(opened, 10, seed=3, best_of=4)
         assert best == [texts[4 * row + int(each[4 * row : 4 * row + 4].argmin())] for row in range(10)]
-        assert sentence_vae.draw(opened, 3, seed=3, best_of=4, begin=2) == best[2:5]
-        prompted = sentence_vae.draw(opened, 6, seed=3, prompt="the small")
-        some = sentence_vae.draw(opened, 2, seed=3, prompt="the small", best_of=3)
+        assert draw.draw(opened, 3, seed=3, best_of=4, first=2) == best[2:5]
+        prompted = draw.draw(opened, 6, seed=3, prompt="the small")
+        some = draw.draw(opened, 2, seed=3, prompt="the small", best_of=3)
         assert all(text in prompted[3 * row : 3 * row + 3] for row, text in enumerate(some))
         with pytest.raises(InputError, match="best_of=0: expected 1 to 1000"):
-            sentence_vae.draw(opened, 1, best_of=0)
-    assert vae.sample(10, seed=3, best_of=4) == sentence_vae.draw(vae.opened, 10, seed=3, best_of=4)
+            draw.draw(opened, 1, best_of=0)
+    assert vae.sample(10, seed=3, beams=0, best_of=4) == draw.draw(vae.opened, 10, seed=3, best_of=4)
 
 
 def test_a_text_that_was_cut_off_is_the_best_only_where_all_are(vae):
     short = vae.opened._replace(length=5)
-    texts = sentence_vae.draw(short, 24, seed=3)
+    texts = draw.draw(short, 24, seed=3)
     whole = [len(vae.codec.encode(text)) < 5 for text in texts]
-    kept = sentence_vae.draw(short, 8, seed=3, best_of=3)
+    kept = draw.draw(short, 8, seed=3, best_of=3)
     assert any(whole) and not all(whole)
     for row, text in enumerate(kept):
         assert len(vae.codec.encode(text)) < 5 or not any(whole[3 * row : 3 * row + 3])
 
 
 def test_an_empty_text_is_the_best_only_where_all_are():
-    assert sentence_vae.surest(["", "a b", "a", " ", ""], [0.0, 2.0, 1.0, 0.5, 0.1], 5) == ["a"]
-    assert sentence_vae.surest(["", "a", "", ""], [0.0, 2.0, 0.5, 0.1], 2) == ["a", ""]
+    assert draw.best(["", "a b", "a", " ", ""], [0.0, 2.0, 1.0, 0.5, 0.1], 5) == ["a"]
+    assert draw.best(["", "a", "", ""], [0.0, 2.0, 0.5, 0.1], 2) == ["a", ""]
 
 
 def test_a_prompt_begins_every_sample_and_must_leave_room(vae):
@@ -431,8 +538,8 @@ def test_a_language_model_has_no_codes_but_samples(toy_language_model):
     said = lone(lambda: SentenceVAE.from_pretrained(toy_language_model))
     assert "a lm has no codes; interpolate, reconstruct, encode and decode need a vae or an autoencoder" in said
     opened = library.open_model(toy_language_model)
-    texts = sentence_vae.draw(opened, 128, seed=1)
-    assert texts[:2] == sentence_vae.draw(opened, 2, seed=1)
+    texts = draw.draw(opened, 128, seed=1)
+    assert texts[:2] == draw.draw(opened, 2, seed=1)
     assert texts[64:] != texts[:64]  # though they are drawn 64 at a time
 
 
@@ -527,7 +634,7 @@ def test_refined_codes_give_more_sentences_back_and_stay_where_the_posterior_is(
     vae = SentenceVAE.from_pretrained()
     texts = [f"{who} {did} the {what}." for who in ("he", "sylvia") for did in ("opened", "admired", "had sold")
              for what in ("door", "old gentleman", "gooseberries")]  # fmt: skip
-    means, codes = vae.encode(texts), vae.encode(texts, refine=REFINE)
+    means, codes = vae.encode(texts, refine=0), vae.encode(texts)
     before, after = ([a == b for a, b in zip(texts, vae.decode(z, beams=1), strict=True)] for z in (means, codes))
     assert 0 < sum(before) < sum(after)
     moved = (codes != means).any(1).tolist()
@@ -553,7 +660,7 @@ def test_refining_is_the_same_every_time_and_for_each_sentence_alone(vae, toy_co
 
 def test_a_plain_autoencoder_is_not_refined(toy_autoencoder):
     vae = SentenceVAE.from_pretrained(toy_autoencoder)
-    assert torch.equal(vae.encode(["the cat sees a dog"], refine=9), vae.encode(["the cat sees a dog"]))
+    assert torch.equal(vae.encode("the cat sees a dog"), vae.encode("the cat sees a dog", refine=0))
 
 
 def test_refining_needs_a_number_of_steps(vae):

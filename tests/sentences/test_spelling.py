@@ -18,8 +18,9 @@ from corpora.errors import InputError
 from textgen.cli import main
 from textgen.core import checkpoint, recipes, sampler
 from textgen.runs import library
+from textgen.sentences.draw import draw
 from textgen.sentences.lexicon import Spelling
-from textgen.sentences.sentence_vae import SentenceVAE, draw
+from textgen.sentences.sentence_vae import SentenceVAE
 
 TEXTS = [
     "the boat's crew didn't go to-morrow , he said .",

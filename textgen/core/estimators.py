@@ -111,5 +111,9 @@ def active_units(means: Tensor, threshold: float = 0.01) -> int:
 def posteriors(model: Latent, batches: Iterable[Tensor]) -> Independent:
     """The posteriors of many rows as one distribution over (N, Z)."""
     each = [model.posterior(tokens) for tokens in batches]
-    means, deviations = torch.cat([q.mean for q in each]), torch.cat([q.stddev for q in each])
+    return diagonal(torch.cat([q.mean for q in each]), torch.cat([q.stddev for q in each]))
+
+
+def diagonal(means: Tensor, deviations: Tensor) -> Independent:
+    """Independent normal numbers in each row, (N, Z)."""
     return Independent(Normal(means, deviations, validate_args=False), 1, validate_args=False)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from corpora.errors import InputError, quoted
 from corpora.settings import Settings, setting
 from textgen.core.model import Model
+from textgen.core.pace import Pace, Steps
 from textgen.core.player import Batch, Optimiser, Player
 from textgen.core.randomness import Draw, manual_seed
 
@@ -144,12 +145,13 @@ class Training:
         model: Model,
         config: Config,
         *,
-        steps: int,
+        steps: int | Pace,
         seed: int,
         device: str = "cpu",
         world: Processes | None = None,
     ) -> None:
-        self.model, self.config, self.steps, self.seed, self.device = model.to(device), config, steps, seed, device
+        self.model, self.config, self.seed, self.device = model.to(device), config, seed, device
+        self.pace = Steps(steps) if isinstance(steps, int) else steps
         self.world = world or Processes()
         self.players = dict(model.players())
         self.most = len(model.turns(0.0))  # turns of a step
@@ -162,7 +164,7 @@ class Training:
 
     def turns(self) -> list[Player]:
         """The players of the next step in the order of their turns."""
-        turns = [self.players[name] for name in self.model.turns(self.step / self.steps)]
+        turns = [self.players[name] for name in self.model.turns(self.pace.progress(self.step))]
         if not 0 < len(turns) <= self.most:
             raise ValueError(f"step {self.step + 1} has {len(turns)} turns and the first step {self.most}")
         return turns
@@ -188,11 +190,11 @@ class Training:
     def lr(self, step: int) -> float:
         """The learning rate of a step, a function of the step (and of the plateau's memory) alone."""
         config = self.config
-        rise = min(config.lr_warmup, self.steps // 5)  # a short run must not spend itself on warming up
+        rise = self.pace.rise(config.lr_warmup, step)
         warm = min(1.0, (step + 1) / rise) if rise else 1.0
         if config.schedule == "cosine":
-            done = max(0.0, step - rise) / max(1, self.steps - rise)
-            warm *= config.lr_final + (1 - config.lr_final) * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+            done = min(1.0, self.pace.share(step, rise))
+            warm *= config.lr_final + (1 - config.lr_final) * 0.5 * (1 + math.cos(math.pi * done))
         return config.lr * warm * self.plateau
 
     def _lr_of(self, player: Player) -> float:
@@ -207,72 +209,82 @@ class Training:
         if self.config.schedule == "plateau" and self.stalled >= self.config.patience:
             self.plateau, self.stalled = self.plateau / 2, 0
 
+    def batches(self, batch: Callable[[int], Batch]) -> list[Batch]:
+        """The batches of the step at hand, in the order of its turns; `batch(n)` gives the n-th, by number alone.
+
+        The first turn reads on where the first of the step before it stopped; each other turn reads a stride further:
+        as far on as the whole run is long.
+        """
+        parts, stride = self.config.accumulate, self.pace.stride
+        firsts = [(turn * stride + self.step) * parts for turn in range(len(self.turns()))]
+        return [batch(first + part) for first in firsts for part in range(parts)]
+
     def update(self, batches: list[Batch]) -> StepReport:
         """One step: each player's turn. The batches are shared out evenly between the turns, in their order.
 
         Raises Diverged if a loss or a gradient is not finite; that turn, and those after it, change nothing.
         """
-        model, turns = self.model, self.turns()
+        model, turns, lr = self.model, self.turns(), self.lr(self.step)
         parts = len(batches) // len(turns)
         manual_seed(self.seed, self.step)  # what is re-initialised must be the same in all processes
-        self._forget(list(model.prepare(self.step / self.steps)))
+        self._forget(list(model.prepare(self.pace.progress(self.step))))
         manual_seed(self.seed, self.step, self.world.rank)
         model.train()
-        lr = self.lr(self.step)
-        terms: dict[str, Tensor] = {}  # means over rows, shares of this process; of several turns of a player the last
+        means: dict[str, Tensor] = {}  # over rows, shares of this process; of several turns of a player the last
         norms: dict[str, Tensor] = {}
         for number, player in enumerate(turns):
-            sums, norm = self._turn(player, batches[number * parts : (number + 1) * parts], number)
-            terms.update(sums)
-            norms[f"{self._prefix(player)}gradient"] = norm
+            self.optimisers[player.name].zero_grad(set_to_none=True)
+            before = [tensor.clone() for tensor in self.others[player.name]]
+            own = batches[number * parts : (number + 1) * parts]
+            total = sum(batch.rows for batch in own)
+            sums: dict[str, Tensor] = {}
+            for part, batch in enumerate(own):
+                draw = self._draw((self.step * parts + part) * self.most + number, batch.rows)
+                with autocast(self.config.precision, self.device):
+                    terms = player.loss(batch, draw)
+                (terms.loss.sum() / total).backward(inputs=_trainable(player))
+                for name, values in {"loss": terms.loss.detach(), **terms.report}.items():
+                    name = self._prefix(player) + name
+                    sums[name] = sums.get(name, 0) + values.sum()
+            with torch.no_grad():
+                for tensor, old in zip(self.others[player.name], before, strict=True):
+                    tensor.copy_(old)
+            norms[f"{self._prefix(player)}gradient"] = self._descend(player, sums)
+            means.update({name: values.float() / total for name, values in sums.items()})
         self.step += 1
         self._agree()
         self._average()
         counts = torch.stack([sum(model.vocab.mask(batch.values).sum() for batch in batches)]).float()  # type: ignore[list-item]
-        values = torch.stack(list(terms.values()))
+        values = torch.stack(list(means.values()))
         self.world.sum([values, counts])
-        means = dict(zip(terms, values.tolist(), strict=True))
-        model.observe(means)
+        report = dict(zip(means, values.tolist(), strict=True))
+        model.observe(report)
         gradients = {name: float(norm) for name, norm in norms.items() if name == "gradient" or "gradient" not in norms}
-        return StepReport(self.step, {**means, "lr": lr, **gradients}, int(counts))
+        return StepReport(self.step, {**report, "lr": lr, **gradients}, int(counts))
 
     def _prefix(self, player: Player) -> str:
         """The prefix of a player's numbers: its own name, unless it is the whole model."""
         return "" if self.model in player.modules else f"{player.name} "
 
-    def _turn(self, player: Player, batches: list[Batch], number: int) -> tuple[dict[str, Tensor], Tensor]:
-        """Turn `number` of the step at hand. Returns the means of its terms, this process's share, and the norm."""
-        optimiser, config, parts = self.optimisers[player.name], self.config, len(batches)
-        optimiser.zero_grad(set_to_none=True)
-        weights = [weight for weight in player.parameters() if weight.requires_grad]
-        before = [tensor.clone() for tensor in self.others[player.name]]
-        total = sum(batch.rows for batch in batches)
-        sums: dict[str, Tensor] = {}
-        for part, batch in enumerate(batches):
-            place = (self.step * parts + part) * self.most + number
-            world = self.world
-            draw = Draw(self.seed, place, total=batch.rows, rank=world.rank, world=world.world, device=self.device)
-            with autocast(config.precision, self.device):
-                terms = player.loss(batch, draw)
-            (terms.loss.sum() / total).backward(inputs=weights)
-            for name, values in {"loss": terms.loss.detach(), **terms.report}.items():
-                name = self._prefix(player) + name
-                sums[name] = sums.get(name, 0) + values.sum()
-        with torch.no_grad():
-            for tensor, old in zip(self.others[player.name], before, strict=True):
-                tensor.copy_(old)
+    def _draw(self, place: int, rows: int) -> Draw:
+        """The noise of a batch of `rows` rows of all processes."""
+        world = self.world
+        return Draw(self.seed, place, total=rows, rank=world.rank, world=world.world, device=self.device)
+
+    def _descend(self, player: Player, sums: dict[str, Tensor]) -> Tensor:
+        """Change a player's weights by their gradients. Returns the norm, before it was clipped."""
+        weights, own = _trainable(player), player.optimiser or Optimiser()
         self.world.sum([weight.grad for weight in weights if weight.grad is not None])
-        own = player.optimiser or Optimiser()
-        norm = nn.utils.clip_grad_norm_(weights, (config.clip if own.clip is None else own.clip) or math.inf)
+        norm = nn.utils.clip_grad_norm_(weights, (self.config.clip if own.clip is None else own.clip) or math.inf)
         if not torch.isfinite(norm):
             raise Diverged(
                 f"step {self.step + 1}: the {self._culprit(sums)} is not a finite number any more; "
                 "the update was not made. Try a smaller lr, clip=1, or precision=fp32"
             )
-        for group in optimiser.param_groups:
+        for group in self.optimisers[player.name].param_groups:
             group["lr"] = self._lr_of(player)
-        optimiser.step()
-        return {name: values.float() / total for name, values in sums.items()}, norm
+        self.optimisers[player.name].step()
+        return norm
 
     def _culprit(self, sums: dict[str, Tensor]) -> str:
         bad = [name for name, value in sums.items() if not torch.isfinite(value)]
@@ -357,13 +369,12 @@ class _Swapped:
         self.model.train()
 
 
-def train(training: Training, batch: Callable[[int], Batch]) -> Iterator[StepReport]:
-    """Yield a report after every step until the last; `batch(n)` gives the n-th batch, by number alone.
+def _trainable(player: Player) -> list[nn.Parameter]:
+    """The weights of a player that have gradients."""
+    return [weight for weight in player.parameters() if weight.requires_grad]
 
-    Of a step with several turns the first reads on where the first of the step before it stopped; each other turn
-    reads as far on from it as the whole run is long.
-    """
-    parts = training.config.accumulate
-    while training.step < training.steps:
-        firsts = [(turn * training.steps + training.step) * parts for turn in range(len(training.turns()))]
-        yield training.update([batch(first + part) for first in firsts for part in range(parts)])
+
+def steps(training: Training, batch: Callable[[int], Batch]) -> Iterator[StepReport]:
+    """Yield a report after every step until the last; `batch(n)` gives the n-th batch, by number alone."""
+    while training.step < training.pace.end:
+        yield training.update(training.batches(batch))

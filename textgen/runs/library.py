@@ -15,11 +15,11 @@ from torch import Tensor
 from corpora import codec as codecs
 from corpora import files
 from corpora.codec import Codec
-from corpora.codecs.palette import Palette
 from corpora.errors import InputError, choose, quoted
 from textgen.core import checkpoint, recipes
 from textgen.core.backbone import Vocabulary
 from textgen.core.model import Latent, Model
+from textgen.runs.card import card
 
 _PACKAGES = Path(__file__).parents[2]  # beside each other stand the packages that have models: of text, of pictures
 DEFAULT_MODEL = "english-fiction"
@@ -37,19 +37,30 @@ class Opened(NamedTuple):
     facts: dict[str, Any]  # how it was trained, and its figures
     folder: Path
 
+    @property
+    def most(self) -> int:
+        """The longest row the model takes, in tokens, the stop not counted."""
+        return self.length - (self.codec.stop is not None)
+
     def takes(self, row: Sequence[int]) -> bool:
         """Whether a row, without its stop, has any tokens and not more than the model was made for."""
-        return 0 < len(row) < self.length
+        return 0 < len(row) <= self.most
 
-    def labels(self, given: Label, rows: int) -> Tensor:
+    def padded(self, rows: Sequence[Sequence[int]]) -> Tensor:
+        """Rows of tokens with their stops, if the codec has one, and pads: (N, L)."""
+        stop = [] if self.codec.stop is None else [self.codec.stop]
+        length = max(map(len, rows)) + len(stop)
+        return torch.tensor([[*row, *stop, *[self.codec.pad] * length][:length] for row in rows])
+
+    def labels(self, label: Label, rows: int) -> Tensor:
         """The classes of so many rows as the model numbers them, (rows,), -1 where none is known.
 
-        `given`: a label for all rows, or one (or None) for each, or these very numbers. Raises InputError for a label
+        `label`: one for all rows, or one (or None) for each, or these very numbers. Raises InputError for a label
         that the model does not know, and for any if it has no classes.
         """
-        if isinstance(given, Tensor):
-            return given
-        each = [given] * rows if given is None or isinstance(given, str) else list(given)
+        if isinstance(label, Tensor):
+            return label
+        each = [label] * rows if label is None or isinstance(label, str) else list(label)
         if len(each) != rows:
             raise InputError(f"{len(each)} labels for {rows} rows: expected one, or one for each")
         names = {name for name in each if name is not None}
@@ -63,7 +74,7 @@ class Opened(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What to call it: the folder's name, or the run's and the step."""
+        """The folder's name, or the run's and the step."""
         step = checkpoint.step_of(self.folder)
         if self.folder.parent.name == "snapshots":  # in the hub's cache, models--OWNER--NAME/snapshots/REVISION
             return self.folder.parents[1].name.removeprefix("models--").replace("--", "/")
@@ -160,18 +171,16 @@ def with_prior(opened: Opened, kind: str, settings: Mapping[str, Any] | None = N
         raise InputError(f"{opened.name}: a {recipe.model} has no codes, so it has no prior")
     before = {field.name for field in dataclasses.fields(recipe.configs["prior"])}
     values = {key: value for key, value in recipe.settings().items() if key not in before}
-    made, _ = recipes.compose(recipe.model, {**values, **(settings or {}), "prior": kind}, package=recipe.package)
-    model.prior = recipes.Parts(made, model.vocab).prior(model.latent).to(model.summary.weight.device).eval()
+    composed, _ = recipes.compose(recipe.model, {**values, **(settings or {}), "prior": kind}, package=recipe.package)
+    model.prior = recipes.Parts(composed, model.vocab).prior(model.latent).to(model.summary.weight.device).eval()
     facts = {key: value for key, value in opened.facts.items() if key not in ("figures", "prior")}
-    return opened._replace(recipe=made, facts={**facts, "recipe": made.to_dict()})
+    return opened._replace(recipe=composed, facts={**facts, "recipe": composed.to_dict()})
 
 
 def vocabulary(codec: Codec, labels: Iterable[str] = ()) -> Vocabulary:
-    """What a model must know of a codec, and of the labels of a corpus, which it numbers in alphabetical order."""
-    shape = colours = None
-    if isinstance(codec, Palette):
-        shape, colours = codec.lines, tuple(tuple(lab) for lab in codec.lab.tolist())
-    return Vocabulary(codec.vocab_size, codec.pad, codec.stop, codec.blank, shape, colours, tuple(sorted(labels)))
+    """The vocabulary of a model on rows of a codec; it numbers the labels of a corpus in alphabetical order."""
+    colours = None if codec.lab is None else tuple(tuple(lab) for lab in codec.lab.tolist())
+    return Vocabulary(codec.vocab_size, codec.pad, codec.stop, codec.blank, codec.shape, colours, tuple(sorted(labels)))
 
 
 def best(run: Path) -> Path:
@@ -219,8 +228,6 @@ def export(
     `name`: what the card calls the model, where it is not the folder's name.
     Raises InputError if the source is no model or the folder exists.
     """
-    from textgen.runs.card import card
-
     opened = source if isinstance(source, Opened) else open_model(source)
     facts = {key: value for key, value in opened.facts.items() if key != "format"}
     if about is not None:
@@ -231,12 +238,12 @@ def export(
     if half:
         tensors = {name: value.half() if value.dtype == torch.float32 else value for name, value in tensors.items()}
     try:
-        words = card(name or folder.name, facts, opened)
+        text = card(name or folder.name, facts, opened)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(
             "no model card can be made: the figures are not what `textgen evaluate --json` prints"
         ) from error
     with files.new_folder(folder) as temporary:
-        checkpoint.write_model(temporary, facts, opened.codec.to_dict(), tensors, words)
+        checkpoint.write_model(temporary, facts, opened.codec.to_dict(), tensors, text)
         files.write_manifest(temporary, {"format": checkpoint.FORMAT})
     return folder

@@ -1,1 +1,1 @@
-"""Sentences: what a person does with a model of text."""
+"""Sentences: codes, walks, samples and measures of a model of text."""

@@ -1,7 +1,7 @@
-"""Words that the training text has, and no others: what a model of pieces writes, held to a lexicon.
+"""A model of pieces held to a lexicon: the words that the training text has, and no others.
 
-A model that writes pieces of words can put them together to words that are none ("crieds", "unnounceded"). What is
-written is followed letter by letter: a word may go on only as a word of the lexicon does, and end only where one ends.
+A model that writes pieces of words can put them together to invented words ("crieds", "unnounceded"). Its text is
+followed letter by letter: a word may go on only as a word of the lexicon does, and end only where one ends.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from corpora.codec import MARKS, WORD, Codec
 from corpora.codecs.pieces import Pieces
 from corpora.errors import InputError
 
-_BEGUN = re.compile(rf"{WORD.pattern}['\u2019]?$")  # a word at the end of a text; what is after an apostrophe may come
+_BEGUN = re.compile(rf"{WORD.pattern}['\u2019]?$")  # a word at the end of a text; its end after an apostrophe may come
 _LETTERS = re.compile(rf"(?:[^\W\d_]|[{MARKS}'\u2019])+")
 _APOSTROPHES = "'\u2019"
 
 
 class Spelling:
-    """A `sampler.Constraint`: every word stands in the lexicon of the codec or in one of `texts`, in lower case or not.
+    """A `sampler.Constraint`: every word is in the lexicon of the codec or in one of `texts`, in lower case or not.
 
     Signs and digits are free, but do not stand within a word; letters without a piece, which bytes spell, may stand
     anywhere. Raises InputError for a codec without a lexicon.
@@ -41,8 +41,8 @@ class Spelling:
         pieces = codec.pieces()
         self._pieces = [text.lower() for text in pieces]
         letters = {*"".join(self._pieces)}
-        words = {*codec.lexicon}.union(*(_words(codec.normalise(text), letters) for text in texts))
-        self._words = sorted(word for word in words if letters.issuperset(word))
+        known = {*codec.lexicon}.union(*(_words(codec.normalise(text), letters) for text in texts))
+        self._words = sorted(word for word in known if letters.issuperset(word))
         self._goes_on = [token for token, text in enumerate(self._pieces) if _LETTERS.match(text)]
         self._signed = [token for token in self._goes_on if not self._pieces[token].isalpha()]
         self._by_letters: dict[str, list[int]] = {}
@@ -52,7 +52,7 @@ class Spelling:
         ends = [not _LETTERS.match(text) and self._spells(text) for text in self._pieces]
         for letter in {*"".join(pieces)}.intersection(ascii_letters):  # which is not to be written by its byte
             ends[3 + ord(letter)] = False
-        self._ends = torch.tensor(ends)  # what may follow a word, whatever it is, the stop too: (V,)
+        self._ends = torch.tensor(ends)  # True for tokens that may follow any word, the stop too: (V,)
         self._begun = lru_cache(1 << 16)(self._find_begun)
         self._after = lru_cache(max(64, (1 << 23) // codec.vocab_size))(self._find_after)  # 8 MB at most
 
@@ -65,7 +65,7 @@ class Spelling:
         return self._beginning(text)[:1] == [text]
 
     def _spells(self, text: str) -> bool:
-        """Whether all words of a text are there, the last one perhaps only begun."""
+        """Whether all words of a text are known, the last one perhaps only begun."""
         begun = _BEGUN.search(text)
         before = text[: begun.start()] if begun else text
         return all(map(self._is_word, WORD.findall(before))) and (
@@ -79,15 +79,15 @@ class Spelling:
         return begun[0] if begun else ""
 
     def _find_after(self, begun: str) -> Tensor:
-        """Which tokens may follow a begun word, or none (""): (V,)."""
+        """True for the tokens that may follow a begun word, or none (""): (V,)."""
         whole = not begun or self._is_word(begun.rstrip(_APOSTROPHES))
         mask = self._ends.clone() if whole else torch.zeros_like(self._ends)
-        words, size = self._beginning(begun), len(begun)
-        if len(words) > len(self._goes_on):
+        longer, size = self._beginning(begun), len(begun)
+        if len(longer) > len(self._goes_on):
             mask[[token for token in self._goes_on if self._spells(begun + self._pieces[token])]] = True
             return mask
         mask[[token for token in self._signed if self._spells(begun + self._pieces[token])]] = True
-        parts = {word[size:end] for word in words for end in range(size + 1, min(len(word), size + self._longest) + 1)}
+        parts = {word[size:end] for word in longer for end in range(size + 1, min(len(word), size + self._longest) + 1)}
         mask[[token for part in parts for token in self._by_letters.get(part, ())]] = True
         return mask
 
@@ -103,6 +103,6 @@ class Spelling:
 
 
 def _words(text: str, letters: set[str]) -> list[str]:
-    """The words of a text, in lower case; also what stands between letters without a piece, which bytes spell."""
+    """The words of a text, in lower case; also those between letters without a piece, which bytes spell."""
     text = text.lower()
     return WORD.findall(text) + WORD.findall("".join(sign if sign in letters else " " for sign in text))

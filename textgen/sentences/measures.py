@@ -1,12 +1,15 @@
-"""`evaluate`: what a model knows of held-out sentences, each number with its unit, split and estimator."""
+"""`evaluate`: likelihood, rate, mutual information and reconstruction of held-out sentences.
+
+Each number has its unit, split and estimator.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,115 +20,63 @@ from corpora.corpus import Corpus
 from corpora.errors import InputError
 from corpora.row import Row
 from corpora.sources import text as text_source
-from textgen.core import estimators
-from textgen.core.model import Autoregressive, Latent, Model
+from textgen.core import estimators, figures
+from textgen.core.figures import Figure, Figures, of_classes, picked, standard_error
+from textgen.core.model import Autoregressive, Latent
 from textgen.runs.library import Opened
 from textgen.runs.screen import tracked
-from textgen.sentences.benchmark.judge import spaced
-from textgen.sentences.sentence_vae import REFINE, SentenceVAE
+from textgen.sentences import defaults
+from textgen.sentences.sentence_vae import SentenceVAE
+from textgen.sentences.units import spaced
 
-
-@dataclass(frozen=True)
-class Figure:
-    """One number: what it is, its unit, how it was estimated, and its standard error over the rows where it has one."""
-
-    name: str
-    value: float
-    unit: str
-    estimator: str
-    error: float | None = None
-
-
-@dataclass(frozen=True)
-class Figures:
-    """All figures of a model on some rows."""
-
-    model: str
-    data: str
-    rows: int
-    seed: int
-    figures: list[Figure]
-    kind: str = "sentences"
-
-    def __getitem__(self, name: str) -> float:
-        return next(figure.value for figure in self.figures if figure.name == name)
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-    def __str__(self) -> str:
-        lines = [f"{self.model} on {self.data}: {self.rows:,} {self.kind}, seed {self.seed}"]
-        for figure in self.figures:
-            error = "" if figure.error is None else f" +- {figure.error:.2f}"
-            number = (
-                f"{figure.value:.0f}"
-                if float(figure.value).is_integer() and figure.unit.startswith("of ")
-                else f"{figure.value:.2f}"
-            )
-            lines.append(f"  {figure.name:<28} {number + error:>16} {figure.unit:<20} {figure.estimator}")
-        return "\n".join(lines)
+MOST = 20_000  # sentences between which mutual information is estimated: time and memory grow with their square
+mean = partial(figures.mean, unit="nats per sentence")
 
 
 def texts(path: Path, split: str) -> tuple[list[str], str]:
-    """The sentences of a split of a corpus, or of a text file; and what to call them. Raises InputError if none."""
-    found, name = labelled(path, split)
-    return [row.text for row in found], name
+    """The sentences of a split of a corpus, or of a text file; and their name. Raises InputError if none."""
+    rows, name = labelled(path, split)
+    return [row.text for row in rows], name
 
 
 def labelled(path: Path, split: str) -> tuple[list[Row], str]:
     """The same with their labels: those of a corpus, if it has any."""
     if (path / "manifest.json").is_file():
-        corpus = Corpus.open(path)
-        rows = corpus.rows(split)
-        found = [Row(rows.text(row), rows.label(row)) for row in range(len(rows))]
+        stored = Corpus.open(path).rows(split)
+        rows = [Row(stored.text(row), stored.label(row)) for row in range(len(stored))]
         name = f"{path.name}, {split} split"
     elif build.source_of([str(path)]) != "text":
         raise InputError(f"{path} is a table: make a corpus of it first, corpora build {path} column=NAME --out DIR")
     else:
-        found = [row for row in text_source.read([str(path)], text_source.Config()) if row.text.strip()]
+        rows = [row for row in text_source.read([str(path)], text_source.Config()) if row.text.strip()]
         name = path.name
-    if not found:
+    if not rows:
         raise InputError(f"{path}: no sentence to evaluate on")
-    return found, name
+    return rows, name
 
 
-class Encoded:
-    """Sentences as tokens, numbered, and padded on demand; `labels` are their classes, (N,), -1 where none is known."""
+class Tokenised:
+    """Sentences as tokens, numbered, and padded on demand; `labels` are their classes, (N,), -1 where none is known.
+
+    Those that the model does not take are left out, and counted.
+    """
 
     def __init__(self, opened: Opened, texts: Sequence[str], labels: Sequence[str | None] | None = None) -> None:
-        self.codec, self.device = of_text(opened.codec), next(opened.model.parameters()).device
-        encoded = self.codec.encode_many(texts)
-        kept = [number for number, row in enumerate(encoded) if opened.takes(row)]
+        self.opened, self.codec, self.device = opened, of_text(opened.codec), next(opened.model.parameters()).device
+        rows = self.codec.encode_many(texts)
+        kept = [number for number, row in enumerate(rows) if opened.takes(row)]
         self.left_out = len(texts) - len(kept)
-        self.texts, self.rows = [texts[number] for number in kept], [encoded[number] for number in kept]
+        self.texts, self.rows = [texts[number] for number in kept], [rows[number] for number in kept]
         self.labels = opened.labels(labels, len(texts))[kept]
 
     def padded(self, some: Sequence[int]) -> torch.Tensor:
         """Some sentences with their stops, (N, L)."""
-        length = max(len(self.rows[number]) for number in some) + 1
-        pads = [self.codec.pad] * length
-        filled = [[*self.rows[number], self.codec.stop, *pads][:length] for number in some]
-        return torch.tensor(filled, device=self.device)
+        return self.opened.padded([self.rows[number] for number in some]).to(self.device)
 
     def batches(self, some: Sequence[int], size: int) -> Iterator[list[int]]:
         """The numbers in `some` by length, `size` at a time."""
         order = sorted(some, key=lambda number: len(self.rows[number]))
         return (order[start : start + size] for start in range(0, len(order), size))
-
-
-def picked(draw: np.random.Generator, count: int, rows: int) -> np.ndarray:
-    """The numbers of `rows` of so many rows, drawn, in order; of all of them if `rows` is 0, or as many or more."""
-    return np.sort(draw.choice(count, rows, replace=False)) if 0 < rows < count else np.arange(count)
-
-
-def told(model: Model, labels: torch.Tensor) -> str:
-    """What stands beside an estimator, if the model is told the classes (N,) of rows."""
-    lacking = int((labels < 0).sum())
-    if model.classes is None:
-        return ""
-    if lacking == len(labels):
-        return ", no class known"
-    return ", given the class" + (f", which {lacking:,} of {len(labels):,} rows lack" if lacking else "")
 
 
 def measure(
@@ -134,16 +85,16 @@ def measure(
     *,
     where: str,
     labels: Sequence[str | None] | None = None,
-    rows: int = 0,
-    samples: int = 500,
+    rows: int = defaults.EVALUATE_ROWS,
+    samples: int = defaults.EVALUATE_SAMPLES,
     seed: int = 0,
     everywhere: int = 0,
-    beams: int = 1,
+    beams: int = defaults.EVALUATE_BEAMS,
     progress: bool = False,
 ) -> Figures:
     """Every figure of a model on the texts: likelihood and reconstruction on `rows` of them, drawn by `seed` (0: all),
     mutual information and active units on all, up to 20,000. Rows longer than the model takes are left out, and
-    counted in the name of the data. A model that knows classes is told the `labels` of the texts, if they are given.
+    counted in the name of the data. A model with classes reads the `labels` of the texts, if there are any.
     Raises InputError if no text is left.
 
     With `everywhere` the likelihood is that of all the texts: the importance-weighted bound of so many codes on each,
@@ -151,7 +102,7 @@ def measure(
     `samples` codes on all, at a fraction of the time).
     """
     model = opened.model
-    whole = Encoded(opened, texts, labels if model.classes is not None else None)
+    whole = Tokenised(opened, texts, labels if model.classes is not None else None)
     if whole.left_out:
         where += f" ({whole.left_out} of {len(texts)} left out: empty, or over {opened.length - 1} tokens)"
     count = len(whole.rows)
@@ -162,60 +113,53 @@ def measure(
     if everywhere and (len(some) < 2 or not (isinstance(model, Latent) and model.noise)):
         raise InputError("--everywhere corrects a bound by two rows or more: give --rows, and a model that has a bound")
     if isinstance(model, Latent):
-        figures = _likelihood(model, whole, some, samples, seed, progress, everywhere) if model.noise else []
+        numbers = _likelihood(model, whole, some, samples, seed, progress, everywhere) if model.noise else []
         every = picked(draw, count, MOST).tolist()
-        figures += _codes(model, whole, every, seed)
-        figures += _reconstruction(opened, whole, some, beams)
+        numbers += _codes(model, whole, every, seed)
+        numbers += _reconstruction(opened, whole, some, beams)
     else:
-        assert isinstance(model, Autoregressive)
+        if not isinstance(model, Autoregressive):
+            raise InputError(f"{opened.name} has no likelihood: there is nothing to evaluate")
         batches = whole.batches(some, 128)
         parts = [estimators.exact_nll(model, whole.padded(batch), whole.labels[batch]) for batch in batches]
-        how = "exact" + told(model, whole.labels[some])
-        figures = _per_unit(mean("NLL", torch.cat(parts).double(), how), whole, some)
-    return Figures(opened.name, where, len(some), seed, figures)
-
-
-MOST = 20_000  # sentences between which mutual information is estimated: time and memory grow with their square
+        estimator = "exact" + of_classes(model, whole.labels[some])
+        numbers = _per_unit(mean("NLL", torch.cat(parts).double(), estimator), whole, some)
+    return Figures(opened.name, where, len(some), seed, numbers)
 
 
 def _likelihood(
-    model: Latent, whole: Encoded, some: Sequence[int], samples: int, seed: int, progress: bool, everywhere: int
+    model: Latent, whole: Tokenised, some: Sequence[int], samples: int, seed: int, progress: bool, everywhere: int
 ) -> list[Figure]:
-    """Bounds on the likelihood, and what they are made of; with `everywhere`, of all rows by a few codes each."""
-    found = _bounds(model, whole, some, samples, seed, progress)
-    nll, codes, prior = found.nll, f"{samples} codes from q(z | x) each", model.prior.title
-    given = told(model, whole.labels[some])
-    bound, gained = f"importance-weighted bound, K={samples}, prior {prior}{given}", torch.zeros(1, dtype=torch.double)
+    """Bounds on the likelihood, and their parts; with `everywhere`, of all rows by a few codes each."""
+    bounds = _bounds(model, whole, some, samples, seed, progress)
+    nll, codes, prior = bounds.nll, f"{samples} codes from q(z | x) each", model.prior.title
+    note = of_classes(model, whole.labels[some])
+    bound, gained = f"importance-weighted bound, K={samples}, prior {prior}{note}", torch.zeros(1, dtype=torch.double)
     if everywhere:
         every, fine = list(range(len(whole.rows))), nll
-        found = _bounds(model, whole, every, everywhere, seed + 1, progress)
-        gained = fine - found.nll[some]
+        bounds = _bounds(model, whole, every, everywhere, seed + 1, progress)
+        gained = fine - bounds.nll[some]
         codes = f"{everywhere} codes from q(z | x) each"
         bound += f" ({_gain(gained)} from K={everywhere} on all, by {len(some):,} sentences)"
-        nll, some, given = found.nll + gained.mean(), every, told(model, whole.labels)
+        nll, some, note = bounds.nll + gained.mean(), every, of_classes(model, whole.labels)
     rate = f"exact KL(q(z | x) || {prior})" if model.prior.standard else f"Monte Carlo KL(q(z | x) || {prior}), {codes}"
     figure = mean("NLL", nll, bound)
     if everywhere and figure.error is not None:
-        figure = replace(figure, error=math.hypot(figure.error, _error(gained)))
+        figure = replace(figure, error=math.hypot(figure.error, standard_error(gained)))
     return [
         *_per_unit(figure, whole, some),
-        mean("negative ELBO", found.negative_elbo, f"{codes}, prior {prior}{given}"),
-        mean("distortion", found.distortion, codes + given),
-        mean("rate", found.rate, rate),
+        mean("negative ELBO", bounds.negative_elbo, f"{codes}, prior {prior}{note}"),
+        mean("distortion", bounds.distortion, codes + note),
+        mean("rate", bounds.rate, rate),
     ]
 
 
 def _gain(gained: torch.Tensor) -> str:
-    return f"{gained.mean():+.2f} +- {_error(gained):.2f}"
-
-
-def _error(values: torch.Tensor) -> float:
-    """The standard error of a mean."""
-    return float(values.std()) / math.sqrt(len(values))
+    return f"{gained.mean():+.2f} +- {standard_error(gained):.2f}"
 
 
 def _bounds(
-    model: Latent, whole: Encoded, some: Sequence[int], samples: int, seed: int, progress: bool
+    model: Latent, whole: Tokenised, some: Sequence[int], samples: int, seed: int, progress: bool
 ) -> estimators.Bounds:
     """The bounds of the rows `some`, in their order."""
     order: list[int] = []
@@ -229,67 +173,62 @@ def _bounds(
     return estimators.Bounds(*(torch.cat(values)[places] for values in zip(*parts, strict=True)))
 
 
-def _per_unit(nll: Figure, whole: Encoded, some: Sequence[int]) -> list[Figure]:
+def _per_unit(nll: Figure, whole: Tokenised, some: Sequence[int]) -> list[Figure]:
     """The NLL, and the same as perplexities and bits per byte: figures that compare.
 
     Scripts that write no words apart get no perplexity per word.
     """
     texts = [whole.codec.normalise(whole.texts[number]) for number in some]
-    words = sum(len(text.split()) for text in texts) + len(texts)
+    count = sum(len(text.split()) for text in texts) + len(texts)
     tokens = sum(len(whole.rows[number]) for number in some) + len(texts)
     octets = sum(len(text.encode()) for text in texts) + len(texts)
-    total, how = nll.value * len(texts), nll.estimator
-    stops = f"{how}; %s, one for the end of each sentence"
-    unknown = sum(row.count(whole.codec.blank) for row in (whole.rows[number] for number in some))
+    total = nll.value * len(texts)
+    stops = f"{nll.estimator}; %s, one for the end of each sentence"
+    unknown = sum(whole.rows[number].count(whole.codec.blank) for number in some)
     if unknown:
         stops += f", {unknown:,} tokens unknown"
-    figures = [nll]
+    numbers = [nll]
     if spaced(texts):
-        per_word = math.exp(min(700.0, total / words))
-        figures.append(Figure("perplexity", per_word, "per word", stops % f"{words:,} words"))
+        per_word = math.exp(min(700.0, total / count))
+        numbers.append(Figure("perplexity", per_word, "per word", stops % f"{count:,} words"))
     per_token = math.exp(min(700.0, total / tokens))
-    figures.append(Figure("token perplexity", per_token, "per token", stops % f"{tokens:,} tokens"))
+    numbers.append(Figure("token perplexity", per_token, "per token", stops % f"{tokens:,} tokens"))
     if not unknown:  # one cheap token stands for many bytes: bits per byte would flatter, and words compare alone
         per_byte = total / math.log(2) / octets
-        figures.append(Figure("bits per byte", per_byte, "bits", stops % f"{octets:,} bytes of UTF-8"))
-    return figures
+        numbers.append(Figure("bits per byte", per_byte, "bits", stops % f"{octets:,} bytes of UTF-8"))
+    return numbers
 
 
-def _codes(model: Latent, whole: Encoded, every: Sequence[int], seed: int) -> list[Figure]:
-    """What the codes of many sentences say about them."""
+def _codes(model: Latent, whole: Tokenised, every: Sequence[int], seed: int) -> list[Figure]:
+    """What the codes of many sentences tell about them."""
     posterior = estimators.posteriors(model, (whole.padded(batch) for batch in whole.batches(every, 256)))
-    count, figures = len(every), []
+    count, numbers = len(every), []
     if model.noise:
         mutual = estimators.mutual_information(posterior, seed=seed)
-        how = f"over {count:,} sentences, so at most {math.log(count):.2f}"
-        figures.append(Figure("mutual information", mutual, "nats", how))
-    how = f"variance of the posterior mean above 0.01, over {count:,} sentences"
-    return [*figures, Figure("active units", estimators.active_units(posterior.mean), f"of {model.latent}", how)]
+        estimator = f"over {count:,} sentences, so at most {math.log(count):.2f}"
+        numbers.append(Figure("mutual information", mutual, "nats", estimator))
+    estimator = f"variance of the posterior mean above 0.01, over {count:,} sentences"
+    return [*numbers, Figure("active units", estimators.active_units(posterior.mean), f"of {model.latent}", estimator)]
 
 
-def _reconstruction(opened: Opened, whole: Encoded, some: Sequence[int], beams: int) -> list[Figure]:
+def _reconstruction(opened: Opened, whole: Tokenised, some: Sequence[int], beams: int) -> list[Figure]:
     """BLEU and exact match of sentences decoded from their posterior means, and from refined codes."""
     from sacrebleu.metrics import BLEU
 
-    vae, sentences, figures = SentenceVAE(opened), [whole.texts[number] for number in some], []
-    given = [whole.codec.normalise(text) for text in sentences]
-    bleu = BLEU(tokenize="13a" if spaced(given) else "char", force=True)
+    vae, sentences, numbers = SentenceVAE(opened), [whole.texts[number] for number in some], []
+    truth = [whole.codec.normalise(text) for text in sentences]
+    bleu = BLEU(tokenize="13a" if spaced(truth) else "char", force=True)
     labels = whole.labels[some]
-    for refine in (0, REFINE) if vae.model.noise else (0,):
-        made = vae.reconstruct(sentences, beams=beams, refine=refine, label=labels)
-        score = bleu.corpus_score(made, [given]).score
-        same = torch.tensor([100.0 * (one == other) for one, other in zip(given, made, strict=True)])
-        code = (f"codes refined in up to {refine} steps" if refine else "the posterior mean") + told(vae.model, labels)
+    for refine in (0, defaults.REFINE) if vae.model.noise else (0,):
+        decoded = vae.reconstruct(sentences, beams=beams, refine=refine, label=labels)
+        score = bleu.corpus_score(decoded, [truth]).score
+        same = torch.tensor([100.0 * (one == other) for one, other in zip(truth, decoded, strict=True)])
+        code = f"codes refined in up to {refine} steps" if refine else "the posterior mean"
+        code += of_classes(vae.model, labels)
         how = f"{'greedy' if beams == 1 else f'{beams} beams, re-ranked,'} from {code}, {len(some):,} sentences"
         name = "{}, refined" if refine else "{}"
-        figures += [
+        numbers += [
             Figure(name.format("reconstruction BLEU"), score, "0 to 100", f"{how}; sacreBLEU {bleu.get_signature()}"),
-            mean(name.format("exact match"), same, how, "% of sentences"),
+            figures.mean(name.format("exact match"), same, how, "% of sentences"),
         ]
-    return figures
-
-
-def mean(name: str, values: torch.Tensor, estimator: str, unit: str = "nats per sentence") -> Figure:
-    """The mean of a number per row, with its standard error."""
-    error = _error(values) if len(values) > 1 else None
-    return Figure(name, float(values.mean()), unit, estimator, error)
+    return numbers

@@ -1,4 +1,4 @@
-"""Preset `auto`: codec, sizes, rate and steps of a run from its corpus and the clock, each with the reason for it.
+"""Preset `auto`: codec, sizes, rate and the most steps of a run from its corpus, each with the reason for it.
 
 What a person gives wins, and is said to have been given. All the rules are in this file.
 """
@@ -7,16 +7,11 @@ from __future__ import annotations
 
 import math
 import re
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-
-NAMES = ("auto", "none")
-MINUTES = 12.0  # of training, where none are given
-LEAST = 2000  # steps; below them a note is given. Without a preset a run has no fewer
 
 # Scripts that write no spaces between words: Thai, Lao, Tibetan, Myanmar, Khmer, Chinese, Japanese.
 _UNSPACED = re.compile(
@@ -40,7 +35,7 @@ class Size(NamedTuple):
     passes: int  # more only overfit
 
 
-# A small corpus is learned by heart: it gets few weights, much dropout, a low rate (a code that can name a row needs
+# A small corpus is memorised: it gets few weights, much dropout, a low rate (a code that can name a row needs
 # no likeness between codes), small batches (so that there are enough steps) and a limit of passes. A large one is
 # never seen often enough in one sitting for that, and gets what weights a processor can still train.
 # The numbers are a start: docs/your-corpus.md has what was measured, which is short runs in the first three rows.
@@ -55,16 +50,16 @@ SIZES = (
 class Auto:
     """Chooses in the order of a run: `codec`, `longest`, `sizes`, `steps`; each says what it chose and why.
 
-    `given`: settings that a person gave, by name; `say`: where a line goes.
+    `settings`: those that a person gave, by name; `say`: where a line goes.
     """
 
-    def __init__(self, given: Mapping[str, Any], say: Callable[[str], None]) -> None:
-        self.given, self.say = given, say
+    def __init__(self, settings: Mapping[str, Any], say: Callable[[str], None]) -> None:
+        self.settings, self.say = settings, say
 
     def _choose(self, chosen: dict[str, Any], key: str, value: Any, why: str) -> Any:
-        if key in self.given:
-            self.say(f"preset   {f'{key}={self.given[key]}':<22} as given")
-            return self.given[key]
+        if key in self.settings:
+            self.say(f"preset   {f'{key}={self.settings[key]}':<22} as given")
+            return self.settings[key]
         chosen[key] = value
         shown = f"{value:g}" if isinstance(value, float) else value
         self.say(f"preset   {f'{key}={shown}':<22} {why}")
@@ -81,8 +76,8 @@ class Auto:
         characters = Counter("".join(texts))
         letters = {one: count for one, count in characters.items() if one.isalpha()}
         unspaced = sum(count for one, count in letters.items() if _UNSPACED.match(one)) / max(1, sum(letters.values()))
-        words = round(sum(len(text.split()) for text in texts) * rows / len(texts))
-        if "codec_from" not in self.given:
+        count = round(sum(len(text.split()) for text in texts) * rows / len(texts))
+        if "codec_from" not in self.settings:
             if unspaced > 0.5:
                 why = f"{100 * unspaced:.0f} % of the letters belong to scripts that write no spaces between words"
                 codec = self._choose(chosen, "codec", "characters", why)
@@ -95,8 +90,8 @@ class Auto:
                 seen = Counter(word for text in texts for word in re.findall(r"\w+", text))
                 least = max(1000, 500 + sum(count > 1 for count in characters.values()))
                 most = max(least, min(8000, least + sum(count > 2 for count in seen.values())))
-                vocab = min(8000, most, max(least, 100 * round(words / 1200)))
-                why = f"{words:,} words: a piece for every 12, within {least:,} to {most:,}"
+                vocab = min(8000, most, max(least, 100 * round(count / 1200)))
+                why = f"{count:,} words: a piece for every 12, within {least:,} to {most:,}"
                 self._choose(chosen, "vocab", vocab, why)
             elif codec == "characters":
                 often = sum(count > 1 for count in characters.values())
@@ -107,7 +102,7 @@ class Auto:
             why = f"about {round(share * rows):,} of {rows:,} rows, to judge by; 200 where they are 2 to 10 %"
             self._choose(chosen, "valid_share", share, why)
         ended = sum(bool(_ENDING.search(text)) for text in texts) / len(texts)
-        if unspaced <= 0.5 and 0.02 < ended < 0.5 and self.given.get("unit", "line") == "line":
+        if unspaced <= 0.5 and 0.02 < ended < 0.5 and self.settings.get("unit", "line") == "line":
             self.say(
                 f"note: {100 * ended:.0f} % of the rows end as sentences do: unit=sentence cuts running text, "
                 "unit=stanza joins the lines of verse"
@@ -118,7 +113,7 @@ class Auto:
         """The longest row, from the lengths in tokens, stop not counted, of a sample of rows."""
         chosen: dict[str, Any] = {}
         if len(lengths):
-            least = max(8, int(self.given.get("min_length", 0)))
+            least = max(8, int(self.settings.get("min_length", 0)))
             most = max(least, min(200, math.ceil(float(np.percentile(lengths, 99)))))
             longer = float((lengths > most).mean())
             why = f"99 % of the rows have no more tokens (at most 200); {100 * longer:.1f} % are dropped"
@@ -157,8 +152,8 @@ class Auto:
             choose("latent", max(size.latent, 8 * math.ceil(rate / 8)), f"at most a nat of {rate:g} for each number")
         elif "latent" in settings:
             choose("latent", size.latent, "goes with that width")
-        few = "so few tokens are soon known by heart"
-        choose("dropout", size.dropout, few if size.dropout >= 0.3 else "so many tokens are not known by heart")
+        few = "so few tokens are soon memorised"
+        choose("dropout", size.dropout, few if size.dropout >= 0.3 else "so many tokens are not memorised")
         choose("word_dropout", size.word_dropout, "blanked words make the decoder read the code")
         if settings.get("backbone") == "lstm":
             choose("lr", size.lr, "goes with that width")
@@ -168,32 +163,15 @@ class Auto:
         self._choose(chosen, "batch", size.batch, why)
         return chosen
 
-    def steps(self, seconds: float, judging: float, minutes: float, rows: int, tokens: int, batch: int) -> int:
-        """How many steps of `batch` rows fit into `minutes`, if one takes `seconds` and an evaluation `judging`; but no
-        more than the passes over the `rows` of train that do good.
+    def steps(self, minutes: float, rows: int, tokens: int, batch: int) -> int:
+        """The most steps of `batch` rows that a budget of `minutes` may be used for: the passes over the `rows` of
+        train that do good.
         """
-        size = size_for(tokens)
-        most = max(500, size.passes * math.ceil(rows / batch))  # fewer teach nothing, however small the corpus
-        # there are 20 evaluations, but one in 25 steps at most and one in 500 at least: the middle one of these holds
-        budget = 60 * minutes
-        fits = (
-            budget / (seconds + judging / 25),
-            (budget - 20 * judging) / seconds,
-            budget / (seconds + judging / 500),
-        )
-        fit = int(sorted(fits)[1])
-        steps = max(20, min(fit, most))
-        reason = f"{minutes:g} minutes hold {fit:,} of {1000 * seconds:.0f} ms"
-        if most < fit:
-            reason += f", but {most * batch / rows:.0f} passes over {rows:,} rows are enough: more would only overfit"
-        else:
-            reason += f" ({steps * batch / rows:.1f} passes over {rows:,} rows)"
-        self.say(f"preset   {f'steps={steps}':<22} {reason}")
-        enough = min(most, LEAST)
-        if steps < enough:
-            need = math.ceil((enough * seconds + min(20, enough / 25) * judging) / 60)
-            self.say(f"note: so few steps teach little: --minutes {need} would hold {enough:,} on this machine")
-        return steps
+        passes = size_for(tokens).passes
+        most = max(500, passes * math.ceil(rows / batch))  # fewer teach nothing, however small the corpus
+        reason = f"{most * batch / rows:.0f} passes over {rows:,} rows are enough: more would only overfit"
+        self.say(f"preset   {f'minutes={minutes:g}':<22} at most {most:,} steps: {reason}")
+        return most
 
 
 def size_for(tokens: int) -> Size:
@@ -204,17 +182,3 @@ def size_for(tokens: int) -> Size:
 def rate_for(size: Size, entropy: float, length: float) -> float:
     """The target rate, in nats per row, for rows of `length` tokens of `entropy` nats each."""
     return float(round(min(50.0, max(6.0, size.share * entropy * length))))
-
-
-def seconds(work: Callable[[], int], *, least: int = 12, longest: float = 5.0) -> float:
-    """Mean time of a token, in seconds, of `work`, which returns how many it took; after three calls to warm up.
-
-    It is called `least` times or more, for about `longest` seconds.
-    """
-    for _ in range(3):
-        work()
-    began, tokens, calls = time.monotonic(), 0, 0
-    while calls < least or time.monotonic() - began < longest:
-        tokens += work()
-        calls += 1
-    return (time.monotonic() - began) / max(1, tokens)

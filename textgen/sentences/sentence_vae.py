@@ -1,4 +1,4 @@
-"""What a person does with sentences and codes: encode, decode, walk between two, reconstruct, sample.
+"""Sentences and their codes: encode, decode, walk between two, reconstruct, sample.
 
 from textgen import SentenceVAE
 vae = SentenceVAE.from_pretrained()
@@ -8,138 +8,59 @@ for point in vae.interpolate("i went to the store to buy some groceries", "don't
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from itertools import pairwise
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Literal, NamedTuple, overload
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from corpora.codec import of_text
 from corpora.errors import InputError, quoted
 from corpora.settings import require
 from textgen.core import sampler
-from textgen.core.model import Latent, with_likelihood
+from textgen.core.model import Latent, draw_code
 from textgen.core.prior import draw_codes
+from textgen.core.randomness import normals
 from textgen.runs import library
 from textgen.runs.library import Label
+from textgen.sentences import defaults, draw, grid, refine
+from textgen.sentences.grid import Grid
 from textgen.sentences.lexicon import Spelling
+from textgen.sentences.units import mixed
+from textgen.sentences.walk import PACES, PATHS, Point, Walk, bisected, joined, paced
 
-REFINE = 200  # the most steps towards a code that gives its sentence back (docs/results.md)
-PULL, PACE = 0.01, 0.2  # weight of the posterior in them; their size, in its standard deviations
-MOST_POINTS = 64  # of a path whose number of points is found by bisection
+CYCLE = 1.0  # weight of the cycle check beside log p(x | z) (docs/results)
+AT_ONCE = 64  # codes decoded together
 
-
-@dataclass(frozen=True)
-class Point:
-    """One decoded sentence of a path."""
-
-    position: float  # 0 at the first sentence, 1 at the second
-    text: str
-    distortion: float  # -log p(text | z), nats: how sure the decoder was
-    drift: float  # distance from z to where the sentence encodes back, in standard deviations of its posterior
-    repeats: bool = False  # the same sentence as the point before
-    tokens: int = 0  # that the decoder wrote, the end counted
+Texts = str | Sequence[str] | np.ndarray  # one sentence, or several
+Codes = Tensor | np.ndarray
+Rules = sampler.Constraint | Sequence[sampler.Constraint] | None  # for all rows, or one for each
 
 
-@dataclass(frozen=True)
-class Walk:
-    """A walk from one sentence to another: the two as given, and the points decoded between them, ends included."""
+class Skipped(NamedTuple):
+    """A sentence that has no code."""
 
-    start: str
-    end: str
-    kind: str
-    points: list[Point] = field(default_factory=list)
-
-    def __iter__(self) -> Iterator[Point]:
-        return iter(self.points)
-
-    def __len__(self) -> int:
-        return len(self.points)
-
-    def __getitem__(self, number: int) -> Point:
-        return self.points[number]
-
-    @property
-    def distinct(self) -> int:
-        """How many different sentences the path has."""
-        return len({point.text for point in self.points})
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "start": self.start,
-            "end": self.end,
-            "path": self.kind,
-            "distinct": self.distinct,
-            "points": [asdict(p) for p in self],
-        }
-
-    def __str__(self) -> str:
-        shown = [(p.position, "(the same sentence again)" if p.repeats else p.text) for p in self.points]
-        lines = [f"{position:5.2f}  {text}" for position, text in shown]
-        return "\n".join([f"given  {self.start}", *lines, f"given  {self.end}"])
+    number: int  # among those encoded, from 0
+    reason: str
 
 
-@dataclass(frozen=True)
-class Grid:
-    """A sentence with one or two of its codes turned: a row for each value of the first, a column for the second's."""
+class Encoded(NamedTuple):
+    """Codes of those sentences that have one."""
 
-    sentence: str
-    codes: list[int]  # which ones
-    rates: list[float]  # what each tells about this sentence, nats
-    given: list[float]  # where the sentence itself stands on each
-    values: list[float]
-    texts: list[list[str]]
-
-    def __str__(self) -> str:
-        facts = zip(self.codes, self.rates, self.given, strict=True)
-        lines = [f"given  {self.sentence}"]
-        lines += [f"code {code}: rate {rate:.2f} nats, stands at {place:+.2f}" for code, rate, place in facts]
-        for value, row in zip(self.values, self.texts, strict=True):
-            lines.append(f"code {self.codes[0]} at {value:+.2f}")
-            marks = [f"{other:+.2f}  " for other in self.values] if len(self.codes) == 2 else [""]
-            lines += [f"    {mark}{text}" for mark, text in zip(marks, row, strict=True)]
-        return "\n".join(lines)
-
-
-def line(first: Tensor, last: Tensor, position: float) -> Tensor:
-    """The point at `position` in [0, 1] of the straight line between two codes (Z,)."""
-    return torch.lerp(first, last, position)
-
-
-def arc(first: Tensor, last: Tensor, position: float) -> Tensor:
-    """The same on an arc that keeps the norm between those of the ends (Shoemake 1985); a line if they nearly align.
-
-    Half way along a line two independent codes of many dimensions come closer to the origin than a code ever is.
-    """
-    norms = first.norm(), last.norm()
-    if position in (0, 1) or float(norms[0]) == 0 or float(norms[1]) == 0:
-        return line(first, last, position)
-    one, other = first / norms[0], last / norms[1]
-    angle = torch.arccos((one @ other).clamp(-1, 1))
-    if float(angle.sin()) < 0.05:
-        return line(first, last, position)
-    direction = ((1 - position) * angle).sin() * one + (position * angle).sin() * other
-    return direction / angle.sin() * (norms[0] + position * (norms[1] - norms[0]))
-
-
-PATHS = {"line": line, "arc": arc}
-PACES = ("text", "code")  # points where the text changes evenly, or evenly along the code
-TRIED, MOST_TRIED = 3, 256  # points decoded for each step of a walk at the pace of the text, and for all at most
-ROUNDS, FINEST = 3, 2e-3  # they come in so many rounds, each where the text changes most; the finest gap looked into
+    codes: Tensor  # (M, Z), in order
+    skipped: list[Skipped]
 
 
 class SentenceVAE:
     """A trained sentence VAE (or plain autoencoder) with its codec. Codes are tensors (N, Z).
 
     Where its codec has a lexicon (`lexicon.py`), walks, grids, arithmetic and sentences that beams write hold only its
-    words and those of the sentences given, unless there is another constraint, or `new_words` is True. What is
-    reconstructed, or decoded from codes at hand, is what the model says.
+    words and those of the sentences given, unless there is another constraint, or `new_words` is True. Reconstructions,
+    and sentences decoded from codes at hand, are not held to it.
     """
 
     def __init__(self, opened: library.Opened, *, new_words: bool = False) -> None:
@@ -188,92 +109,136 @@ class SentenceVAE:
                     f"the hub did not take {quoted(repo_id)}: {reason}; is `hf auth login` done?"
                 ) from error
 
+    # ------------------------------------------------------------------------------------------------ tokens
+
+    def tokens(self, sentences: Texts) -> Tensor:
+        """Sentences as padded tokens with their stops, (N, L). Raises InputError for one that is empty or too long."""
+        rows, skipped = self._rows(_listed(sentences))
+        _raise_first(skipped)
+        return self.opened.padded(rows).to(self.device) if rows else torch.zeros(0, 1, dtype=torch.long)
+
+    def notes(self, sentences: Texts) -> list[str]:
+        """A line on the words of sentences that are outside the vocabulary, if any: these seldom come back."""
+        unknown: dict[str, None] = {}
+        spelt: dict[str, None] = {}
+        fallback = {*self.codec.fallback_tokens()}
+        for sentence in _listed(sentences):
+            parts = mixed(sentence)
+            for word, row in zip(parts, self.codec.encode_many(parts), strict=True):
+                if self.codec.blank in row:
+                    unknown[word] = None
+                elif len(fallback) > 1 and fallback & {*row}:
+                    spelt[word] = None
+        lines = []
+        if unknown:
+            lines.append(f"the model does not know {_several(unknown)}, so cannot write it")
+        if spelt:
+            lines.append(f"{_several(spelt)}: outside the vocabulary, spelt byte by byte, so seldom comes back")
+        return lines
+
+    def _rows(self, sentences: Sequence[str]) -> tuple[list[list[int]], list[Skipped]]:
+        """Tokens of each, without stops, and those that the model does not take, with the reason."""
+        rows, skipped = self.codec.encode_many(sentences), []
+        for number, (sentence, row) in enumerate(zip(sentences, rows, strict=True)):
+            which = "the sentence" if len(sentences) == 1 else f"sentence {number + 1:,} of {len(sentences):,},"
+            if not row:
+                skipped.append(Skipped(number, f"{which} {quoted(sentence)} is empty: give at least one word"))
+            elif len(row) + 1 > self.length:
+                said = f"{which} {quoted(sentence)} has {len(row)} tokens; this model takes at most {self.length - 1}"
+                skipped.append(Skipped(number, f"{said}: shorten it"))
+        return rows, skipped
+
     # ------------------------------------------------------------------------------------------------- codes
 
-    def tokens(self, sentences: Sequence[str]) -> Tensor:
-        """Sentences as padded tokens with their stops, (N, L). Raises InputError for one that is empty or too long."""
-        rows = self.codec.encode_many(sentences)
-        for sentence, row in zip(sentences, rows, strict=True):
-            if not row:
-                raise InputError(f"the sentence {quoted(sentence)} is empty: give at least one word")
-            if len(row) + 1 > self.length:
-                raise InputError(
-                    f"the sentence {quoted(sentence)} has {len(row)} tokens; "
-                    f"this model takes at most {self.length - 1}: shorten it"
-                )
-        longest = max((len(row) for row in rows), default=0) + 1
-        padded = [[*row, self.codec.stop] + [self.codec.pad] * (longest - 1 - len(row)) for row in rows]
-        return torch.tensor(padded, dtype=torch.long, device=self.device).view(len(rows), longest)
+    @overload
+    def encode(
+        self,
+        sentences: Texts,
+        *,
+        seed: int | None = None,
+        refine: int = defaults.REFINE,
+        at_once: int = AT_ONCE,
+        on_error: Literal["raise"] = "raise",
+    ) -> Tensor: ...
+
+    @overload
+    def encode(
+        self,
+        sentences: Texts,
+        *,
+        seed: int | None = None,
+        refine: int = defaults.REFINE,
+        at_once: int = AT_ONCE,
+        on_error: Literal["skip"],
+    ) -> Encoded: ...
 
     def encode(
-        self, sentences: Sequence[str], *, seed: int | None = None, refine: int = 0, at_once: int = 64
-    ) -> Tensor:
-        """Codes of sentences, (N, Z): the posterior means, or with `seed` draws c = m + exp(sigma) e.
+        self,
+        sentences: Texts,
+        *,
+        seed: int | None = None,
+        refine: int = defaults.REFINE,
+        at_once: int = AT_ONCE,
+        on_error: str = "raise",
+    ) -> Tensor | Encoded:
+        """Codes of sentences, (N, Z); of one string, which is one sentence, (1, Z). `.cpu().numpy()` makes an array.
 
-        `refine`: at most so many gradient steps from there for each sentence that its code does not give back
-        greedily, word for word (semi-amortised inference, Kim et al. 2018): down -log p(x | z), with half the squared
-        distance from the posterior mean, in its standard deviations, at a weight of `PULL`, so that codes stay where
-        the posterior has its mass. A plain autoencoder, which has no deviations, is not refined.
-        Raises InputError for a sentence that is empty or longer than the model takes.
+        From the posterior means, or with `seed` draws c = m + exp(log_std) e, each code is refined in at most `refine`
+        steps until it gives its sentence back greedily (`refine.py`); 0 leaves them as they are. A plain autoencoder,
+        whose posterior has no deviations, is not refined.
+        Raises InputError, with its number, for a sentence that is empty or longer than the model takes. With
+        `on_error="skip"` these are left out, and `Encoded` says which they were.
         """
-        from textgen.core.randomness import normals
-
         require(0 <= refine <= 1000, "refine", refine, "0 to 1000 steps")
-        if refine:  # logits of all places at once, with their gradients: half a GB at most
-            at_once = max(1, min(at_once, (1 << 26) // (self.length * self.model.vocab.size)))
-        found = []
+        require(on_error in ("raise", "skip"), "on_error", on_error, "raise or skip")
+        rows, skipped = self._rows(_listed(sentences))
+        if on_error == "raise":
+            _raise_first(skipped)
+        codes = self._encoded(rows, {one.number for one in skipped}, seed, refine, at_once)
+        return codes if on_error == "raise" else Encoded(codes, skipped)
+
+    def _encoded(
+        self, rows: Sequence[Sequence[int]], without: set[int], seed: int | None, steps: int, at_once: int
+    ) -> Tensor:
+        """Codes of rows of tokens but for some numbers of them. Draws depend on the number of a row alone."""
+        if steps:
+            at_once = min(at_once, refine.at_most(self.model, self.length))
+        parts = []
         with torch.inference_mode(False), torch.no_grad():  # a code may be where a gradient begins
-            for start in range(0, len(sentences), at_once):
-                tokens = self.tokens(sentences[start : start + at_once])
+            for start in range(0, len(rows), at_once):
+                numbers = [n for n in range(start, min(start + at_once, len(rows))) if n not in without]
+                if not numbers:
+                    continue
+                tokens = self.opened.padded([rows[number] for number in numbers]).to(self.device)
                 posterior = self.model.posterior(tokens)
                 codes = posterior.mean
                 if seed is not None:
-                    codes = codes + posterior.stddev * normals(seed, start, len(codes), self.latent).to(codes)
-                if refine and self.model.noise:
-                    codes = self._refined(tokens, codes, posterior.mean, posterior.stddev, refine)
-                found.append(codes)
-            return torch.cat(found) if found else torch.zeros(0, self.latent)
+                    noise = normals(seed, start, at_once, self.latent)[[number - start for number in numbers]]
+                    codes = draw_code(posterior, noise.to(codes))
+                if steps and self.model.noise:
+                    codes = refine.refined(self.model, tokens, codes, posterior, steps)
+                parts.append(codes)
+            return torch.cat(parts) if parts else torch.zeros(0, self.latent, device=self.device)
 
-    def _refined(self, tokens: Tensor, codes: Tensor, means: Tensor, deviations: Tensor, steps: int) -> Tensor:
-        """Codes (B, Z) moved until each gives its row of tokens (B, L) back greedily, or `steps` are done."""
-        vocab = self.model.vocab
-        mask = vocab.mask(tokens)
-        away = (codes - means) / deviations
-        optimiser = torch.optim.Adam([away], lr=PACE, betas=(0.9, 0.95))
-        wrong = torch.arange(len(tokens), device=tokens.device)
-        if vocab.blank is not None:  # a row with an unknown token never comes back
-            wrong = wrong[(tokens != vocab.blank).all(1)]
-        for _ in range(steps if len(wrong) else 0):
-            here = away[wrong].requires_grad_()
-            with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):  # cuDNN's LSTM has no gradient now
-                context = self.model.given(len(wrong), codes=means[wrong] + deviations[wrong] * here)
-                logits = self.model.backbone(tokens[wrong], context)
-                written = sampler.impossible(logits.detach().clone().flatten(0, 1), vocab).argmax(-1)
-                left = ((written.view(len(wrong), -1) != tokens[wrong]) & mask[wrong]).any(1)
-                if not left.any():
-                    break
-                losses = F.cross_entropy(logits.transpose(1, 2), tokens[wrong], reduction="none")
-                goal = losses.where(mask[wrong], 0.0).sum(1) + PULL * here.pow(2).sum(1) / 2
-                slope = torch.autograd.grad(goal[left].sum(), here)[0]
-            before, wrong = away.clone(), wrong[left]
-            away.grad = torch.zeros_like(away).index_copy(0, wrong, slope[left])
-            optimiser.step()
-            others = torch.ones(len(away), dtype=torch.bool, device=away.device).index_fill(0, wrong, False)
-            away[others] = before[others]  # Adam's momentum must not carry on what is right already
-        return means + deviations * away
+    def encode_array(
+        self, sentences: Texts, *, seed: int | None = None, refine: int = defaults.REFINE, at_once: int = AT_ONCE
+    ) -> np.ndarray:
+        """`encode` as a numpy array (N, Z), float32."""
+        return self.encode(sentences, seed=seed, refine=refine, at_once=at_once).cpu().numpy()
 
     def decode(
         self,
-        codes: Tensor,
+        codes: Codes,
         *,
         label: Label = None,
-        beams: int = 5,
+        beams: int = defaults.DECODE_BEAMS,
         rerank: bool = True,
-        at_once: int = 64,
+        at_once: int = AT_ONCE,
         constraint: sampler.Constraint | None = None,
     ) -> list[str]:
         """A sentence for each code (N, Z), by beam search (`beams=1`: greedy), re-ranked as in `candidates`.
 
+        `codes`: a tensor or a numpy array.
         `label`, here and in the other verbs: the class of the sentences decoded, or a list of one for each (None: no
         class known), for a model with classes. The code of a given sentence is found without its class.
         `constraint`, here and in the other verbs, holds for every sentence decoded: `verse.Verse` is one.
@@ -283,7 +248,12 @@ class SentenceVAE:
         return [points[0].text for points in self._candidates(codes, beams, rerank, at_once, constraint, label)]
 
     def candidates(
-        self, code: Tensor, *, beams: int = 10, label: str | None = None, constraint: sampler.Constraint | None = None
+        self,
+        code: Codes,
+        *,
+        beams: int = defaults.BEAMS,
+        label: str | None = None,
+        constraint: sampler.Constraint | None = None,
     ) -> list[Point]:
         """The best sentences for one code (Z,), best first, by log p(x | z) and the cycle check together.
 
@@ -295,40 +265,28 @@ class SentenceVAE:
 
     @torch.inference_mode()
     def _candidates(
-        self,
-        codes: Tensor,
-        beams: int,
-        rerank: bool,
-        at_once: int,
-        constraint: sampler.Constraint | Sequence[sampler.Constraint] | None,
-        label: Label = None,
+        self, codes: Codes, beams: int, rerank: bool, at_once: int, constraint: Rules, label: Label = None
     ) -> list[list[Point]]:
         """As `candidates`, for codes (N, Z), `at_once` together; `constraint`: one, or one for each code."""
+        require(1 <= beams <= 100, "beams", beams, "1 to 100")
+        codes = torch.tensor(codes) if isinstance(codes, np.ndarray) else codes
         if codes.dim() != 2 or codes.shape[1] != self.latent:
             raise InputError(
                 f"codes of shape {tuple(codes.shape)}: expected (N, {self.latent}), as `encode` gives them"
             )
         if not bool(torch.isfinite(codes).all()):
             raise InputError("the codes hold NaN or infinity")
-        labels, found = self.opened.labels(label, len(codes)), []
+        labels, points = self.opened.labels(label, len(codes)), []
         for start in range(0, len(codes), at_once):
             part = slice(start, start + at_once)
             some = codes[part].to(self.model.summary.weight)
             rule = sampler.Each(constraint[part]) if isinstance(constraint, Sequence) else constraint
-            found += self._some(some, labels[part], beams, rerank, rule)
-        return found
+            points += self._ranked(self._beams(some, labels[part], beams, rule), some, rerank)
+        return points
 
-    def _held(self, constraint: sampler.Constraint | None, given: Iterable[str] = ()) -> sampler.Constraint | None:
-        """The constraint, or where there is none the words that may be written beside those of the sentences given."""
-        if constraint is not None or self.new_words or not self.codec.lexicon:
-            return constraint
-        return Spelling(self.codec, given)
-
-    def _some(
-        self, codes: Tensor, labels: Tensor, beams: int, rerank: bool, constraint: sampler.Constraint | None
-    ) -> list[list[Point]]:
+    def _beams(self, codes: Tensor, labels: Tensor, beams: int, constraint: sampler.Constraint | None) -> sampler.Beams:
         rows = len(codes)
-        found = sampler.beam(
+        return sampler.beam(
             self.model.backbone,
             self.model.vocab,
             rows=rows,
@@ -337,26 +295,29 @@ class SentenceVAE:
             context=self.model.given(rows, labels, codes),
             constraint=constraint,
         )
-        texts = [self.codec.decode(row) for row in found.tokens.view(rows * beams, -1).tolist()]
-        scores = found.scores.view(-1)
+
+    def _ranked(self, beams: sampler.Beams, codes: Tensor, rerank: bool) -> list[list[Point]]:
+        """The different sentences of the beams of each code, best first; an empty one where there is none."""
+        rows, width, _ = beams.tokens.shape
+        tokens, scores = beams.tokens.flatten(0, 1), beams.scores.flatten()  # (rows * width, L), (rows * width,)
+        texts = [self.codec.decode(row) for row in tokens.tolist()]
+        drifts = torch.zeros_like(scores)
         if self.model.noise:
-            drifts = self._drift(found.tokens.view(rows * beams, -1), codes.repeat_interleave(beams, 0))
-        else:
-            drifts = torch.zeros_like(scores)
-        ranks = scores - CYCLE * drifts if rerank and self.model.noise else scores
-        counts = self.model.vocab.mask(found.tokens).sum(2).flatten()
-        cut = ~(found.tokens.view(rows * beams, -1) == self.codec.stop).any(1)
-        ranks = ranks - 1e6 * cut  # a beam cut off at the greatest length is no sentence: last of all
-        result = []
+            drifts = self._drift(tokens, codes.repeat_interleave(width, 0))
+        ranks = scores - CYCLE * drifts if rerank else scores
+        counts = self.model.vocab.mask(tokens).sum(1)
+        ranks = ranks - 1e6 * ~(tokens == self.codec.stop).any(1)  # cut off at the greatest length: last of all
+        best = []
         for row in range(rows):
             points: dict[str, Point] = {}
-            part = slice(row * beams, (row + 1) * beams)
-            for place in (row * beams + ranks[part].argsort(descending=True)).tolist():
-                if scores[place] > -torch.inf and texts[place].strip() and texts[place] not in points:
-                    said = texts[place], -float(scores[place]), float(drifts[place])
-                    points[texts[place]] = Point(0.0, *said, tokens=int(counts[place]))
-            result.append(list(points.values()) or [Point(0.0, "", 0.0, 0.0)])
-        return result
+            part = slice(row * width, (row + 1) * width)
+            for place in (row * width + ranks[part].argsort(descending=True)).tolist():
+                text = texts[place]
+                if scores[place] > -torch.inf and text.strip() and text not in points:
+                    figures = -float(scores[place]), float(drifts[place])
+                    points[text] = Point(0.0, text, *figures, tokens=int(counts[place]))
+            best.append(list(points.values()) or [Point(0.0, "", 0.0, 0.0)])
+        return best
 
     def _drift(self, tokens: Tensor, codes: Tensor) -> Tensor:
         """How far each row (N, L) encodes from its code (N, Z), in standard deviations: (N,)."""
@@ -368,15 +329,21 @@ class SentenceVAE:
         posterior = self.model.posterior(tokens)
         return ((posterior.mean - codes) / posterior.stddev).pow(2).sum(1).sqrt()
 
+    def _held(self, constraint: sampler.Constraint | None, texts: Iterable[str] = ()) -> sampler.Constraint | None:
+        """The constraint; where there is none, the words that may be written, those of the texts among them."""
+        if constraint is not None or self.new_words or not self.codec.lexicon:
+            return constraint
+        return Spelling(self.codec, texts)
+
     # ------------------------------------------------------------------------------------------------- verbs
 
     def reconstruct(
         self,
-        sentences: Sequence[str],
+        sentences: Texts,
         *,
-        beams: int = 5,
+        beams: int = defaults.RECONSTRUCT_BEAMS,
         rerank: bool = True,
-        refine: int = REFINE,
+        refine: int = defaults.REFINE,
         label: Label = None,
         constraint: sampler.Constraint | None = None,
     ) -> list[str]:
@@ -389,102 +356,80 @@ class SentenceVAE:
         start: str,
         end: str,
         *,
-        steps: int | None = 8,
-        path: str = "line",
-        beams: int = 10,
+        steps: int | None = defaults.STEPS,
+        path: str = defaults.PATH,
+        beams: int = defaults.BEAMS,
         rerank: bool = True,
-        pace: str = "text",
-        refine: int = REFINE,
+        pace: str = defaults.PACE,
+        refine: int = defaults.REFINE,
         constraint: sampler.Constraint | None = None,
     ) -> Walk:
         """Walk from one sentence to another: `steps` points, the two ends decoded among them.
 
         `path`: "line", or "arc", which keeps the norm. `pace`: "text" decodes three times as many points, most of them
-        where the text changes most, and keeps those between which it changes evenly (see `spread`), since much of a
-        path repeats the sentences at its ends; "code" takes even positions. `steps=None` bisects until neighbours share
-        at least half of their words (as `difference` counts) or no new sentence turns up between them, with at most 64
-        points, and has no use for a pace. The codes of the ends are refined as in `encode`. `constraint` holds for
-        every point, those decoded at the ends too.
+        where the text changes most, and keeps those between which it changes evenly (see `walk.spread`), since much of
+        a path repeats the sentences at its ends; "code" takes even positions. `steps=None` bisects until neighbours
+        share at least half of their words (as `walk.difference` counts) or no new sentence turns up between them, with
+        at most 64 points, and has no use for a pace. The codes of the ends are refined as in `encode`. `constraint`
+        holds for every point, those decoded at the ends too.
         Raises InputError for a sentence that is empty or too long, or bad numbers.
         """
-        if steps is not None:
-            return self.walks(
-                [(start, end)],
-                steps=steps,
-                path=path,
-                beams=beams,
-                rerank=rerank,
-                pace=pace,
-                refine=refine,
-                constraint=constraint,
-            )[0]
-        _check(path, beams, pace)
-        ends = self.encode([start, end], refine=refine)
-        constraint = self._held(constraint, (start, end))
-
-        def points(positions: Sequence[float]) -> list[Point]:
-            codes = torch.stack([PATHS[path](ends[0], ends[1], position) for position in positions])
-            best = [found[0] for found in self._candidates(codes, beams, rerank, 64, constraint)]
-            return [replace(point, position=place) for place, point in zip(positions, best, strict=True)]
-
-        return _walk(start, end, path, self._bisect(points))
+        return self.walks(
+            [(start, end)],
+            steps=steps,
+            path=path,
+            beams=beams,
+            rerank=rerank,
+            pace=pace,
+            refine=refine,
+            constraint=constraint,
+        )[0]
 
     def walks(
         self,
         pairs: Sequence[tuple[str, str]],
         *,
-        steps: int = 8,
-        path: str = "line",
-        beams: int = 10,
+        steps: int | None = defaults.STEPS,
+        path: str = defaults.PATH,
+        beams: int = defaults.BEAMS,
         rerank: bool = True,
-        pace: str = "text",
-        refine: int = REFINE,
+        pace: str = defaults.PACE,
+        refine: int = defaults.REFINE,
         constraint: sampler.Constraint | None = None,
     ) -> list[Walk]:
         """`interpolate` for many pairs, their points decoded together, each walk as it would be by itself."""
-        _check(path, beams, pace)
-        if not 2 <= steps <= 1000:
-            raise InputError(f"steps {steps}: expected 2 to 1000 points, or auto")
-        given = [sentence for pair in pairs for sentence in pair]
-        ends = self.encode(given, refine=refine).view(len(pairs), 2, self.latent)
+        if path not in PATHS:
+            raise InputError(f"path {quoted(path)}: choose from {', '.join(PATHS)}")
+        if pace not in PACES:
+            raise InputError(f"pace {quoted(pace)}: choose from {', '.join(PACES)}")
+        require(1 <= beams <= 100, "beams", beams, "1 to 100")
+        require(steps is None or 2 <= steps <= 1000, "steps", steps, "2 to 1000 points, or None: as many as it takes")
+        ends = self.encode([sentence for pair in pairs for sentence in pair], refine=refine)
+        ends = ends.view(len(pairs), 2, self.latent)
         held = [self._held(constraint, pair) for pair in pairs]
-        extra = max(0, min(MOST_TRIED, TRIED * (steps - 1) + 1) - steps) if pace == "text" else 0
-        wanted = [(pair, number / (steps - 1)) for pair in range(len(pairs)) for number in range(steps)]
-        found: list[list[Point]] = [[] for _ in pairs]
-        while wanted:
-            codes = torch.stack([PATHS[path](ends[pair, 0], ends[pair, 1], position) for pair, position in wanted])
-            rules = [rule for pair, _ in wanted if (rule := held[pair]) is not None]
-            best = self._candidates(codes, beams, rerank, 64, constraint or rules or None)
-            for (pair, position), candidates in zip(wanted, best, strict=True):
-                found[pair].append(replace(candidates[0], position=position))
-            found = [sorted(points, key=lambda point: point.position) for points in found]
-            room = [min(-(-extra // ROUNDS), steps + extra - len(points)) for points in found]
-            wanted = [(pair, place) for pair, points in enumerate(found) for place in halves(points, room[pair])]
-        walks = []
-        for (start, end), points in zip(pairs, found, strict=True):
-            kept = spread([point.text for point in points], steps, [point.position for point in points])
-            walks.append(_walk(start, end, path, [points[place] for place in kept]))
-        return walks
 
-    def _bisect(self, points: Any) -> list[Point]:
-        found: list[Point] = points([0.0, 1.0])
-        for _ in range(6):
-            gaps = [
-                (left.position + right.position) / 2
-                for left, right in pairwise(found)
-                if left.text != right.text and difference(left.text, right.text) > 0.5
-            ]
-            gaps = gaps[: MOST_POINTS - len(found)]
-            if not gaps:
-                break
-            found = sorted(found + points(gaps), key=lambda point: point.position)
-        kept = [found[0]]  # of a run of equal sentences the first, and at the end of the path the last, say it all
-        for point in found[1:-1]:
-            if point.text not in (kept[-1].text, found[-1].text):
-                kept.append(point)
-        return [*kept, found[-1]]
+        def decode(places: Sequence[tuple[int, float]]) -> list[Point]:
+            """The points of some (pair, position)."""
+            codes = torch.stack([PATHS[path](ends[pair, 0], ends[pair, 1], position) for pair, position in places])
+            rules = [rule for pair, _ in places if (rule := held[pair]) is not None]
+            best = self._candidates(codes, beams, rerank, AT_ONCE, constraint or rules or None)
+            return [replace(some[0], position=place) for (_, place), some in zip(places, best, strict=True)]
 
-    def neighbours(self, sentence: str, among: Sequence[str], *, count: int = 5) -> list[tuple[str, float]]:
+        def along(pair: int, positions: Sequence[float]) -> list[Point]:
+            return decode([(pair, position) for position in positions])
+
+        if steps is None:
+            several = [bisected(partial(along, pair)) for pair in range(len(pairs))]
+        else:
+            several = paced(decode, len(pairs), steps, pace)
+        return [
+            joined(*pair, path, points, self.codec.normalise, self.notes(pair))
+            for pair, points in zip(pairs, several, strict=True)
+        ]
+
+    def neighbours(
+        self, sentence: str, among: Sequence[str], *, count: int = defaults.NEIGHBOURS
+    ) -> list[tuple[str, float]]:
         """The `count` sentences of `among` whose codes are nearest, with the distance between the posterior means.
 
         Sentences that are empty or longer than the model takes are passed over; the sentence itself too.
@@ -496,265 +441,126 @@ class SentenceVAE:
         kept = [text for text in dict.fromkeys(kept) if self.codec.normalise(text) != own]
         if not kept:
             raise InputError("there is no sentence to compare with: all are empty, too long, or the sentence itself")
-        distances = (self.encode(kept) - self.encode([sentence])).norm(dim=1)
+        distances = (self.encode(kept, refine=0) - self.encode(sentence, refine=0)).norm(dim=1)
         nearest = distances.topk(min(count, len(kept)), largest=False)
         return [(kept[place], float(far)) for place, far in zip(nearest.indices.tolist(), nearest.values, strict=True)]
 
-    def direction(self, minus: Sequence[str], plus: Sequence[str]) -> Tensor:
-        """The way from one kind of sentence to another, (Z,): the difference of the means of their codes."""
-        if not minus or not plus:
+    def direction(self, minus: Texts, plus: Texts) -> Tensor:
+        """The way from one kind of sentence to another, (Z,): the difference of the means of their posterior means."""
+        if not len(minus) or not len(plus):
             raise InputError("a direction needs at least one sentence on either side")
-        return self.encode(plus).mean(0) - self.encode(minus).mean(0)
+        return self.encode(plus, refine=0).mean(0) - self.encode(minus, refine=0).mean(0)
 
     def arithmetic(
         self,
         sentence: str,
-        minus: Sequence[str],
-        plus: Sequence[str],
+        minus: Texts,
+        plus: Texts,
         *,
-        strengths: Sequence[float] = (1.0,),
-        beams: int = 10,
-        refine: int = REFINE,
+        strengths: Sequence[float] = defaults.STRENGTHS,
+        beams: int = defaults.BEAMS,
+        refine: int = defaults.REFINE,
         constraint: sampler.Constraint | None = None,
     ) -> list[str]:
         """`sentence` - `minus` + `plus`, codes averaged on either side, decoded at each strength.
 
         With one sentence on either side this is a - b + c; with many it is an attribute's direction.
         """
-        code, way = self.encode([sentence], refine=refine)[0], self.direction(minus, plus)
+        code, way = self.encode(sentence, refine=refine)[0], self.direction(minus, plus)
         codes = torch.stack([code + strength * way for strength in strengths])
-        return self.decode(codes, beams=beams, constraint=self._held(constraint, [sentence, *minus, *plus]))
+        held = self._held(constraint, [sentence, *_listed(minus), *_listed(plus)])
+        return self.decode(codes, beams=beams, constraint=held)
 
     def vary(
         self,
         sentence: str,
         *,
-        dims: Sequence[int] | int = 2,
-        steps: int = 5,
-        span: float = 2.0,
-        beams: int = 5,
-        refine: int = REFINE,
+        dims: Sequence[int] | int = defaults.VARY_DIMS,
+        steps: int = defaults.VARY_STEPS,
+        span: float = defaults.VARY_SPAN,
+        beams: int = defaults.VARY_BEAMS,
+        refine: int = defaults.REFINE,
         constraint: sampler.Constraint | None = None,
     ) -> Grid:
-        """Turn one or two of a sentence's codes over a grid, the others held: what does each mean?
+        """One or two of a sentence's codes turned over a grid, the others held: the meaning of each.
 
-        `dims`: which codes, or how many; then those that tell most about this sentence, by their rate. Each goes
-        from -`span` to `span`, in standard deviations of the prior, in `steps` steps. Raises InputError for codes that
-        the model does not have.
+        `dims`: the codes by number, or how many; then those that tell most about this sentence, by their rate. Each
+        goes from -`span` to `span`, in standard deviations of the prior, in `steps` steps. Raises InputError for codes
+        that the model does not have.
         """
         if not 2 <= steps <= 50 or not 0 < span <= 100:
             raise InputError(f"{steps} steps to {span}: expected 2 to 50 steps, and a span above 0, up to 100")
-        tokens = self.tokens([sentence])
         with torch.inference_mode():
-            rates = self.model.rates(self.model.posterior(tokens))[0]
-        code = self.encode([sentence], refine=refine)[0]
-        chosen = rates.argsort(descending=True)[:dims].tolist() if isinstance(dims, int) else list(dims)
-        if not 1 <= len(chosen) <= 2 or len({*chosen}) < len(chosen) or not all(0 <= d < self.latent for d in chosen):
-            raise InputError(f"codes {dims}: expected one or two different ones from 0 to {self.latent - 1}")
+            rates = self.model.rates(self.model.posterior(self.tokens(sentence)))[0]
+        numbers = grid.chosen(dims, rates)
+        code = self.encode(sentence, refine=refine)[0]
         values = torch.linspace(-span, span, steps)
-        codes = code.repeat(steps ** len(chosen), 1)
-        places = torch.cartesian_prod(*[values] * len(chosen)).view(len(codes), -1).to(codes)
-        codes[:, chosen] = places
+        codes = grid.turned(code, numbers, values)
         texts = self.decode(codes, beams=beams, rerank=False, constraint=self._held(constraint, [sentence]))
-        width = steps if len(chosen) == 2 else 1
+        width = steps if len(numbers) == 2 else 1
         rows = [texts[start : start + width] for start in range(0, len(texts), width)]
-        return Grid(
-            sentence, chosen, [float(rates[d]) for d in chosen], [float(code[d]) for d in chosen], values.tolist(), rows
-        )
+        return Grid(sentence, numbers, rates[numbers].tolist(), code[numbers].tolist(), values.tolist(), rows)
 
     @torch.inference_mode()
     def sample(
         self,
-        rows: int,
+        rows: int = defaults.SAMPLES,
         *,
         seed: int = 0,
         how: sampler.Choice | None = None,
-        beams: int = 0,
-        best_of: int = 1,
-        code_temperature: float = 1.0,
+        beams: int | None = None,
+        best_of: int | None = None,
+        code_temperature: float | None = None,
         prompt: str = "",
         label: Label = None,
         constraint: sampler.Constraint | None = None,
     ) -> list[str]:
-        """`rows` new sentences with codes from the prior: drawn token by token, or with `beams` the most probable.
+        """`rows` new sentences with codes from the prior, as `textgen sample` writes them.
 
-        `code_temperature`: as in `Prior.draw`; below 1 what beams write becomes plainer. Each is the best of
-        `best_of`, as in `draw`. Row i is the same for any `rows`. Raises InputError for a prompt longer than the model
-        takes, and for a prompt or a choice of tokens beside `beams`, which has no use for them.
+        By default the most probable sentences by 5 beams, of codes at a temperature of 0.7, each the best of 4 by NLL
+        per token. `beams=0` draws exactly from the model, token by token, as a prompt or a choice of tokens does
+        (`defaults.sampling`). `code_temperature`: as in `draw_codes`; below 1 what beams write becomes plainer. Row i
+        is the same for any `rows`. Raises InputError for a prompt longer than the model takes, and for a prompt or a
+        choice of tokens beside `beams`, which has no use for them.
         """
-        if beams:
-            if prompt or how is not None:
-                raise InputError(
-                    "beams write each code's likeliest sentence: leave out the prompt, temperature and top-*"
-                )
-            require(1 <= best_of <= 1000, "best_of", best_of, "1 to 1000")
-            codes = draw_codes(self.model.prior, seed, 0, rows * best_of, code_temperature)
-            labels = self.opened.labels(label, rows).repeat_interleave(best_of)
-            points = [some[0] for some in self._candidates(codes, beams, True, 64, self._held(constraint), labels)]
-            nats = [point.distortion / max(1, point.tokens) for point in points]
-            return surest([point.text for point in points], nats, best_of)
-        return draw(
-            self.opened,
-            rows,
-            seed=seed,
-            how=how,
-            best_of=best_of,
-            code_temperature=code_temperature,
-            prompt=prompt,
-            label=label,
-            constraint=constraint,
-        )
+        by_token = bool(prompt) or how is not None
+        beams, best_of, heat = defaults.sampling(beams, best_of, code_temperature, by_token=by_token)
+        if not beams:
+            return draw.draw(
+                self.opened,
+                rows,
+                seed=seed,
+                how=how,
+                best_of=best_of,
+                code_temperature=heat,
+                prompt=prompt,
+                label=label,
+                constraint=constraint,
+            )
+        if by_token:
+            raise InputError(
+                "beams write each code's most probable sentence: leave out the prompt, temperature and top-*"
+            )
+        require(1 <= best_of <= 1000, "best_of", best_of, "1 to 1000")
+        codes = draw_codes(self.model.prior, seed, 0, rows * best_of, heat)
+        labels = self.opened.labels(label, rows).repeat_interleave(best_of)
+        points = [some[0] for some in self._candidates(codes, beams, True, AT_ONCE, self._held(constraint), labels)]
+        nats = [point.distortion / max(1, point.tokens) for point in points]
+        return draw.best([point.text for point in points], nats, best_of)
 
 
-CYCLE = 1.0  # weight of the cycle check beside log p(x | z) (docs/results.md)
+def _listed(sentences: Texts) -> list[str]:
+    """One sentence or several as a list."""
+    return [sentences] if isinstance(sentences, str) else [str(sentence) for sentence in sentences]
 
 
-def draw(
-    opened: library.Opened,
-    rows: int,
-    *,
-    seed: int = 0,
-    how: sampler.Choice | None = None,
-    best_of: int = 1,
-    code_temperature: float = 1.0,
-    prompt: str = "",
-    begin: int = 0,
-    label: Label = None,
-    constraint: sampler.Constraint | None = None,
-) -> list[str]:
-    """Sentences `begin`, `begin` + 1, ... of a seed, from any model, language models included; `prompt` begins each.
-
-    Each is the one of `best_of` drawn that the model is surest of: the least -log p(x), of a model with codes
-    -log p(x | z), per token, the prompt and the end counted, however tokens were chosen; one that was cut off at the
-    greatest length is the last choice. That is no draw from the model any more: sentences become plainer and shorter.
-    `label`: as in `SentenceVAE.decode`; `code_temperature`: as in `Prior.draw`. Raises InputError for a prompt that is
-    too long, for a label that the model does not know, and for a `best_of` out of range.
-    """
-    require(1 <= best_of <= 1000, "best_of", best_of, "1 to 1000")
-    labels = opened.labels(label, rows).repeat_interleave(best_of)
-    begin, rows = begin * best_of, rows * best_of
-    model, codec = with_likelihood(opened.model, opened.name), of_text(opened.codec)
-    begun = codec.encode(prompt) if prompt else []
-    if len(begun) + 1 > opened.length:
-        raise InputError(f"the prompt has {len(begun)} tokens; this model writes at most {opened.length - 1}")
-    start = torch.tensor([begun] * rows, dtype=torch.long) if begun else None
-    texts: list[str] = []
-    nats: list[float] = []  # per token
-    for first in range(begin, begin + rows, 64):
-        count = min(64, begin + rows - first)
-        context = model.context(seed, first, count, labels[first - begin :][:count], code_temperature)
-        found = sampler.sample(
-            model.backbone,
-            model.vocab,
-            rows=count,
-            length=opened.length,
-            context=context,
-            prompt=None if start is None else start[:count],
-            how=how,
-            seed=seed,
-            first=first,
-            constraint=constraint,
-        )
-        texts += [codec.decode(row) for row in found.tolist()]
-        if best_of > 1:
-            mask = model.vocab.mask(found)
-            with torch.inference_mode():
-                each = model.backbone.nll(found, mask, context) / mask.sum(1)
-            nats += each.masked_fill(~found.eq(codec.stop).any(1), torch.inf).tolist()
-    return surest(texts, nats, best_of)
+def _raise_first(skipped: Sequence[Skipped]) -> None:
+    if skipped:
+        raise InputError(skipped[0].reason)
 
 
-def surest(texts: Sequence[str], nats: Sequence[float], of: int) -> list[str]:
-    """Of every `of` texts in turn the one with the least `nats`, the first of equals, an empty one only if all are."""
-    if of == 1:
-        return list(texts)
-    ranks = [(not text.strip(), cost) for text, cost in zip(texts, nats, strict=True)]
-    return [texts[min(range(start, start + of), key=ranks.__getitem__)] for start in range(0, len(texts), of)]
-
-
-def edits(one: Sequence[str], other: Sequence[str]) -> int:
-    """Edit distance (Levenshtein 1966): how many units to put in, take out or replace."""
-    row = list(range(len(other) + 1))
-    for number, unit in enumerate(one, 1):
-        corner, row[0] = row[0], number
-        for place, another in enumerate(other, 1):
-            corner, row[place] = row[place], min(row[place] + 1, row[place - 1] + 1, corner + (unit != another))
-    return row[-1]
-
-
-_HAN = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # and kana
-_WORD = re.compile(rf"[{_HAN}]|[^\s{_HAN}]+")
-
-
-def difference(one: str, other: str) -> float:
-    """Share of words to change between two sentences: edit distance over the greater number of words, 0 to 1.
-
-    Each Chinese character and kana is a word, whatever spaces there are; two single words compare by characters.
-    """
-    left, right = _WORD.findall(one), _WORD.findall(other)
-    if len(left) <= 1 and len(right) <= 1:  # in a script that writes no words apart, such as Thai, too
-        left, right = list(one.strip()), list(other.strip())
-    return edits(left, right) / max(1, len(left), len(right))
-
-
-def halves(points: Sequence[Point], most: int) -> list[float]:
-    """Positions half way between neighbours whose texts differ, at most `most`: where they differ most, then where the
-    gap is widest; the same for a path backwards."""
-    gaps = [
-        (-difference(one.text, other.text), one.position - other.position, sorted((one.text, other.text)), one, other)
-        for one, other in pairwise(points)
-        if one.text != other.text and other.position - one.position > FINEST
-    ]
-    gaps.sort(key=lambda gap: (gap[0], round(gap[1], 9), gap[2]))
-    return [(one.position + other.position) / 2 for *_, one, other in gaps[: max(0, most)]]
-
-
-def spread(texts: Sequence[str], count: int, positions: Sequence[float] | None = None) -> list[int]:
-    """`count` places along a path of texts, the first and the last among them, between which it changes evenly.
-
-    They have the least sum of squared differences between neighbours, where a text that comes again costs as much as
-    one that is wholly different; of places with the same text, those that lie most evenly, by `positions` from 0 to 1
-    (without them, by number). By dynamic programming over the places, O(count x N^2). The places of a path backwards
-    are the same.
-    """
-    size = len(texts)
-    if size == count:
-        return list(range(size))
-    if list(texts[::-1]) < list(texts):  # of several that are as good, the same either way
-        back = None if positions is None else [1 - position for position in positions[::-1]]
-        return [size - 1 - place for place in reversed(spread(texts[::-1], count, back))]
-    kinds = {text: number for number, text in enumerate(dict.fromkeys(texts))}
-    table = np.zeros((len(kinds), len(kinds)))
-    for one, left in kinds.items():
-        for other, right in kinds.items():
-            if left < right:
-                table[left, right] = table[right, left] = difference(one, other)
-    numbers = [kinds[text] for text in texts]
-    where = np.arange(size) / max(1, size - 1) if positions is None else np.asarray(positions)
-    gaps = np.subtract.outer(where, where)
-    table = np.where(table > 0, table, 1.0)
-    costs = np.where(gaps > 0, table[np.ix_(numbers, numbers)] ** 2 + 1e-3 * gaps**2, np.inf)  # (to, from)
-    best = np.where(np.arange(size) == 0, 0.0, np.inf)
-    before = []
-    for _ in range(count - 1):
-        sums = costs + best
-        before.append(sums.argmin(1))
-        best = sums.min(1)
-    places = [size - 1]
-    for step in reversed(before):
-        places.append(int(step[places[-1]]))
-    return places[::-1]
-
-
-def _check(path: str, beams: int, pace: str) -> None:
-    if path not in PATHS:
-        raise InputError(f"path {quoted(path)}: choose from {', '.join(PATHS)}")
-    if pace not in PACES:
-        raise InputError(f"pace {quoted(pace)}: choose from {', '.join(PACES)}")
-    if not 1 <= beams <= 100:
-        raise InputError(f"beams {beams}: expected 1 to 100")
-
-
-def _walk(start: str, end: str, path: str, points: list[Point]) -> Walk:
-    marked = [replace(point, repeats=point.text == before.text) for before, point in pairwise(points)]
-    return Walk(start, end, path, [points[0], *marked])
+def _several(texts: Iterable[str]) -> str:
+    """The first few, quoted."""
+    every = list(texts)
+    more = f" and {len(every) - 5} more" if len(every) > 5 else ""
+    return ", ".join(map(quoted, every[:5])) + more

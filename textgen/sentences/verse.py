@@ -1,4 +1,4 @@
-"""Rules of Chinese verse for what a model of characters writes: how many characters, which tones, which rhyme.
+"""Rules of Chinese verse for a model of characters: the number of characters, their tones, the rhyme.
 
 Sounds are those of modern Mandarin, from pypinyin. Those of the Tang are not recovered: its entering tone is spread
 over the four of today, and its rhymes were other ones (the 106 of the Pingshui books). A character with several
@@ -44,33 +44,33 @@ _TONES = {"平": "12", "p": "12", "仄": "34", "z": "34", "中": _ANY, "*": _ANY
 def readings(character: str) -> tuple[tuple[str, int | None], ...]:
     """(tone: "1" to "4", "5" for neutral; rhyme: which of RHYMES, None without a vowel) of each reading.
 
-    As pypinyin lists them, the commonest first; none for what is no Chinese character.
+    As pypinyin lists them, the commonest first; none for any other sign than a Chinese character.
     """
     from pypinyin import Style, pinyin
     from pypinyin.contrib.tone_convert import to_finals, to_initials
 
     spelt = pinyin(character, style=Style.TONE3, heteronym=True, neutral_tone_with_five=True, errors="ignore")
-    found = []
+    sounds = []
     for syllable in spelt[0] if spelt else []:
         final = to_finals(syllable)
         if final == "i" and to_initials(syllable) in ("zh", "ch", "sh", "r", "z", "c", "s"):
             final = "-i"
-        found.append((syllable[-1], _RHYME.get(final)))
-    return tuple(found)
+        sounds.append((syllable[-1], _RHYME.get(final)))
+    return tuple(sounds)
 
 
-def rhyme_of(given: str) -> int:
-    """Which of RHYMES a character, by its commonest reading, or a final (`ang`) is of. Raises InputError if none."""
-    known = _RHYME.get(given.lower().replace("ü", "v"))
-    sounds = readings(given) if known is None and len(given) == 1 else ()
-    found = sounds[0][1] if sounds else known
-    if found is None:
-        raise InputError(f"rhyme {quoted(given)}: expected one Chinese character, or a final of pinyin such as ang")
-    return found
+def rhyme_of(sound: str) -> int:
+    """The number in RHYMES of a character, by its commonest reading, or of a final. Raises InputError if none."""
+    known = _RHYME.get(sound.lower().replace("ü", "v"))
+    sounds = readings(sound) if known is None and len(sound) == 1 else ()
+    rhyme = sounds[0][1] if sounds else known
+    if rhyme is None:
+        raise InputError(f"rhyme {quoted(sound)}: expected one Chinese character, or a final of pinyin such as ang")
+    return rhyme
 
 
 class Verse:
-    """A `sampler.Constraint`: one line of verse, of a given length, tones and rhyme; what is None is free.
+    """A `sampler.Constraint`: one line of verse of this length, tones and rhyme; None is free.
 
     `length`: characters, each token of the codec counted as one. `tones`: a sign for each character, 平 or p (level:
     tones 1 and 2), 仄 or z (oblique: 3 and 4), 1 to 4 (just this tone), 中 or * (any token); a neutral tone passes
@@ -104,7 +104,7 @@ class Verse:
 
         @cache
         def passing(place: str, group: int | None) -> Tensor:
-            """Which tokens have a reading with one of these tones and this rhyme, (V,)."""
+            """True for tokens that have a reading with one of these tones and this rhyme, (V,)."""
             if place == _ANY and group is None:
                 return free
             wanted = place + _NEUTRAL
@@ -115,8 +115,8 @@ class Verse:
                 ]
             )
             if not passes.any():
-                given = {"tones": tones, "rhyme": rhyme}
-                asked = ", ".join(f"{name} {quoted(value)}" for name, value in given.items() if value is not None)
+                rules = {"tones": tones, "rhyme": rhyme}
+                asked = ", ".join(f"{name} {quoted(value)}" for name, value in rules.items() if value is not None)
                 raise InputError(f"{asked}: this model knows no character for one of the places")
             return torch.cat([torch.zeros(codec.blank + 1, dtype=torch.bool), passes])
 

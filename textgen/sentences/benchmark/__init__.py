@@ -1,6 +1,8 @@
-"""Benchmarks: `textgen benchmark NAME`, each a file with `arguments` and `main`, found by its name.
+"""Benchmarks: `textgen benchmark NAME`, each a file with `main`, found by its name.
 
-`judge.py` is no benchmark but what they share. Their heads import nothing heavy, for the sake of --help.
+`main(chosen, opening)` has the values of its options as attributes of `chosen`, their ranges checked, and
+`opening(name)`, which opens a model, by default the one to be measured; it returns a `judge.Report`. `judge.py` is no
+benchmark: they share it.
 """
 
 from __future__ import annotations

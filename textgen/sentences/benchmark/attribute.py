@@ -1,4 +1,4 @@
-"""How well does arithmetic change an attribute? Accuracy, content kept and fluency, for each strength of the change.
+"""Change of an attribute by arithmetic: accuracy, content kept and fluency, for each strength of the change.
 
 The direction of an attribute is the mean code of training sentences that have it minus the mean code of those that
 have not; a held-out sentence's code goes that way by each strength and is decoded. Accuracy is by a classifier that
@@ -9,67 +9,42 @@ and is no transfer. The three trade off against each other, so none of them is a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from corpora.commands import Parser
 from corpora.errors import InputError, choose, quoted
-from textgen import cli
-from textgen.sentences.benchmark.judge import Judge, Report, Score, perplexity, picked, score
+from textgen.sentences.benchmark.judge import Judge, Report, Score, perplexity, score, subset
 
 if TYPE_CHECKING:
-    import argparse
-
     import numpy as np
 
-    from corpora.corpus import Rows
+    from corpora.corpus import Corpus, Rows
+    from textgen.sentences.sentence_vae import SentenceVAE
 
 WORD = r"\S+"
-
-_ABOUT = """\
-Change an attribute of held-out sentences by arithmetic on their codes, and judge what comes out.
-
-  textgen benchmark attribute --model runs/reviews --judge runs/judge --data reviews
-  textgen benchmark attribute --model runs/reviews --judge runs/judge --data reviews --from 0 --to 1 --strengths 1,2
-
---data is a corpus with labels: `corpora build` with labels=, or a table with a label column."""
-
-
-def arguments(verb: Callable[..., Parser]) -> None:
-    """The options of `textgen benchmark attribute`."""
-    made = verb(help="accuracy, content and fluency of changed sentences", description=_ABOUT)
-    made.add_argument("--judge", required=True, metavar="LM", help="a language model trained on real text")
-    made.add_argument("--data", required=True, metavar="CORPUS", help="a corpus with labels")
-    made.add_argument("--split", default="test", help="what is changed: valid or test (default)")
-    made.add_argument("--from", dest="source", metavar="LABEL", help="of two labels, the one to leave (default: each)")
-    made.add_argument("--to", dest="target", metavar="LABEL", help="the one to go to")
-    made.add_argument("--strengths", default="0,0.5,1,1.5,2,3", metavar="S[,S...]", help="default 0,0.5,1,1.5,2,3")
-    made.add_argument("-n", type=int, default=500, metavar="N", help="sentences changed each way (default 500)")
-    made.add_argument(
-        "--rows", type=int, default=5000, metavar="N", help="of each label for the direction (default 5,000)"
-    )
-    cli.refine_option(made)
-    made.add_argument("--beams", type=int, default=5, metavar="N", help="candidates (default 5; 1 is greedy)")
-    made.add_argument("--show", type=int, default=4, metavar="N", help="examples each way (default 4)")
+Pair = tuple[str, str]  # labels, to leave and to go to
+Tell = Callable[[str, int, int], None]  # (title of the work, done, of so many)
 
 
 def labelled(rows: Rows, where: str) -> dict[str, list[str]]:
     """The sentences of a split under each of its labels. Raises InputError if there are no two labels."""
-    found: dict[str, list[str]] = {}
+    texts: dict[str, list[str]] = {}
     for row in range(len(rows)):
         label = rows.label(row)
         if label is not None:
-            found.setdefault(label, []).append(" ".join(rows.text(row).split()))
-    if len(found) < 2:
-        raise InputError(f"{where} has {len(found)} labels: expected two or more; see `corpora build` with labels=")
-    return found
+            texts.setdefault(label, []).append(" ".join(rows.text(row).split()))
+    if len(texts) < 2:
+        raise InputError(f"{where} has {len(texts)} labels: expected two or more; see `corpora build` with labels=")
+    return texts
 
 
 class Classifier:
     """Logistic regression on TF-IDF of words and pairs of words, blind to any model."""
 
-    def __init__(self, texts: dict[str, list[str]]) -> None:
+    def __init__(self, texts: Mapping[str, list[str]]) -> None:
         from sklearn.feature_extraction.text import TfidfVectorizer
         from sklearn.linear_model import LogisticRegression
 
@@ -88,7 +63,7 @@ class Classifier:
 
 
 def ways(labels: Sequence[str], source: str | None, target: str | None) -> list[tuple[str, str]]:
-    """Which labels to change into which: both ways between two, or the one that was asked for."""
+    """Pairs of labels, to leave and to go to: both ways between two, or the one that was asked for."""
     labels = sorted(labels)
     if source is None and target is None and len(labels) == 2:
         return [(labels[0], labels[1]), (labels[1], labels[0])]
@@ -99,98 +74,154 @@ def ways(labels: Sequence[str], source: str | None, target: str | None) -> list[
     return [(choose("label", source, labels), choose("label", target, labels))]
 
 
-def main(chosen: argparse.Namespace, opening: Callable[..., Any]) -> Report:
-    """Change, judge, and report. Raises InputError for bad input."""
-    import numpy as np
+def numbers(strengths: str) -> list[float]:
+    """The strengths of an option. Raises InputError unless they are finite numbers with commas between them."""
+    import math
 
     try:
-        strengths = [float(word) for word in chosen.strengths.split(",")]
+        values = [float(word) for word in strengths.split(",")]
     except ValueError as error:
-        raise InputError(
-            f"--strengths {quoted(chosen.strengths)}: expected numbers with commas between them"
-        ) from error
-    if not all(np.isfinite(strengths)):
-        raise InputError(f"--strengths {quoted(chosen.strengths)}: expected finite numbers")
-    for name, least in (("n", 1), ("rows", 1), ("beams", 1), ("show", 0)):
-        if not least <= getattr(chosen, name) <= 100_000_000:
-            raise InputError(f"{'-n' if name == 'n' else '--' + name}: expected {least} or more")
-    import torch
-    from sacrebleu.metrics import BLEU
+        raise InputError(f"--strengths {quoted(strengths)}: expected numbers with commas between them") from error
+    if not all(map(math.isfinite, values)):
+        raise InputError(f"--strengths {quoted(strengths)}: expected finite numbers")
+    return values
 
-    from corpora.corpus import Corpus
-    from textgen.runs.screen import Bar
-    from textgen.sentences.sentence_vae import SentenceVAE
 
-    corpus, where = Corpus.open(chosen.data), Path(chosen.data).name
+@dataclass(frozen=True)
+class Task:
+    """Held-out sentences to change for each pair of labels, and training sentences of each label."""
+
+    data: str
+    split: str
+    sources: Mapping[Pair, list[str]]
+    training: Mapping[str, list[str]]  # for the classifier
+    directions: Mapping[str, list[str]]  # for the mean codes
+    real: Mapping[str, list[str]]  # held-out ones of each label
+
+
+def task(vae: SentenceVAE, corpus: Corpus, chosen: SimpleNamespace) -> Task:
+    """The sentences to change, and to learn from. Raises InputError where labels or sentences are missing."""
+    where = Path(chosen.data).name
     training = labelled(corpus.rows("train"), f"{where}, train split")
     held = labelled(corpus.rows(chosen.split), f"{where}, {chosen.split} split")
     pairs = ways(list(training), chosen.source, chosen.target)
     for source, _ in pairs:
         if not held.get(source):
             raise InputError(f"{where}: its {chosen.split} split has no sentence of the label {quoted(source)}")
-    vae, judge = SentenceVAE(opening()), Judge(opening(chosen.judge))
 
     def usable(texts: Sequence[str], most: int) -> list[str]:
         rows = vae.codec.encode_many(texts)
         kept = [text for text, row in zip(texts, rows, strict=True) if vae.opened.takes(row)]
         if not kept:
             raise InputError(f"{where}: no sentence of a label is one that this model takes")
-        return picked(kept, most, chosen.seed)
+        return subset(kept, most, chosen.seed)
 
-    wanted = {label for pair in pairs for label in pair}
+    wanted = dict.fromkeys(label for pair in pairs for label in pair)
+    return Task(
+        where,
+        chosen.split,
+        {pair: usable(held[pair[0]], chosen.n) for pair in pairs},
+        {label: training[label] for label in wanted},
+        {label: usable(training[label], chosen.rows) for label in wanted},
+        {label: held[label] for label in wanted if held.get(label)},
+    )
+
+
+def change(
+    vae: SentenceVAE, job: Task, strengths: Sequence[float], *, beams: int, refine: int, tell: Tell
+) -> dict[float, dict[Pair, list[str]]]:
+    """Each sentence changed at each strength."""
+    import torch
+
+    tell("codes of the labels", 0, 1)
+    means = {label: vae.encode(texts, refine=0).mean(0) for label, texts in job.directions.items()}
+    codes = {pair: vae.encode(texts, refine=refine) for pair, texts in job.sources.items()}
+    total, done = len(strengths) * sum(map(len, job.sources.values())), 0
+    changed: dict[float, dict[Pair, list[str]]] = {}
+    for strength in strengths:
+        changed[strength] = {}
+        for pair in job.sources:
+            way = means[pair[1]] - means[pair[0]]
+            texts: list[str] = []
+            for some in torch.split(codes[pair] + strength * way, 64):
+                texts += vae.decode(some, beams=beams)
+                done += len(some)
+                tell("changing sentences", done, total)
+            changed[strength][pair] = texts
+    return changed
+
+
+def judged(
+    job: Task,
+    changed: Mapping[float, Mapping[Pair, list[str]]],
+    classifier: Classifier,
+    judge: Judge,
+    normalise: Callable[[str], str],
+    seed: int,
+) -> tuple[list[Score], list[str]]:
+    """The figures of the changed sentences, and a table of them."""
+    import numpy as np
+    from sacrebleu.metrics import BLEU
+
+    real = np.concatenate([classifier.hits(texts, label) for label, texts in job.real.items()])
+    sources = [text for texts in job.sources.values() for text in texts]
+    references = [normalise(text) for text in sources]
+    scores = [
+        score("classifier, real sentences", "% right", f"{len(real):,} of {job.split}", real, seed=seed),
+        perplexity("perplexity, real sentences", f"under {judge.name}", judge.nll(sources), sources, seed=seed),
+    ]
+    lines = ["  strength   accuracy      BLEU   perplexity"]
+    bleu = BLEU(tokenize="13a", force=True)
+    for strength, texts in changed.items():
+        at, every = f"strength {strength:g}", [text for several in texts.values() for text in several]
+        hits = np.concatenate([classifier.hits(several, target) for (_, target), several in texts.items()])
+        about = f"classified as the label gone to, {len(every):,} sentences"
+        kept = bleu.corpus_score(every, [references]).score
+        definition = f"with the source as reference; sacreBLEU {bleu.get_signature()}"
+        row = [
+            score(f"accuracy, {at}", "% of sentences", about, hits, seed=seed),
+            Score(f"BLEU, {at}", kept, None, None, "0 to 100", definition),
+            perplexity(f"perplexity, {at}", f"under {judge.name}", judge.nll(every), every, seed=seed),
+        ]
+        scores += row
+        lines.append(f"  {strength:>8g}  {row[0].value:>8.1f} %  {kept:>8.2f}  {row[2].value:>11.1f}")
+    return scores, lines
+
+
+def examples(
+    job: Task, changed: Mapping[float, Mapping[Pair, list[str]]], count: int, seed: int
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Some sentences as each strength changes them, for the JSON and as lines."""
+    facts, lines = [], []
+    for pair, texts in job.sources.items():
+        for place in subset(range(len(texts)), count, seed):
+            changes = {f"{strength:g}": several[pair][place] for strength, several in changed.items()}
+            facts.append({"from": pair[0], "to": pair[1], "given": texts[place], "changed": changes})
+            lines += [f"{pair[0]} to {pair[1]}", f"   given  {texts[place]}"]
+            lines += [f"{strength:>8}  {text}" for strength, text in changes.items()]
+    return facts, lines
+
+
+def main(chosen: SimpleNamespace, opening: Callable[..., Any]) -> Report:
+    """Change, judge, and report. Raises InputError for bad input."""
+    strengths = numbers(chosen.strengths)
+    from corpora.corpus import Corpus
+    from textgen.runs.screen import Bar
+    from textgen.sentences.sentence_vae import SentenceVAE
+
+    corpus = Corpus.open(chosen.data)
+    vae, judge = SentenceVAE(opening()), Judge(opening(chosen.judge))
+    job = task(vae, corpus, chosen)
     with Bar() as bar:
         bar.tell("training the classifier", 0, 1)
-        judged = Classifier({label: training[label] for label in wanted})
-        real = np.concatenate([judged.hits(held.get(label, []), label) for label in wanted if held.get(label)])
-        bar.tell("codes of the labels", 0, 1)
-        means = {label: vae.encode(usable(training[label], chosen.rows)).mean(0) for label in wanted}
-        given = {pair: usable(held.get(pair[0], []), chosen.n) for pair in pairs}
-        codes = {pair: vae.encode(texts, refine=chosen.refine) for pair, texts in given.items()}
-        sources = [text for texts in given.values() for text in texts]
-        normalised = [vae.codec.normalise(text) for text in sources]
-        scores = [
-            score("classifier, real sentences", "% right", f"{len(real):,} of {chosen.split}", real, seed=chosen.seed),
-            perplexity(
-                "perplexity, real sentences", f"under {judge.name}", judge.nll(sources), sources, seed=chosen.seed
-            ),
-        ]
-        bleu, table, made = BLEU(tokenize="13a", force=True), [], {}
-        for number, strength in enumerate(strengths):
-            written: list[str] = []
-            hits: list[np.ndarray] = []
-            for pair, texts in given.items():
-                way = means[pair[1]] - means[pair[0]]
-                found: list[str] = []
-                for some in torch.split(codes[pair] + strength * way, 64):
-                    found += vae.decode(some, beams=chosen.beams)
-                    done = number * len(sources) + len(written) + len(found)
-                    bar.tell("changing sentences", done, len(strengths) * len(sources))
-                hits.append(judged.hits(found, pair[1]))
-                made[pair, strength] = found
-                written += found
-                assert len(found) == len(texts)
-            at = f"strength {strength:g}"
-            about = f"classified as the label gone to, {len(written):,} sentences"
-            row = [
-                score(f"accuracy, {at}", "% of sentences", about, np.concatenate(hits), seed=chosen.seed),
-                Score(f"BLEU, {at}", bleu.corpus_score(written, [normalised]).score, None, None, "0 to 100",
-                      f"with the source as reference; sacreBLEU {bleu.get_signature()}"),
-                perplexity(f"perplexity, {at}", f"under {judge.name}", judge.nll(written), written, seed=chosen.seed),
-            ]  # fmt: skip
-            scores += row
-            table.append((strength, row))
-    lines = ["  strength   accuracy      BLEU   perplexity"]
-    lines += [f"  {s:>8g}  {a.value:>8.1f} %  {b.value:>8.2f}  {p.value:>11.1f}" for s, (a, b, p) in table]
-    examples = []
-    for pair, texts in given.items():
-        for place in picked(range(len(texts)), chosen.show, chosen.seed):
-            changed = {f"{strength:g}": made[pair, strength][place] for strength in strengths}
-            examples.append({"from": pair[0], "to": pair[1], "given": texts[place], "changed": changed})
-            lines += [f"{pair[0]} to {pair[1]}", f"   given  {texts[place]}"]
-            lines += [f"{strength:>8}  {text}" for strength, text in changed.items()]
-    title = f"{vae.opened.name}: {len(sources):,} sentences of {where}, {chosen.split} split, seed {chosen.seed}"
+        classifier = Classifier(job.training)
+        changed = change(vae, job, strengths, beams=chosen.beams, refine=chosen.refine, tell=bar.tell)
+        scores, lines = judged(job, changed, classifier, judge, vae.codec.normalise, chosen.seed)
+    shown, more = examples(job, changed, chosen.show, chosen.seed)
+    count = sum(map(len, job.sources.values()))
+    title = f"{vae.opened.name}: {count:,} sentences of {job.data}, {chosen.split} split, seed {chosen.seed}"
     title += (
         f"; directions from {chosen.rows:,} of each label at most, {chosen.beams} beams, {chosen.refine} refining steps"
     )
-    facts = {"model": vae.opened.name, "judge": judge.name, "data": where, "sentences": len(sources)}
-    return Report(title, {**facts, "seed": chosen.seed}, scores, lines, {"examples": examples})
+    facts = {"model": vae.opened.name, "judge": judge.name, "data": job.data, "sentences": count, "seed": chosen.seed}
+    return Report(title, facts, scores, [*lines, *more], {"examples": shown})

@@ -1,4 +1,4 @@
-"""How good are walks between held-out sentences? Fluency, order, smoothness and fidelity, each with its interval.
+"""Walks between held-out sentences: fluency, order, smoothness and fidelity, each with its interval.
 
 Every figure is over pairs of sentences that the model has not seen, each walked in so many points, the two decoded
 ends among them; the others are its *interior*, and those of them that differ from both ends, each once, are *new*. A
@@ -13,72 +13,38 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from corpora.commands import Parser
 from corpora.errors import InputError, quoted
-from textgen import cli
 from textgen.runs.screen import tracked
-from textgen.sentences.benchmark.judge import Judge, Report, Score, score, spaced, units
+from textgen.sentences.benchmark.judge import Judge, Report, Score, score, subset
+from textgen.sentences.units import edits, spaced, units
 
 if TYPE_CHECKING:
-    import argparse
-
-    from textgen.runs.library import Opened
-    from textgen.sentences.sentence_vae import SentenceVAE, Walk
+    from textgen.sentences.sentence_vae import SentenceVAE
+    from textgen.sentences.walk import Walk
 
 AT_ONCE = 8  # pairs whose points are decoded together
-
-_ABOUT = """\
-Judge walks between the pairs of a file: two sentences on a line, with a tab between them.
-
-  textgen benchmark pairs fiction --out pairs.tsv
-  textgen train fiction --model lm --out runs/judge
-  textgen benchmark interpolation pairs.tsv --judge runs/judge --train fiction --paths paths.txt
-
-A low perplexity ratio alone says little: short or generic sentences have one too. Read all figures together."""
+Scored = Callable[..., Score]  # `score` with its seed
 
 
-def arguments(add: Callable[..., Parser]) -> None:
-    """Make the parser of this benchmark; `add(help, description, model=...)` gives one with the common options."""
-    made = add("walks between held-out sentences: fluency, order, smoothness, fidelity", _ABOUT)
-    made.add_argument("pairs", metavar="PAIRS.tsv", help="two sentences on a line, with a tab between them")
-    made.add_argument("--judge", required=True, metavar="LM", help="a language model, as `train --model lm` makes it")
-    made.add_argument("--real", metavar="FILE", help="real sentences to compare with (default: the pairs' own)")
-    made.add_argument("--train", metavar="CORPUS", help="what the model was trained on: how much is copied from it?")
-    made.add_argument("--points", type=int, default=10, metavar="N", help="of each path, ends included (default 10)")
-    made.add_argument("--beams", type=int, default=10, metavar="N", help="candidates (default 10; 1 is greedy)")
-    made.add_argument("--path", default="line", metavar="line|arc", help="as for `interpolate` (default line)")
-    made.add_argument("--pace", default="text", metavar="text|code", help="as for `interpolate` (default text)")
-    cli.refine_option(made)
-    cli.new_words_option(made, "no")
-    made.add_argument("--rows", type=int, default=0, metavar="N", help="draw N of the pairs (default 0: all)")
-    made.add_argument("--paths", metavar="FILE", help="write the decoded paths here, to be read")
-
-
-def main(chosen: argparse.Namespace, open_model: Callable[[], Opened]) -> Report:
+def main(chosen: SimpleNamespace, opening: Callable[..., Any]) -> Report:
     """The command: see `measure`. Raises InputError for bad input, before any walk."""
-    for name, least, most in (("points", 3, 1000), ("beams", 1, 100), ("rows", 0, 1_000_000)):
-        if not least <= getattr(chosen, name) <= most:
-            raise InputError(f"--{name} {getattr(chosen, name)}: expected {least} to {most:,}")
     path = Path(chosen.pairs)
     pairs = read_pairs(path)
-    import numpy as np
-
     from corpora import files
-    from textgen.runs import library
     from textgen.sentences import measures
     from textgen.sentences.sentence_vae import SentenceVAE
 
-    opened = open_model()
-    vae = SentenceVAE(opened, new_words=bool(chosen.new_words))
+    vae = SentenceVAE(opening(), new_words=bool(chosen.new_words))
     check_pairs(vae, pairs, path)
-    if 0 < chosen.rows < len(pairs):
-        rows = np.random.default_rng(chosen.seed).choice(len(pairs), chosen.rows, replace=False)
-        pairs = [pairs[row] for row in sorted(rows)]
-    judge = Judge(library.open_model(chosen.judge, str(vae.device)))
+    pairs = subset(pairs, chosen.rows or len(pairs), chosen.seed)
+    judge = Judge(opening(chosen.judge))
     real = measures.texts(Path(chosen.real), "test")[0] if chosen.real else None
     train = measures.texts(Path(chosen.train), "train")[0] if chosen.train else None
     how = {key: getattr(chosen, key) for key in ("points", "path", "pace", "beams", "refine")}
@@ -90,8 +56,8 @@ def main(chosen: argparse.Namespace, open_model: Callable[[], Opened]) -> Report
     report = measure(walks, judge, vae.codec.normalise, real=real, train=train, seed=chosen.seed)
     done = f"{chosen.path}, pace {chosen.pace}, {chosen.beams} beams, {chosen.refine} refining steps"
     done += ", new words" * vae.new_words
-    title = f"{opened.name} on {path.name}, {done}: {report.title}"
-    facts = {"model": opened.name, "data": path.name, **how, "new_words": vae.new_words, **report.facts}
+    title = f"{vae.opened.name} on {path.name}, {done}: {report.title}"
+    facts = {"model": vae.opened.name, "data": path.name, **how, "new_words": vae.new_words, **report.facts}
     return Report(title, facts, report.scores, details=report.details)
 
 
@@ -107,7 +73,7 @@ def read_pairs(path: Path) -> list[tuple[str, str]]:
         lines.pop()
     if not lines:
         raise InputError(f"{files.quoted_path(path)} is empty: expected two sentences on a line, a tab between them")
-    found = []
+    pairs = []
     for number, line in enumerate(lines, 1):
         columns = [column.strip() for column in line.split("\t")]
         where = f"{files.quoted_path(path)}, line {number}"
@@ -116,8 +82,8 @@ def read_pairs(path: Path) -> list[tuple[str, str]]:
             raise InputError(f"{where}: {said}; expected two sentences with a tab between them")
         if not all(columns):
             raise InputError(f"{where}: a sentence is empty")
-        found.append((columns[0], columns[1]))
-    return found
+        pairs.append((columns[0], columns[1]))
+    return pairs
 
 
 def check_pairs(vae: SentenceVAE, pairs: Sequence[tuple[str, str]], path: Path) -> None:
@@ -126,7 +92,8 @@ def check_pairs(vae: SentenceVAE, pairs: Sequence[tuple[str, str]], path: Path) 
 
     for number, (one, other) in enumerate(pairs, 1):
         try:
-            vae.tokens([one, other])
+            vae.tokens(one)
+            vae.tokens(other)
             if vae.codec.normalise(one) == vae.codec.normalise(other):
                 raise InputError(f"the two sentences are equal: {quoted(one)}")
         except InputError as error:
@@ -134,7 +101,7 @@ def check_pairs(vae: SentenceVAE, pairs: Sequence[tuple[str, str]], path: Path) 
 
 
 class Shape(NamedTuple):
-    """What the texts of one path tell about its way. Distances are edit distances between their units."""
+    """The way that the texts of one path take. Distances are edit distances between their units."""
 
     distinct: int  # different sentences, ends included
     order: float | None  # Spearman correlation of position and balance; None where either is constant
@@ -143,7 +110,7 @@ class Shape(NamedTuple):
     straightness: float | None  # distance between the ends over the sum of the steps: 0 to 1; None where nothing moves
 
 
-def shape(texts: Sequence[str], words: bool) -> Shape:
+def shape(texts: Sequence[str], by_word: bool) -> Shape:
     """The shape of a path of at least two texts.
 
     The *balance* of a text is its distance to the first text minus that to the last, each over the greater number of
@@ -153,9 +120,7 @@ def shape(texts: Sequence[str], words: bool) -> Shape:
     import numpy as np
     from scipy.stats import spearmanr
 
-    from textgen.sentences.sentence_vae import edits
-
-    rows = [units(text, words) for text in texts]
+    rows = [units(text, by_word) for text in texts]
 
     def far(one: list[str], other: list[str]) -> float:
         return edits(one, other) / max(1, len(one), len(other))
@@ -176,6 +141,20 @@ def walk_all(
     return [walk for start in starts for walk in vae.walks(pairs[start : start + AT_ONCE], steps=points, **options)]
 
 
+@dataclass(frozen=True)
+class Paths:
+    """The texts of walks, and their ends as the codec gives them back."""
+
+    ends: list[tuple[str, str]]
+    texts: list[list[str]]
+    new: list[list[str]]  # of each path, the sentences that are neither end as decoded, each once
+    by_word: bool
+
+    @property
+    def unit(self) -> str:
+        return "word" if self.by_word else "character"
+
+
 def measure(
     walks: Sequence[Walk],
     judge: Judge,
@@ -189,81 +168,94 @@ def measure(
 
     `normalise`: the text that the model's codec would give back for another, for the ends and for copies.
     `real`: sentences by whose perplexity the interior's is divided; by default the pairs' own, which are then to be
-    real held-out ones. `train`: what would be copied from. Raises InputError where there is nothing to judge.
+    real held-out ones. `train`: the text that may be copied from. Raises InputError where there is nothing to judge.
     """
     if not walks or any(len(walk) < 3 for walk in walks):
         raise InputError("there is nothing to judge: expected at least one walk, each of 3 points or more")
     ends = [(normalise(walk.start), normalise(walk.end)) for walk in walks]
-    paths = [[point.text for point in walk] for walk in walks]
-    words = spaced([text for pair in ends for text in pair])
-    new = [[text for text in dict.fromkeys(path) if text not in (path[0], path[-1])] for path in paths]
+    texts = [[point.text for point in walk] for walk in walks]
+    new = [[text for text in dict.fromkeys(path) if text not in (path[0], path[-1])] for path in texts]
+    paths = Paths(ends, texts, new, spaced([text for pair in ends for text in pair]))
+    whose = "the pairs' own sentences" if real is None else f"{len(real):,} real sentences"
+    seeded = partial(score, seed=seed)
+    scores = [*_fluency_of(paths, judge, real, whose, seeded), *_order_of(paths, seeded), *_ends_of(paths, seeded)]
+    if train is not None:
+        scores.append(_copies(paths, set(map(normalise, train)), seeded))
+    points, count = len(texts[0]), len(texts)
+    facts = {"judge": judge.name, "pairs": count, "points": points, "unit": paths.unit, "real": whose, "seed": seed}
+    title = f"{count:,} pairs, {points} points each; judge {judge.name}; real text: {whose}; seed {seed}"
+    return Report(title, facts, scores, details={"paths": [walk.to_dict() for walk in walks]})
 
-    every = list(dict.fromkeys(text for texts in (*paths, *ends, real or ()) for text in texts))
+
+def _fluency_of(paths: Paths, judge: Judge, real: Sequence[str] | None, whose: str, score: Scored) -> list[Score]:
+    """Perplexities of the interior and of real text, and their ratios."""
+    every = list(dict.fromkeys(text for texts in (*paths.texts, *paths.ends, real or ()) for text in texts))
     nll = dict(zip(every, judge.nll(every).tolist(), strict=True))
 
     def sums(texts: Sequence[str]) -> list[float]:
         """NLL (nats), units with one end for each sentence, and sentences."""
-        return [sum(nll[t] for t in texts), sum(len(units(t, words)) + 1 for t in texts), len(texts)]
+        count = sum(len(units(text, paths.by_word)) + 1 for text in texts)
+        return [sum(nll[text] for text in texts), count, len(texts)]
 
     # the pairs' own sentences are drawn together with their paths, others by themselves
-    held = [sums(pair) for pair in ends] if real is None else [sums([text]) for text in real]
-    inner = [sums(path[1:-1]) for path in paths]
-    others = [sums(texts) for texts in new]
+    held = [sums(pair) for pair in paths.ends] if real is None else [sums([text]) for text in real]
+    inner = [sums(texts[1:-1]) for texts in paths.texts]
+    others = [sums(texts) for texts in paths.new]
 
     def against(mine: list[list[float]]) -> list[Any]:
         return [mine, held] if real is not None else [[a + b for a, b in zip(mine, held, strict=True)]]
 
-    unit = "word" if words else "character"
-    whose = "the pairs' own sentences" if real is None else f"{len(real):,} real sentences"
-    blank = judge.unknown([text for path in paths for text in path[1:-1]])
+    unit, ratio = paths.unit, "1: as real text"
+    blank = judge.unknown([text for texts in paths.texts for text in texts[1:-1]])
     note = f"; {blank:,} tokens of the interior unknown to the judge" if blank else ""
     by = f"under {judge.name}, one {unit} for the end of each sentence"
-    exact = [[one == path[0], other == path[-1]] for (one, other), path in zip(ends, paths, strict=True)]
-    bleu = _Bleu(words)
-    shapes = [shape(path, words) for path in paths]
-    ratio = "1: as real text"
+    about = "each sentence that is neither end, once, over real"
+    return [
+        score("perplexity, interior", f"per {unit}", by + note, inner, statistic=_perplexity),
+        score("perplexity, real", f"per {unit}", f"the same of {whose}", held, statistic=_perplexity),
+        score("perplexity ratio", ratio, "interior over real", *against(inner), statistic=_fluency),
+        score("perplexity ratio, new", ratio, about, *against(others), statistic=_fluency),
+        score("NLL ratio", ratio, "nats per sentence, interior over real", *against(inner), statistic=_per_sentence),
+        score("length ratio", ratio, f"{unit}s per sentence, interior over real", *against(inner), statistic=_length),
+    ]
+
+
+def _order_of(paths: Paths, score: Scored) -> list[Score]:
+    """The number of different sentences, their order, and how evenly they change."""
+    shapes = [shape(texts, paths.by_word) for texts in paths.texts]
     lost, still = (
-        f"; undefined, counted as 0: {count} of {len(paths)} paths" if count else ""
+        f"; undefined, counted as 0: {count} of {len(shapes)} paths" if count else ""
         for count in (sum(one.order is None for one in shapes), sum(one.straightness is None for one in shapes))
     )
+    order = "Spearman, position with distance to the first end minus distance to the last" + lost
+    straight = "edit distance between the ends over the sum of the steps" + still
+    step = f"edit distance in {paths.unit}s between neighbours, over the longer"
+    different, points = "different sentences of a path", f"of {len(paths.texts[0])} points"
+    return [
+        score("distinct", points, different, [one.distinct for one in shapes]),
+        score("order", "-1 to 1", order, [one.order or 0.0 for one in shapes]),
+        score("step", "0 to 1", step, [one.step for one in shapes]),
+        score("largest jump", "0 to 1", "the largest step of a path", [one.jump for one in shapes]),
+        score("straightness", "0 to 1", straight, [one.straightness or 0.0 for one in shapes]),
+    ]
 
-    def add(*words: Any, **options: Any) -> None:
-        scores.append(score(*words, **options, seed=seed))
 
-    scores: list[Score] = []
-    add("perplexity, interior", f"per {unit}", by + note, inner, statistic=_perplexity)
-    add("perplexity, real", f"per {unit}", f"the same of {whose}", held, statistic=_perplexity)
-    add("perplexity ratio", ratio, "interior over real", *against(inner), statistic=_fluency)
-    about = "each sentence that is neither end, once, over real"
-    add("perplexity ratio, new", ratio, about, *against(others), statistic=_fluency)
-    add("NLL ratio", ratio, "nats per sentence, interior over real", *against(inner), statistic=_per_sentence)
-    add("length ratio", ratio, f"{unit}s per sentence, interior over real", *against(inner), statistic=_length)
-    add("distinct", f"of {len(paths[0])} points", "different sentences of a path", [one.distinct for one in shapes])
-    about = "Spearman, position with distance to the first end minus distance to the last" + lost
-    add("order", "-1 to 1", about, [one.order or 0.0 for one in shapes])
-    add("step", "0 to 1", f"edit distance in {unit}s between neighbours, over the longer", [s.step for s in shapes])
-    add("largest jump", "0 to 1", "the largest step of a path", [one.jump for one in shapes])
-    about = "edit distance between the ends over the sum of the steps" + still
-    add("straightness", "0 to 1", about, [one.straightness or 0.0 for one in shapes])
-    add("ends exact", "share", "decoded as given, after the codec's normalising", [sum(pair) / 2 for pair in exact])
-    counts = [bleu.counts(pair, (path[0], path[-1])) for pair, path in zip(ends, paths, strict=True)]
-    add("ends BLEU", "0 to 100", bleu.about, counts, statistic=bleu.statistic)
-    if train is not None:
-        wanted = {text for texts in new for text in texts}
-        copied = wanted & set(map(normalise, train))
-        found = [[sum(text in copied for text in texts), len(texts)] for texts in new]
-        about = "of the sentences that are neither end, those in the training text"
-        add("copies", "share", about, found, statistic=lambda sums: sums[0] / sums[1])
-    facts = {
-        "judge": judge.name,
-        "pairs": len(paths),
-        "points": len(paths[0]),
-        "unit": unit,
-        "real": whose,
-        "seed": seed,
-    }
-    title = f"{len(paths):,} pairs, {len(paths[0])} points each; judge {judge.name}; real text: {whose}; seed {seed}"
-    return Report(title, facts, scores, details={"paths": [walk.to_dict() for walk in walks]})
+def _ends_of(paths: Paths, score: Scored) -> list[Score]:
+    """How many of the ends came back, and their BLEU."""
+    bleu, pairs = _Bleu(paths.by_word), list(zip(paths.ends, paths.texts, strict=True))
+    exact = [((start == texts[0]) + (end == texts[-1])) / 2 for (start, end), texts in pairs]
+    counts = [bleu.counts(ends, (texts[0], texts[-1])) for ends, texts in pairs]
+    return [
+        score("ends exact", "share", "decoded as given, after the codec's normalising", exact),
+        score("ends BLEU", "0 to 100", bleu.about, counts, statistic=bleu.statistic),
+    ]
+
+
+def _copies(paths: Paths, train: set[str], score: Scored) -> Score:
+    """The share of new sentences that are verbatim in train."""
+    counts = [[sum(text in train for text in texts), len(texts)] for texts in paths.new]
+    about = "of the sentences that are neither end, those in the training text"
+    return score("copies", "share", about, counts, statistic=lambda sums: sums[0] / sums[1])
 
 
 def _perplexity(sums: list[float]) -> float:
@@ -293,17 +285,17 @@ def _length(*sums: list[float]) -> float:
 class _Bleu:
     """Corpus BLEU as a function of counts that add up over sentences, so that pairs can be drawn again."""
 
-    def __init__(self, words: bool) -> None:
+    def __init__(self, by_word: bool) -> None:
         from sacrebleu.metrics import BLEU
 
-        tokenize = "13a" if words else "char"
+        tokenize = "13a" if by_word else "char"
         self.bleu = BLEU(tokenize=tokenize, effective_order=True, force=True)
         self.about = f"corpus BLEU of the decoded ends; sacreBLEU, tok:{tokenize}, smooth:exp"
 
-    def counts(self, given: Sequence[str], made: Sequence[str]) -> list[float]:
+    def counts(self, references: Sequence[str], texts: Sequence[str]) -> list[float]:
         """Matches and n-grams of each order, and both lengths, (10,), summed over some sentences."""
-        found = [self.bleu.sentence_score(one, [other]) for one, other in zip(made, given, strict=True)]
-        rows = [[*one.counts, *one.totals, one.sys_len, one.ref_len] for one in found]
+        each = [self.bleu.sentence_score(one, [other]) for one, other in zip(texts, references, strict=True)]
+        rows = [[*one.counts, *one.totals, one.sys_len, one.ref_len] for one in each]
         return [sum(column) for column in zip(*rows, strict=True)]
 
     def statistic(self, sums: list[float]) -> float:

@@ -1,6 +1,6 @@
-"""What benchmarks share: a language model that judges sentences, and figures with 95 % confidence intervals.
+"""Shared by benchmarks: a language model that judges sentences, and figures with 95 % confidence intervals.
 
-**A perplexity ratio can be gamed.** The judge knows nothing of what was asked for: short, frequent, generic sentences
+**A perplexity ratio can be gamed.** The judge does not know the task: short, frequent, generic sentences
 ("there was no answer.") have a lower perplexity than real text, so a ratio below 1 is a warning and no triumph, and a
 model that writes one good sentence everywhere wins. Read it beside the ratio of NLL per sentence and the ratio of
 lengths, and beside how many different sentences there are.
@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from corpora.errors import InputError
+from textgen.sentences.units import units
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,16 +22,6 @@ if TYPE_CHECKING:
     from textgen.runs.library import Opened
 
 DRAWS = 1000  # bootstrap samples
-
-
-def spaced(texts: Sequence[str]) -> bool:
-    """Whether a script writes words apart: most of the texts have a space."""
-    return sum(" " in text.strip() for text in texts) > len(texts) / 2
-
-
-def units(text: str, words: bool) -> list[str]:
-    """What is counted of a text: its words between white space, or without `words` its characters but for spaces."""
-    return text.split() if words else [character for character in text if not character.isspace()]
 
 
 class Judge:
@@ -45,26 +36,23 @@ class Judge:
                 f"--judge {opened.name}: a {opened.recipe.model} is no language model; "
                 "train one: textgen train CORPUS --model lm"
             )
-        self.model, self.codec, self.name = opened.model, of_text(opened.codec), opened.name
+        self.opened, self.model, self.codec, self.name = opened, opened.model, of_text(opened.codec), opened.name
 
     def nll(self, texts: Sequence[str], at_once: int = 128) -> np.ndarray:
         """-log p(text) with its end, exact, nats per sentence: (N,) float64. An empty text is its end alone."""
         import numpy as np
-        import torch
 
         from textgen.core import estimators
 
         device = next(self.model.parameters()).device
         rows = self.codec.encode_many(texts)
         order = sorted(range(len(rows)), key=lambda number: len(rows[number]))
-        found = np.zeros(len(rows))
+        losses = np.zeros(len(rows))
         for start in range(0, len(order), at_once):
             some = order[start : start + at_once]
-            length = len(rows[some[-1]]) + 1
-            pads = [self.codec.pad] * length
-            padded = [[*rows[number], self.codec.stop, *pads][:length] for number in some]
-            found[some] = estimators.exact_nll(self.model, torch.tensor(padded, device=device)).double().cpu().numpy()
-        return found
+            tokens = self.opened.padded([rows[number] for number in some]).to(device)
+            losses[some] = estimators.exact_nll(self.model, tokens).double().cpu().numpy()
+        return losses
 
     def unknown(self, texts: Sequence[str]) -> int:
         """Tokens that the judge's vocabulary does not have: each is cheap, so many of them flatter."""
@@ -112,26 +100,26 @@ def score(
     draw = np.random.default_rng(seed)
     if value is None or min(map(len, tables)) < 2:
         return Score(name, value, None, None, unit, definition)
-    found = []
+    drawn = []
     for _ in range(DRAWS):
         sums = [table[draw.integers(len(table), size=len(table))].sum(0).tolist() for table in tables]
-        found.append(_finite(statistic, *sums))
-    defined = [one for one in found if one is not None]
+        drawn.append(_finite(statistic, *sums))
+    defined = [one for one in drawn if one is not None]
     low, high = np.percentile(defined, (2.5, 97.5)).tolist() if defined else (None, None)
     return Score(name, value, low, high, unit, definition)
 
 
 def perplexity(
-    name: str, definition: str, losses: Any, texts: Sequence[str], *, words: bool = True, seed: int = 0
+    name: str, definition: str, losses: Any, texts: Sequence[str], *, by_word: bool = True, seed: int = 0
 ) -> Score:
-    """Perplexity per word, or without `words` per character, from nats per sentence (N,): exp(nats / units), one end
+    """Perplexity per word, or without `by_word` per character, from nats per sentence (N,): exp(nats / units), one end
     for each sentence counted."""
-    pairs = [(nats, len(units(text, words)) + 1) for nats, text in zip(losses, texts, strict=True)]
-    unit = "per word" if words else "per character"
+    pairs = [(nats, len(units(text, by_word)) + 1) for nats, text in zip(losses, texts, strict=True)]
+    unit = "per word" if by_word else "per character"
     return score(name, unit, definition, pairs, statistic=lambda sums: math.exp(sums[0] / sums[1]), seed=seed)
 
 
-def picked(values: Sequence[Any], count: int, seed: int) -> list[Any]:
+def subset(values: Sequence[Any], count: int, seed: int) -> list[Any]:
     """`count` of the values without replacement (all, where there are no more), in their order."""
     import numpy as np
 
@@ -142,15 +130,15 @@ def picked(values: Sequence[Any], count: int, seed: int) -> list[Any]:
 
 def _finite(statistic: Callable[..., float], *sums: list[float]) -> float | None:
     try:
-        found = statistic(*sums)
+        value = statistic(*sums)
     except (OverflowError, ZeroDivisionError):
         return None
-    return found if math.isfinite(found) else None
+    return value if math.isfinite(value) else None
 
 
 @dataclass(frozen=True)
 class Report:
-    """What a benchmark found: what was done, the figures, lines to show, and whatever goes into the JSON alone."""
+    """The outcome of a benchmark: a title that says how it was done, figures, lines to show, details for the JSON."""
 
     title: str
     facts: dict[str, Any]

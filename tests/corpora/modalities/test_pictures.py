@@ -13,14 +13,13 @@ import pytest
 from PIL import Image
 
 from corpora import Corpus, Picture, settings
-from corpora.build import build, from_texts, source_of
+from corpora.build import build, build_items, from_texts, source_of
 from corpora.cli import main
 from corpora.errors import InputError
-from corpora.pictures import build_pictures
 from corpora.sources import arrays, hub_images, images, lecture, sprites
 
 SOURCES = [
-    name for name in settings.names("corpora.sources") if hasattr(settings.find("corpora.sources", name), "PICTURES")
+    name for name in settings.names("corpora.sources") if settings.find("corpora.sources", name).MODALITY == "picture"
 ]
 NO_SHARES = {"valid_share": 0, "test_share": 0}
 COLOURS = np.array([(255, 255, 255), (200, 30, 40), (20, 160, 60), (30, 60, 200), (40, 40, 40)], np.uint8)
@@ -104,7 +103,7 @@ def made(tmp_path: Path, rows, **words) -> Corpus:
         ]
         for split, all_ in rows.items()
     }
-    build_pictures(some, tmp_path / "c", settings=words, replace=True)
+    build_items(some, tmp_path / "c", "picture", settings=words, replace=True)
     return Corpus.open(tmp_path / "c", verify=True)
 
 
@@ -140,7 +139,7 @@ def test_every_source_gives_the_same_pictures_each_time(name, tmp_path):
 def test_every_source_says_what_its_settings_are(name):
     module = settings.find("corpora.sources", name)
     assert module.__doc__
-    assert module.PICTURES is True
+    assert module.MODALITY == "picture"
     assert all(doc for _, _, doc in settings.describe(module.Config))
 
 
@@ -217,9 +216,9 @@ def test_pictures_that_are_the_same(tmp_path):
     assert [len(split) for split in corpus.splits.values()] == [3, 3, 3]
     rows["valid"] = [pixels(1)]
     assert refused(made, tmp_path, rows) == (
-        "every picture of valid stands in another split; keep_duplicates=true keeps them"
+        "every picture of valid is in another split; keep_duplicates=true keeps them"
     )
-    assert "only 1 usable row, counting near-duplicates once" in refused(made, tmp_path, [pixels(0)] * 9)
+    assert "only 1 usable picture, counting near-duplicates once" in refused(made, tmp_path, [pixels(0)] * 9)
     assert len(made(tmp_path, [pixels(0)] * 3 + [pixels(1)], **NO_SHARES).rows("train")) == 2
 
 
@@ -272,7 +271,7 @@ def test_sheets_are_cut_into_tiles(tmp_path):
     assert refused(made, tmp_path, [sheet], tile="13x5") == (
         "train 0 is 12x10, smaller than tile=13x5: choose smaller tiles"
     )
-    assert refused(made, tmp_path, [sheet * 0], tile="6x5") == "no picture for train: all tiles are transparent (4)"
+    assert refused(made, tmp_path, [sheet * 0], tile="6x5") == "no usable picture for train: 4 transparent tiles"
 
 
 def test_alpha(tmp_path):
@@ -306,7 +305,7 @@ def test_colours_that_are_given(tmp_path):
         "size=9x9: the palette of codec_from is for pictures of 6x5"
     )
     build(["toy"], tmp_path / "text", settings={"count": 20, "codec": "bytes"})
-    assert "its codec is bytes; pictures need a palette" in refused(
+    assert "its codec is bytes, for text; pictures need palette" in refused(
         made, tmp_path, [pixels(0)], codec_from=str(tmp_path / "text")
     )
     path.write_text("250 0 0\n0 250\n")
@@ -343,15 +342,15 @@ def test_an_order_moves_tokens_and_not_pictures(order, tmp_path):
         ({"tile": "5x2000"}, "tile=5x2000: expected HEIGHTxWIDTH"),
         ({"fit": "crop"}, "fit=crop needs a size to bring the pictures to: add size=HEIGHTxWIDTH"),
         ({"fit": "cut", "size": "2x2"}, "no fit 'cut': did you mean 'exact'? choose from crop, exact, pad, resize"),
-        ({"colours": 1}, "colours=1: expected between 2 and 4,096"),
-        ({"alpha": 256}, "alpha=256: expected a number from 0 to 255"),
-        ({"delta_e": 0}, "delta_e=0.0: expected a difference above 0"),
+        ({"colours": 1}, "colours=1: expected 2 to 4,096, or none"),
+        ({"alpha": 256}, "alpha=256: expected 0 to 255"),
+        ({"delta_e": 0}, "delta_e=0: expected a number above 0"),
         (
             {"colours": 5, "palette_file": "x"},
             "colours and palette_file each decide the colours: leave out all but one",
         ),
         ({"valid_share": 0.6, "test_share": 0.6}, "test_share=0.6: expected valid_share + test_share below 1"),
-        ({"limit": 0}, "limit=0: expected at least 1 picture"),
+        ({"limit": 0}, "limit=0: expected 1 or more, or none"),
         ({"vocab": 5}, "unknown setting 'vocab': known: alpha, codec_from, colours"),
         ({"palette_file": "none.txt"}, "none.txt: no such file"),
     ],
@@ -367,12 +366,14 @@ def test_nothing_is_left_behind(tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        build_pictures({"train": broken()}, tmp_path / "deep" / "c")
+        build_items({"train": broken()}, tmp_path / "deep" / "c", "picture")
     assert list(tmp_path.iterdir()) == []
-    assert refused(made, tmp_path, []) == "no picture for train: none was read"
+    assert refused(made, tmp_path, []) == "no usable picture for train: nothing was read"
     (tmp_path / "c").mkdir()
     assert "c is not a corpus, so it is not replaced: remove it yourself" in refused(made, tmp_path, [pixels(0)])
-    assert "exists already" in refused(build_pictures, {"train": [Picture(pixels(0), None, "a")]}, tmp_path / "c")
+    assert "exists already" in refused(
+        build_items, {"train": [Picture(pixels(0), None, "a")]}, tmp_path / "c", "picture"
+    )
 
 
 def test_limit_is_for_train_alone(tmp_path):
@@ -655,7 +656,7 @@ def test_build_and_show(tmp_path, capsys, monkeypatch):
     )
     assert "Delta E (CIE76) mean" in call(capsys, "show", "s")[1]
     held = ("--valid", "icons/kind1", "--test", "icons/kind1/3.png", "--out", "h")
-    assert "removed   1 of valid that stand in another split" in call(capsys, "build", "icons/kind0", *held)[1]
+    assert "removed   1 of valid that are in another split" in call(capsys, "build", "icons/kind0", *held)[1]
 
 
 def test_errors_are_one_line(tmp_path, capsys, monkeypatch):
@@ -666,7 +667,7 @@ def test_errors_are_one_line(tmp_path, capsys, monkeypatch):
         (["a.png", "colour=5"], "error: unknown setting 'colour': did you mean 'colours'? known: "),
         (["no.png"], "error: no.png: no such file or folder: check the path\n"),
         (["a.png", "sprites"], "error: a.png looks like images and sprites like sprites: build from one kind"),
-        (["a.png"], "error: only 1 usable row, counting near-duplicates once: at least 3 are needed for train and"),
+        (["a.png"], "error: only 1 usable picture, counting near-duplicates once: at least 3 are needed for train and"),
         (["lecture:nowhere"], "error: nowhere: no such file"),
     ]:
         code, out, err = call(capsys, "build", *words, "--out", "c")

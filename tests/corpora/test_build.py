@@ -1,44 +1,25 @@
-"""Building, opening and batching: what holds for every corpus."""
+"""Building a corpus: rows, splits, codecs, what is refused, interruptions."""
 
 from __future__ import annotations
 
 import json
 import os
 import resource
-import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from lines import TOY, numbered
 
 import corpora
 from corpora import Corpus, InputError, Row
-from corpora.build import build, build_rows, from_texts
+from corpora.build import build, build_items, from_texts
 from corpora.codecs.bytes import Bytes
 from corpora.codecs.words import Words
-from corpora.corpus import permute
 from corpora.row import near_key
-
-TOY = {"count": "600", "codec": "words"}
-
-
-@pytest.fixture(scope="module")
-def toy(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("toy") / "corpus"
-    build(["toy"], folder, settings=TOY)
-    return folder
-
-
-def numbered(count: int, words: int = 6) -> list[str]:
-    """Lines that differ in letters, since digits count as the same."""
-    names = ["ab", "cd", "ef", "gh", "ij", "kl", "mn", "op", "qr", "st"]
-    return [" ".join([names[int(d)] for d in f"{i:05d}"] + ["x"] * (i * 7 % words)) for i in range(count)]
 
 
 def keys(rows: corpora.Rows) -> set[str]:
@@ -94,7 +75,7 @@ def test_a_line_stays_in_its_split_when_others_come(monkeypatch):
     two = from_texts(numbered(1000), "bytes", valid_share=0.1)
     assert keys(one.splits["valid"]) < keys(two.splits["valid"])
     assert 60 < len(two.splits["valid"]) < 140
-    with pytest.raises(InputError, match="no row fell into valid: the input has too few different rows"):
+    with pytest.raises(InputError, match="no sentence fell into valid: the input has too few different ones"):
         from_texts(["yes", "no"] * 50, "bytes")
 
 
@@ -110,7 +91,7 @@ def test_given_splits_lose_what_stands_in_train():
     assert [len(rows) for rows in kept.splits.values()] == [50, 16, 10]
     assert kept.splits["valid"].text(15) == "both here"
     assert list(from_texts(train, "bytes", valid=["new"]).splits) == ["train", "valid"]
-    with pytest.raises(InputError, match=r"every row of valid stands in train .* keep_duplicates=true keeps them"):
+    with pytest.raises(InputError, match=r"every sentence of valid is in train .* keep_duplicates=true keeps them"):
         from_texts(train, "bytes", valid=train[:3])
 
 
@@ -134,8 +115,8 @@ def test_the_same_input_builds_the_same_bytes(toy, tmp_path):
 
 
 def test_chunks_change_nothing(toy, tmp_path, monkeypatch):
-    monkeypatch.setattr("corpora.build._CHUNK_ROWS", 7)
-    monkeypatch.setattr("corpora.build._CHUNK_CHARACTERS", 100)
+    monkeypatch.setattr("corpora.spool._CHUNK_ROWS", 7)
+    monkeypatch.setattr("corpora.spool._CHUNK_BYTES", 100)
     assert build(["toy"], tmp_path / "c", settings=TOY).fingerprint == Corpus.open(toy).fingerprint
 
 
@@ -168,22 +149,22 @@ def test_a_large_vocabulary_is_stored_in_four_bytes():
 @pytest.mark.parametrize(
     ("texts", "options", "message"),
     [
-        ([], {}, "no usable row for train: nothing was read"),
-        (["", " "], {}, "no usable row for train: 2 empty"),
-        (["one"], {}, "only 1 usable row, counting near-duplicates once: at least 3 are needed for train"),
-        (["one", "One!"] * 9, {}, "only 1 usable row, counting near-duplicates once"),
-        (["a", "b"], {}, "only 2 usable rows"),
+        ([], {}, "no usable sentence for train: nothing was read"),
+        (["", " "], {}, "no usable sentence for train: 2 empty"),
+        (["one"], {}, "only 1 usable sentence, counting near-duplicates once: at least 3 are needed for train"),
+        (["one", "One!"] * 9, {}, "only 1 usable sentence, counting near-duplicates once"),
+        (["a", "b"], {}, "only 2 usable sentences"),
         (["abc" * 99, "def" * 99, "ghi" * 99], {}, "(the shortest that was dropped has 297): raise max_length"),
-        (["a", "b", "c"], {"min_length": 5}, "no row of train has between min_length=5 and max_length=200 tokens"),
-        (["a"], {"max_length": 0}, "max_length=0: expected at least 1 token"),
+        (["a", "b", "c"], {"min_length": 5}, "no sentence of train has between min_length=5 and max_length=200 tokens"),
+        (["a"], {"max_length": 0}, "max_length=0: expected 1 to 2,147,483,647 tokens"),
         (["a"], {"min_length": 300}, "min_length=300 is more than max_length=200"),
         (["a"], {"valid_share": 0.6, "test_share": 0.5}, "valid_share + test_share below 1"),
-        (["a"], {"valid_share": -1}, "valid_share=-1.0: expected a share from 0 to below 1"),
-        (["a"], {"max_words": 0}, "max_words=0: expected at least 1 word"),
-        (["a"], {"limit": 0}, "limit=0: expected at least 1 row"),
+        (["a"], {"valid_share": -1}, "valid_share=-1: expected 0 or more, below 1"),
+        (["a"], {"max_words": 0}, "max_words=0: expected 1 or more words, or none"),
+        (["a"], {"limit": 0}, "limit=0: expected 1 or more, or none"),
         (["a"], {"split_seed": -1}, "split_seed=-1: expected"),
-        (["a"], {"codec_rows": 0}, "codec_rows=0: expected at least 1 row"),
-        (["a"], {"codec_megabytes": 0}, "codec_megabytes=0: expected at least 1 MB"),
+        (["a"], {"codec_rows": 0}, "codec_rows=0: expected 1 or more rows"),
+        (["a"], {"codec_megabytes": 0}, "codec_megabytes=0: expected 1 or more MB"),
         (["a"], {"valid_shares": 0.1}, "unknown setting 'valid_shares': did you mean 'valid_share'?"),
     ],
 )
@@ -200,7 +181,7 @@ def test_other_things_that_cannot_be_built(tmp_path):
     with pytest.raises(InputError, match="no source 'txt': did you mean 'text'"):
         build(["x"], tmp_path / "c", source="txt")
     with pytest.raises(InputError, match=r"more than 100,000 different labels"):
-        build_rows({"train": (Row("a", str(i)) for i in range(100_001))}, tmp_path / "c")
+        build_items({"train": (Row("a", str(i)) for i in range(100_001))}, tmp_path / "c")
     assert not list(tmp_path.iterdir())
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter").write_text("keep me")
@@ -220,195 +201,6 @@ def test_replacing(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["c"]
 
 
-# Opening
-
-
-def damaged(toy: Path, tmp_path: Path) -> Path:
-    shutil.copytree(toy, tmp_path / "c")
-    return tmp_path / "c"
-
-
-def test_opening_what_was_built(toy):
-    corpus = Corpus.open(toy, verify=True)
-    assert list(corpus.splits) == ["train", "valid", "test"]
-    assert len(corpus.fingerprint) == 16
-    row = corpus.splits["train"][0]
-    assert corpus.codec.decode(row) == corpus.splits["train"].text(0)
-    assert corpus.splits["train"].label(-1) in ("animal", "person")
-    with pytest.raises(IndexError):
-        corpus.splits["valid"][len(corpus.splits["valid"])]
-    with pytest.raises(InputError, match="no split 'dev': choose from test, train, valid"):
-        corpus.batch(0, 0, 4, split="dev")
-
-
-def test_damage_is_noticed(toy, tmp_path):
-    folder = damaged(toy, tmp_path)
-    tokens = folder / "train.tokens.bin"
-    data = bytearray(tokens.read_bytes())
-    data[5] ^= 1
-    tokens.write_bytes(data)
-    Corpus.open(folder)
-    with pytest.raises(InputError, match=r"train\.tokens\.bin is altered"):
-        Corpus.open(folder, verify=True)
-    tokens.write_bytes(data[:-2])
-    with pytest.raises(InputError, match=r"train\.tokens\.bin is truncated or altered"):
-        Corpus.open(folder)
-    tokens.unlink()
-    with pytest.raises(InputError, match=r"'train\.tokens\.bin' is missing"):
-        Corpus.open(folder)
-    with pytest.raises(InputError, match=r"is not a corpus: it has no manifest\.json"):
-        Corpus.open(tmp_path / "nothing")
-
-
-FACTS = {"rows": 3, "tokens": 3, "bytes": 3, "words": 3, "longest": 3}
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"format": 2}, "this corpus has format 2"),
-        ({"splits": {"train": {}}}, "does not say how many rows 'train' has"),
-        ({"splits": {"train": {"rows": 3}}}, "does not say how many tokens 'train' has"),
-        ({"splits": {"train": FACTS}}, "the arrays of 'train' do not fit together"),
-        ({"splits": {"valid": {"rows": 3}}}, "the manifest's splits should be train, valid and test"),
-        ({"splits": {"../x": {"rows": 3}}}, "the manifest's splits should be"),
-        ({"splits": 3}, "the manifest's splits should be"),
-        ({"label_names": "ab"}, "label names are not a list of words"),
-        ({"label_names": ["a"]}, "offsets, tokens or labels are out of range"),
-        ({"source": {"inputs": {"train": ["x"]}}}, "the manifest's 'source' is missing or malformed"),
-        ({"dropped": {"empty": "many"}}, "the manifest's 'dropped' is missing or malformed"),
-        ({"notes": None}, "the manifest's 'notes' is missing or malformed"),
-    ],
-)
-def test_a_manifest_that_lies(toy, tmp_path, change, message):
-    folder = damaged(toy, tmp_path)
-    manifest = json.loads((folder / "manifest.json").read_text())
-    (folder / "manifest.json").write_text(json.dumps({**manifest, **change}))
-    with pytest.raises(InputError) as caught:
-        Corpus.open(folder, verify=True)
-    assert message in str(caught.value)
-
-
-# Batches
-
-
-def uneven(count: int) -> Corpus:
-    return from_texts(numbered(count, 30), "words", valid_share=0, test_share=0)
-
-
-CORPORA = {count: uneven(count) for count in (1, 2, 7, 33, 1000)}
-
-
-@given(
-    count=st.sampled_from(sorted(CORPORA)),
-    size=st.integers(1, 70),
-    seed=st.integers(0, 2**40),
-    epoch=st.integers(0, 3),
-    world=st.integers(1, 4),
-)
-@settings(deadline=None, max_examples=60)
-def test_an_epoch_visits_every_row_once_whatever_the_number_of_processes(count, size, seed, epoch, world):
-    corpus = CORPORA[count]
-    steps = corpus.epoch_steps(size)
-    seen = []
-    for step in range(epoch * steps, (epoch + 1) * steps):
-        whole = corpus.batch(step, seed, size)
-        parts = [corpus.batch(step, seed, size, rank=rank, world=world) for rank in range(world)]
-        assert all(part.total == whole.total == len(whole.rows) for part in parts)
-        for rank, part in enumerate(parts):
-            np.testing.assert_array_equal(part.rows, whole.rows[rank::world])
-            np.testing.assert_array_equal(part.tokens, whole.tokens[rank::world])
-        assert size >= whole.total >= (size // 2 if count > size else count)
-        seen.append(whole.rows)
-    assert sorted(np.concatenate(seen)) == list(range(count))
-
-
-def test_batches_are_functions_of_seed_and_step(toy):
-    one, two = Corpus.open(toy), Corpus.open(toy)
-    steps = list(range(60))
-    forward = {step: one.batch(step, 5, 16) for step in steps}
-    for step in reversed(steps):
-        np.testing.assert_array_equal(two.batch(step, 5, 16).tokens, forward[step].tokens)
-    assert not np.array_equal(one.batch(0, 6, 16).rows, forward[0].rows)
-    each = one.epoch_steps(16)
-    assert not np.array_equal(one.batch(each, 5, 16).rows, forward[0].rows)
-
-
-def test_the_order_never_changes():
-    """Golden: a change here would break the resuming of runs that people have."""
-    assert permute(np.arange(10, dtype=np.uint64), 10, "0/0/rows").tolist() == GOLDEN_ORDER
-    assert CORPORA[1000].batch(3, 7, 5).rows.tolist() == GOLDEN_BATCH
-
-
-GOLDEN_ORDER = [2, 7, 9, 4, 8, 6, 1, 0, 3, 5]
-GOLDEN_BATCH = [56, 986, 266, 86, 926]
-
-
-@given(count=st.integers(1, 3000), seed=st.integers(0, 2**63))
-@settings(deadline=None, max_examples=60)
-def test_a_permutation_is_one(count, seed):
-    found = permute(np.arange(count, dtype=np.uint64), count, str(seed))
-    assert found.dtype == np.int64
-    assert sorted(found) == list(range(count))
-
-
-def test_permutations_look_random():
-    places = np.arange(5000, dtype=np.uint64)
-    found = [permute(places, 5000, f"{seed}") for seed in range(20)]
-    for one in found:
-        assert abs(np.corrcoef(one, places.astype(float))[0, 1]) < 0.06
-        assert abs(np.corrcoef(one[1:], one[:-1])[0, 1]) < 0.06
-    firsts = np.array([permute(np.zeros(1, np.uint64), 10, f"{seed}")[0] for seed in range(2000)])
-    counts = np.bincount(firsts, minlength=10)
-    assert ((counts - 200) ** 2 / 200).sum() < 27.9  # chi-squared, 9 degrees of freedom, p = 0.001
-
-
-def test_nearly_every_position_is_a_real_token():
-    draw = np.random.default_rng(0)
-    texts = [" ".join(draw.choice(list("abcdefgh"), int(n))) for n in draw.lognormal(3, 0.5, 8000).clip(3, 150)]
-    corpus = from_texts(texts, "words", valid_share=0, test_share=0)
-    batches = [corpus.batch(step, 0, 32) for step in range(corpus.epoch_steps(32))]
-    real = sum(int((batch.tokens != 0).sum()) for batch in batches)
-    assert real / sum(batch.tokens.size for batch in batches) >= 0.95
-    means = np.array([(batch.tokens != 0).sum(1).mean() for batch in batches])
-    assert abs(np.corrcoef(means[1:], means[:-1])[0, 1]) < 0.2  # lengths come in no order
-
-
-def test_padding(toy):
-    corpus = Corpus.open(toy)
-    rows = corpus.splits["train"]
-    tokens = rows.pad([4, 0, 4])
-    assert tokens.dtype == np.int64
-    for line, row in zip(tokens, (4, 0, 4), strict=True):
-        wanted = [*rows[row].tolist(), corpus.codec.stop]
-        assert line.tolist() == wanted + [corpus.codec.pad] * (tokens.shape[1] - len(wanted))
-    assert tokens.shape[1] == max(rows.lengths[[0, 4]])
-    assert rows.pad([]).shape == (0, 1)
-
-
-def test_in_order_visits_every_row_by_length(toy):
-    rows = Corpus.open(toy).splits["train"]
-    found = list(rows.in_order(50))
-    order = np.concatenate([numbers for numbers, _ in found])
-    assert sorted(order) == list(range(len(rows)))
-    assert (np.diff(rows.lengths[order]) >= 0).all()
-    np.testing.assert_array_equal(found[0][1], rows.pad(found[0][0]))
-
-
-@pytest.mark.parametrize("arguments", [(-1, 0, 4), (0, 0, 0), (0, 0, 4, "train", 2, 2), (0, 0, 4, "train", -1, 2)])
-def test_batches_that_cannot_be(arguments):
-    with pytest.raises(InputError, match="expected"):
-        CORPORA[7].batch(*arguments)
-
-
-def test_a_corpus_in_memory_leaves_no_files(tmp_path, monkeypatch):
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr("tempfile.tempdir", None)
-    corpus = from_texts(numbered(30))
-    assert not list(tmp_path.iterdir())
-    assert corpus.batch(0, 0, 4).tokens.shape[0] == 4
-
-
 # Interruptions
 
 
@@ -418,7 +210,7 @@ def start(tmp_path: Path, *words: str, **options: object) -> subprocess.Popen[st
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=where, **options)
 
 
-def wait_for(condition, seconds: float = 20) -> None:
+def wait_for(condition, seconds: float = 120) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end
@@ -428,9 +220,9 @@ def wait_for(condition, seconds: float = 20) -> None:
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_build_leaves_nothing(tmp_path, sent, code):
     process = start(tmp_path, "toy", "count=50000000", "codec=bytes")
-    wait_for(lambda: any(path.stat().st_size for path in tmp_path.glob(".unfinished-c-*/train.spool-text")))
+    wait_for(lambda: any(path.stat().st_size for path in tmp_path.glob(".unfinished-c-*/train.spool-data")))
     process.send_signal(sent)
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=120)
     assert process.returncode == code
     assert "Traceback" not in errors
     assert not list(tmp_path.iterdir())
@@ -446,8 +238,8 @@ def test_the_training_of_a_codec_can_be_interrupted(tmp_path):
     assert process.poll() is None
     begin = time.monotonic()
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=20)
-    assert time.monotonic() - begin < 5
+    _, errors = process.communicate(timeout=120)
+    assert time.monotonic() - begin < 30  # C++ would be at it for minutes
     assert (process.returncode, errors.strip()) == (130, "interrupted")
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
 

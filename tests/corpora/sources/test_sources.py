@@ -19,11 +19,7 @@ from corpora.errors import InputError
 from corpora.row import Row
 from corpora.sources import hub, table, text, toy
 
-TEXT = [
-    name
-    for name in settings.names("corpora.sources")
-    if not hasattr(settings.find("corpora.sources", name), "PICTURES")
-]
+TEXT = [name for name in settings.names("corpora.sources") if settings.find("corpora.sources", name).MODALITY == "text"]
 LINES = ["The cat sat.", "Ein Hündchen läuft.", "我喜欢吃苹果", "one, two; three", 'say "yes"', "last one"]
 LABELS = ["a", "b", "a", "b", "a", "c"]
 
@@ -303,7 +299,7 @@ def test_which_column(tmp_path):
         ("x.csv", b"text\n", "x.csv: the table has no rows"),
         ("x.csv", b"", "x.csv: the table has no rows"),
         ("x.parquet", b"PAR1 nonsense", "x.parquet: not readable as Parquet"),
-        ("x.txt", b"a", "x.txt: not a table: its name should end in .csv, .tsv, .jsonl, .ndjson, .parquet (or .gz)"),
+        ("x.txt", b"a", "x.txt: not a table: a name should end in .csv, .tsv, .jsonl, .ndjson, .parquet (or .gz)"),
     ],
 )
 def test_tables_that_cannot_be_read(name, data, message, tmp_path):

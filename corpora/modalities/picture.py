@@ -1,0 +1,381 @@
+"""Pictures: brought to one size, their colours gathered in a palette, a token for each pixel."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from corpora import settings as parts
+from corpora import sheet
+from corpora.codec import Codec
+from corpora.codecs import palette
+from corpora.codecs.palette import LARGEST, LONGEST_SIDE, ORDERS, Palette
+from corpora.colour import on_white, pack, unpack
+from corpora.errors import InputError
+from corpora.modality import BuildConfig, Chooser, Items, Modality, Preparation, Progress, codec_of
+from corpora.row import Entry, Picture, data_hash
+from corpora.settings import require, setting
+
+Size = tuple[int, int]  # height and width in pixels
+_WAYS = {  # the tag of a view that is or is not mirrored, and moved
+    (False, False): "as it is",
+    (True, False): "mirrored",
+    (False, True): "moved",
+    (True, True): "mirrored and moved",
+}
+
+
+@dataclass(frozen=True)
+class Config(BuildConfig):
+    """Settings of every build of pictures."""
+
+    size: str | None = setting(None, "HEIGHTxWIDTH of every picture in pixels; by default that of the first")
+    fit: str = setting(
+        "exact",
+        "pictures of another size: exact (an error), crop (the centre), pad (transparent around it), "
+        "resize (nearest neighbour)",
+        choices=("exact", "crop", "pad", "resize"),
+    )
+    tile: str | None = setting(
+        None, "HEIGHTxWIDTH: cut sheets into tiles of this size; wholly transparent ones are left out"
+    )
+    alpha: int = setting(
+        128, "a pixel with a smaller alpha is transparent; 0: none is, all are laid on white", low=0, high=255
+    )
+    colours: int | None = setting(
+        None, "colours at most, the transparent one included; by default as delta_e asks", low=2, high=LARGEST
+    )
+    delta_e: float = setting(
+        10.0, "take so many colours that 95 % of pixels change by this Delta E (CIE76) at most", above=0
+    )
+    palette_file: str | None = setting(None, "take the colours of this file, a line `red green blue` for each")
+    codec_from: str | None = setting(None, "take size, palette and order of this corpus or model folder")
+    order: str | None = setting(
+        None,
+        "in which models go through the pixels: down (rows from the top; the default), up (rows from the bottom), "
+        "right (columns from the left) or left (columns from the right)",
+        choices=tuple(ORDERS),
+    )
+    keep_duplicates: bool = setting(False, "keep pictures that are the same, in one split and across given ones")
+    flip: bool = setting(False, "mirror half of the views")
+    shift: int = setting(
+        0,
+        "move half of the views by up to so many pixels; what fit=crop cut off, or else the edge, comes into sight",
+        low=0,
+        high=64,
+        unit="pixels",
+    )
+    views: int | None = setting(
+        None,
+        "more training rows: so many of every picture, by flip and shift (by default 1, with shift 15)",
+        low=0,
+        high=10_000,
+    )
+    tag: bool = setting(False, "label training rows by what was done: as it is, mirrored, moved or mirrored and moved")
+
+    def check(self) -> None:
+        """Raise InputError for settings that do not go together."""
+        super().check()
+        size_of("size", self.size)
+        size_of("tile", self.tile)
+        if self.fit != "exact" and self.size is None and self.codec_from is None:
+            raise InputError(f"fit={self.fit} needs a size to bring the pictures to: add size=HEIGHTxWIDTH")
+        if not (self.flip or self.shift) and (self.views or self.tag):
+            raise InputError("views and tag are of mirrored and moved pictures: add flip=true or shift=PIXELS")
+        deciding = [key for key in ("colours", "palette_file", "codec_from") if getattr(self, key) is not None]
+        if len(deciding) > 1:
+            raise InputError(f"{' and '.join(deciding)} each decide the colours: leave out all but one")
+
+    def seen(self) -> list[tuple[bool, bool]]:
+        """The rows that are made of every training picture: whether each is mirrored, and moved.
+
+        The first is as it is, and those that follow are changed in turn, so that half of all are mirrored and half
+        moved.
+        """
+        views = self.views if self.views is not None else 15 if self.shift else int(self.flip)
+        ways = [(m, s) for s in (False, True)[: 1 + (self.shift > 0)] for m in (False, True)[: 1 + self.flip]]
+        return [ways[view % len(ways)] for view in range(1 + views)]
+
+    def ways(self) -> list[tuple[bool, bool]]:
+        """The different ones among `seen`, in their order: a tag for each."""
+        return list(dict.fromkeys(self.seen()))
+
+
+def size_of(key: str, text: str | None) -> Size | None:
+    """`20x30` as (height, width). Raises InputError naming the setting `key` for anything else."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"([0-9]{1,5})x([0-9]{1,5})", text.lower())
+    sides = (int(match[1]), int(match[2])) if match else (0, 0)
+    expected = f"HEIGHTxWIDTH, each from 1 to {LONGEST_SIDE:,} pixels, such as 20x20"
+    require(all(1 <= side <= LONGEST_SIDE for side in sides), key, text, expected)
+    return sides
+
+
+class Pictures(Modality):
+    """Pictures of one size."""
+
+    name, unit, units, program = "picture", "picture", "pictures", "imagegen"
+
+    def configs(self) -> list[Any]:
+        return [Config()]
+
+    def prepare(
+        self, settings: Mapping[str, Any], codec: Codec | None, about: Mapping[str, Any], chooser: Chooser | None
+    ) -> Preparation:
+        (config,) = parts.override(self.configs(), settings)
+        codec = codec or codec_of(config, self)
+        if not isinstance(codec, Palette | None):
+            raise InputError(f"the codec {codec.name} is for {codec.things}: pictures need a palette")
+        colours = about.get("colours")
+        if config.palette_file is not None:
+            colours = palette.read_palette(Path(config.palette_file))
+        elif config.colours is not None:
+            colours = None
+        return _Preparation(config, codec, colours)
+
+    def describe(self, codec: Codec) -> str:
+        assert isinstance(codec, Palette)
+        clear = ", one of them transparent" if codec.transparent else ""
+        order = "" if codec.order == "down" else f", order {codec.order}"
+        return f"palette of {codec.vocab_size:,} colours{clear}, pictures of {codec.height}x{codec.width}{order}"
+
+    def preview(self, codec: Codec, rows: Sequence[Sequence[int]], folder: Path, stem: str) -> list[tuple[str, str]]:
+        drawn = sheet.grid([codec.decode(row) for row in rows])
+        folder.mkdir(parents=True, exist_ok=True)
+        height, width = drawn.shape[:2] if codec.shape is None else codec.shape
+        path = sheet.write(folder / f"{stem}.png", sheet.png(drawn, sheet.scale_for(height, width)))
+        return [("samples", path.name)]
+
+
+class _Preparation(Preparation):
+    """Brings pictures to one size, gathers their colours, and draws the views."""
+
+    config: Config
+
+    def __init__(self, config: Config, codec: Palette | None, colours: Sequence[Sequence[int]] | None) -> None:
+        self.config, self._codec, self._colours = config, codec, colours
+        self._fitting = _Fitting(config, codec)
+        self._far = palette.Distortion(0, 0, 0)
+        self._margins = {"train": config.shift}  # pixels around each picture that its views may show
+        self._ways = config.seen()
+        self.views = len(self._ways)
+
+    def entries(self, items: Iterable[Picture], split: str) -> Iterator[Entry]:
+        alpha, margin = self.config.alpha, self._margins.get(split, 0)
+        left = self.config.limit if split == "train" else None
+        for picture in self._fitting.pictures(items):
+            if picture is None:
+                yield Entry(dropped="transparent tiles")
+                continue
+            pixels = _plain(picture.pixels, alpha)
+            around = _plain(_around(picture, margin), alpha) if margin else pixels
+            key = data_hash(pixels.tobytes(), self.config.split_seed)
+            yield Entry(around.tobytes(), key, picture.label, picture.split)
+            left = None if left is None else left - 1
+            if left == 0:
+                return
+
+    def fit_codec(self, items: Items, tell: Progress) -> Codec:
+        rgb, counts, transparent = self._gathered(items)
+        size, config, codec = self._fitting.size, self.config, self._codec
+        if codec is None and self._colours is None:
+            tell("making the palette", 0)
+            codec = palette.build_palette(
+                rgb, counts, *size, colours=config.colours, delta_e=config.delta_e, transparent=transparent
+            )
+        elif codec is None:
+            codec = _listed(self._colours or [], size, transparent, rgb, counts)
+        if config.order is not None:
+            codec = Palette(codec.colours, *size, order=config.order, notes=codec.notes)
+        self._far = palette.distortion(codec, rgb, counts)
+        return codec
+
+    def _gathered(self, items: Items) -> tuple[np.ndarray, np.ndarray, bool]:
+        """The different colours of opaque pixels (N, 3) uint8, how often each occurs (N,), and whether any pixel is
+        transparent."""
+        numbers, counts, transparent = np.zeros(0, np.uint32), np.zeros(0, np.int64), False
+        for data, _ in items.chunks():
+            flat = np.frombuffer(b"".join(data), np.uint8).reshape(-1, 4)
+            opaque = flat[:, 3] > 0
+            transparent |= not opaque.all()
+            own, times = np.unique(pack(flat[opaque]), return_counts=True)
+            numbers, places = np.unique(np.concatenate([numbers, own]), return_inverse=True)
+            counts = np.bincount(places, np.concatenate([counts, times]), len(numbers)).astype(np.int64)
+        return unpack(numbers), counts, transparent
+
+    def tokens(self, codec: Codec, data: Sequence[bytes], numbers: np.ndarray, view: int) -> Sequence[Sequence[int]]:
+        assert isinstance(codec, Palette)
+        if not data:
+            return []
+        (tall, wide), (mirrored, moved) = self._fitting.size, self._ways[view]
+        out = np.empty((len(data), tall, wide, 4), np.uint8)
+        for place, (raw, number) in enumerate(zip(data, numbers.tolist(), strict=True)):
+            reach = 0 if len(raw) == tall * wide * 4 else self._margins["train"]
+            top = left = reach
+            if moved:  # drawn from the seed, the view and the picture's number alone
+                seed = [self.config.split_seed, view, number]
+                top, left = np.random.default_rng(seed).integers(0, 2 * reach + 1, 2)
+            pixels = np.frombuffer(raw, np.uint8).reshape(tall + 2 * reach, wide + 2 * reach, 4)
+            out[place] = pixels[top : top + tall, left : left + wide]
+        return codec.encode_many(out[:, :, ::-1] if mirrored else out).tolist()
+
+    def tags(self) -> list[str]:
+        return [_WAYS[way] for way in self.config.ways()] if self.config.tag else []
+
+    def tag(self, view: int) -> int:
+        return self.config.ways().index(self._ways[view])
+
+    def notes(self, codec: Codec) -> list[str]:
+        notes = [*codec.notes, *self._fitting.notes()]
+        if self.config.codec_from is not None:
+            notes.insert(0, f"the palette is that of codec_from; for these pictures: {self._far}; how it was made:")
+        return notes
+
+    def facts(self, train: int) -> dict[str, Any]:
+        far = {"rmse": self._far.rmse, "delta_e_mean": self._far.mean, "delta_e_95": self._far.most}
+        return {
+            "palette": {"split": "train"} | {name: round(value, 3) for name, value in far.items()},
+            "originals": train,  # the first rows of train; views of them follow
+        }
+
+
+class _Fitting:
+    """Brings pictures to one size and counts what it does."""
+
+    def __init__(self, config: Config, codec: Palette | None) -> None:
+        self._config = config
+        self._tile = size_of("tile", config.tile)
+        self._size = size_of("size", config.size)
+        if codec is not None:
+            if self._size not in (None, (codec.height, codec.width)):
+                raise InputError(
+                    f"size={config.size}: the palette of codec_from is for pictures of {codec.height}x{codec.width}"
+                )
+            self._size = (codec.height, codec.width)
+        self._asked = self._size is not None
+        self._first = ""
+        self._done: Counter[str] = Counter()
+
+    @property
+    def size(self) -> Size:
+        """Height and width of all pictures; known once there is one."""
+        assert self._size is not None
+        return self._size
+
+    def notes(self) -> list[str]:
+        """The changes that pictures went through, and how many did: a line for each."""
+        return [f"{count:,} {'picture' if count == 1 else 'pictures'} {change}" for change, count in self._done.items()]
+
+    def pictures(self, pictures: Iterable[Picture]) -> Iterator[Picture | None]:
+        """The pictures, or their tiles, in the size of all; None for a tile that is wholly transparent.
+
+        Raises InputError for a picture that cannot be brought to that size.
+        """
+        for picture in pictures:
+            self._done.update(picture.done)
+            yield from (None if one is None else self._fitted(one) for one in self._tiles(picture))
+
+    def _tiles(self, picture: Picture) -> Iterator[Picture | None]:
+        if self._tile is None:
+            yield picture
+            return
+        height, width = self._tile
+        rows, columns = picture.pixels.shape[0] // height, picture.pixels.shape[1] // width
+        if not (rows and columns):
+            raise InputError(
+                f"{picture.name} is {_shape(picture)}, smaller than tile={height}x{width}: choose smaller tiles"
+            )
+        if (rows * height, columns * width) != picture.pixels.shape[:2]:
+            self._done[f"cut into tiles of {height}x{width} that leave a margin over at the right or below"] += 1
+        for row in range(rows):
+            for column in range(columns):
+                part = picture.pixels[row * height : (row + 1) * height, column * width : (column + 1) * width]
+                if (part[..., 3] < max(1, self._config.alpha)).all():
+                    yield None
+                else:
+                    name = f"{picture.name}, tile {row}.{column}"
+                    yield picture._replace(pixels=part, name=name, within=None)
+
+    def _fitted(self, picture: Picture) -> Picture:
+        pixels, fit, (tall, wide) = picture.pixels, self._config.fit, picture.pixels.shape[:2]
+        if self._size is None:
+            if not (1 <= tall <= LONGEST_SIDE and 1 <= wide <= LONGEST_SIDE):
+                raise InputError(
+                    f"{picture.name} is {tall}x{wide}: pictures may have sides of 1 to {LONGEST_SIDE:,} pixels; cut it "
+                    "into tiles (tile=HEIGHTxWIDTH) or make it smaller (size=HEIGHTxWIDTH fit=resize)"
+                )
+            self._size, self._first = (tall, wide), picture.name
+        height, width = self._size
+        if (tall, wide) == self._size:
+            return picture
+        if fit == "exact":
+            ways = f"fit=crop, fit=pad or fit=resize{'' if self._asked else ' and size=HEIGHTxWIDTH'} bring all to one"
+            other = f"not {height}x{width}" if self._asked else f"but {self._first} is {height}x{width}"
+            raise InputError(f"{picture.name} is {tall}x{wide}, {other}: {ways}")
+        change = {"crop": "cropped", "pad": "padded", "resize": "resized"}[fit]
+        self._done[f"{change} to {height}x{width}"] += 1
+        if fit == "resize":
+            down = (2 * np.arange(height) + 1) * tall // (2 * height)  # the pixel under the middle of the new one
+            across = (2 * np.arange(width) + 1) * wide // (2 * width)
+            return picture._replace(pixels=pixels[down[:, None], across], within=None)
+        top, left = (tall - height) // 2, (wide - width) // 2
+        if fit == "crop":
+            if top < 0 or left < 0:
+                raise InputError(
+                    f"{picture.name} is {tall}x{wide}, too small to crop to {height}x{width}: use fit=pad or fit=resize"
+                )
+            cut = pixels[top : top + height, left : left + width]
+            return picture._replace(pixels=cut, within=(pixels, top, left))
+        if tall > height or wide > width:
+            raise InputError(
+                f"{picture.name} is {tall}x{wide}, too large to pad to {height}x{width}: use fit=crop or fit=resize"
+            )
+        out = np.zeros((height, width, 4), np.uint8)
+        top, left = (height - tall) // 2, (width - wide) // 2
+        out[top : top + tall, left : left + wide] = pixels
+        return picture._replace(pixels=out, within=None)
+
+
+def _listed(
+    colours: Sequence[Sequence[int]], size: Size, transparent: bool, rgb: np.ndarray, counts: np.ndarray
+) -> Palette:
+    """The palette of listed colours, with the transparent one in front if there are transparent pixels."""
+    entries = [(0, 0, 0, 0)] * transparent + [(*map(int, colour), 255) for colour in colours]
+    codec = Palette(entries, *size)
+    far = palette.distortion(codec, rgb, counts)
+    note = f"the {len(entries):,} colours are as given"
+    if far.rmse:
+        note += f"; for the {len(rgb):,} of the pictures: {far}"
+    return Palette(entries, *size, notes=[note])
+
+
+def _around(picture: Picture, margin: int) -> np.ndarray:
+    """The picture with `margin` more pixels on each side: from the one it is cut from, and beyond that its edge."""
+    whole, top, left = picture.within or (picture.pixels, 0, 0)
+    tall, wide = picture.pixels.shape[:2]
+    down = np.arange(top - margin, top + tall + margin).clip(0, whole.shape[0] - 1)
+    across = np.arange(left - margin, left + wide + margin).clip(0, whole.shape[1] - 1)
+    return whole[down[:, None], across]
+
+
+def _plain(pixels: np.ndarray, alpha: int) -> np.ndarray:
+    """Pixels whose alpha is 0 or 255: below the threshold (0, 0, 0, 0), above it as they are without their alpha.
+    A threshold of 0 lays all on white."""
+    if alpha == 0:
+        return on_white(pixels)
+    out = np.array(pixels)
+    clear = pixels[..., 3] < alpha
+    out[..., 3] = 255
+    out[clear] = 0
+    return out
+
+
+def _shape(picture: Picture) -> str:
+    return f"{picture.pixels.shape[0]}x{picture.pixels.shape[1]}"

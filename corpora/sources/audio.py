@@ -1,0 +1,114 @@
+"""Sound files: WAV and FLAC, and folders of them; the label is the name of the sub-folder.
+
+Sub-folders named train, valid and test are splits, and the folders in them labels. With `--source audio` an .npz file
+is read too: `samples` (int16, all clips end to end), `offsets` (where each begins, and the end), `rate`, and `label`.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from corpora import sound
+from corpora.errors import InputError, quoted
+from corpora.files import explained, quoted_path
+from corpora.row import Clip
+from corpora.settings import Settings, setting
+from corpora.split import SPLITS
+
+MODALITY = "audio"
+_ENDINGS = (".wav", ".flac")
+
+
+@dataclass(frozen=True)
+class Config(Settings):
+    """Settings of sound files."""
+
+    label_from: str = setting(
+        "folder",
+        "the label of a clip: folder (the sub-folder it is in), name (of its file, up to the first _) or none",
+        choices=("folder", "name", "none"),
+    )
+
+
+def accepts(address: str) -> bool:
+    """Whether this source is meant when none is named: for sound files, and folders that hold some and no text."""
+    path = Path(address)
+    if not path.is_dir():
+        return path.suffix.lower() in _ENDINGS
+    return bool(_inside(path)) and not any(path.rglob("*.txt")) and not any(path.rglob("*.txt.gz"))
+
+
+def files_of(inputs: Sequence[str]) -> list[Path]:
+    """The files behind the inputs: a folder stands for the sound files in it by their endings, sorted, at any depth.
+
+    Raises InputError for one that is missing, and for a folder without sound.
+    """
+    every: list[Path] = []
+    for one in inputs:
+        path = Path(one)
+        with explained(path):
+            path.stat()
+        inside = _inside(path) if path.is_dir() else [path]
+        if not inside:
+            raise InputError(f"{quoted_path(path)}: no sound in this folder ({', '.join(_ENDINGS)})")
+        every += inside
+    return every
+
+
+def read(inputs: Sequence[str], config: Config) -> Iterator[Clip]:
+    """The clips of the inputs in order, each of one channel.
+
+    Raises InputError, naming the file, for one that is missing, no sound, or cut off.
+    """
+    for one in inputs:
+        folder = Path(one)
+        paths = files_of([one])
+        tops = {path.relative_to(folder).parts[0] for path in paths} if folder.is_dir() else set()
+        splits = "train" in tops and tops <= {*SPLITS}
+        for path in paths:
+            if path.suffix.lower() == ".npz":
+                yield from _arrays(path)
+                continue
+            folders = path.relative_to(folder).parts[:-1] if folder.is_dir() else ()
+            split = folders[0] if splits else None
+            within = folders[splits:]
+            label = {"folder": within[0] if within else None, "name": path.stem.partition("_")[0], "none": None}
+            samples, rate, done = sound.read(path)
+            yield Clip(samples, rate, label[config.label_from], quoted_path(path), split, done)
+
+
+def _inside(folder: Path) -> list[Path]:
+    with explained(folder):
+        return sorted(
+            file
+            for file in folder.rglob("*")
+            if file.suffix.lower() in _ENDINGS and not file.name.startswith(".") and file.is_file()
+        )
+
+
+def _arrays(path: Path) -> Iterator[Clip]:
+    """The clips of an .npz file."""
+    where = quoted_path(path)
+    try:
+        with explained(path), np.load(path, allow_pickle=False) as arrays:  # objects could run code
+            samples, rate = arrays["samples"], int(arrays["rate"])
+            ends = np.asarray(arrays["offsets"], np.int64)
+            labels = arrays.get("label")
+    except (ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        why = quoted(str(error), 80)
+        raise InputError(f"{where}: expected an .npz file with samples, offsets and rate: {why}") from error
+    count = len(ends) - 1
+    if samples.dtype != np.int16 or samples.ndim != 1 or ends.ndim != 1 or count < 1:
+        raise InputError(f"{where}: samples should be int16 in one row, offsets as many as clips and one more")
+    if ends[0] != 0 or ends[-1] != len(samples) or (np.diff(ends) <= 0).any():
+        raise InputError(f"{where}: offsets should ascend from 0 to the number of samples")
+    if labels is not None and labels.shape != (count,):
+        raise InputError(f"{where}: label has the shape {labels.shape}: expected one for each of {count:,} clips")
+    for number in range(count):
+        label = None if labels is None else str(labels[number])
+        yield Clip(samples[ends[number] : ends[number + 1]], rate, label, f"{where}, clip {number}")

@@ -1,0 +1,255 @@
+"""The things a person does with corpora: one plain function each, with the defaults of the command line.
+
+from corpora import verbs
+print(verbs.build(["poems.txt"], "poems"))
+print(verbs.show("poems"))
+
+Every function raises InputError, with one line, for what it cannot do. Results print themselves; `to_dict()` is their
+JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from corpora import build as builds
+from corpora import codec as codecs
+from corpora import fetch as fetching
+from corpora import modality as modalities
+from corpora import settings as parts
+from corpora.codec import TextCodec
+from corpora.corpus import Corpus
+
+Progress = Callable[[str, int], None]  # what is being done, how many are done
+EXAMPLES = 5  # of each split, that `show` shows
+_KEPT = ("splits", "read", "dropped", "held_out_duplicates_removed", "label_names", "notes", "codec", "source")
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The sources, the settings of every build, and the codecs."""
+
+    configs: Mapping[str, type]
+    headings: Mapping[str, str]
+    codecs: Mapping[str, Sequence[str]]  # by what they are of: sentences, pictures, ...
+
+    def to_dict(self) -> dict[str, Any]:
+        rows = {title: parts.describe(config) for title, config in self.configs.items()}
+        known = {
+            title: {name: {"default": value, "doc": doc} for name, value, doc in own} for title, own in rows.items()
+        }
+        return {**known, "codecs": {units: list(names) for units, names in self.codecs.items()}}
+
+    def __str__(self) -> str:
+        lines = []
+        for title, config in self.configs.items():
+            lines.append(f"{title}: {self.headings[title]}")
+            lines += [f"  {f'{name}={default}':<28} {doc}" for name, default, doc in parts.describe(config)]
+            lines.append("")
+        return "\n".join([*lines, *(f"codecs of {units}: {', '.join(names)}" for units, names in self.codecs.items())])
+
+
+@dataclass(frozen=True)
+class Built:
+    """A corpus that was built into a folder."""
+
+    corpus: Corpus
+    folder: str
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"folder": self.folder, "fingerprint": self.corpus.fingerprint} | _summary(self.corpus)
+
+    def __str__(self) -> str:
+        rows = ", ".join(f"{len(rows):,} {name}" for name, rows in self.corpus.splits.items())
+        first = f"built {self.folder}: {rows}; {_described(self.corpus)}"
+        return "\n".join([first, *_losses(self.corpus)])
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """The files of a data set, in a folder."""
+
+    name: str
+    folder: Path
+
+    def to_dict(self) -> dict[str, Any]:
+        data = fetching.SETS[self.name]
+        return {"folder": str(self.folder), "files": list(data.files), "terms": data.terms}
+
+    def __str__(self) -> str:
+        data = fetching.SETS[self.name]
+        line = f"fetched {self.folder}: {', '.join(data.files)}; {data.terms}"
+        return f"{line}\nnext: corpora build {data.source.format(self.folder)} --out {self.name}"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The contents of a corpus: where it is from, its codec, its splits, and of text some examples."""
+
+    corpus: Corpus
+    folder: str
+    verified: bool
+    examples: Mapping[str, list[dict[str, Any]]]
+
+    @property
+    def is_text(self) -> bool:
+        """Whether rows are sentences."""
+        return isinstance(self.corpus.codec, TextCodec)
+
+    @property
+    def splits(self) -> dict[str, dict[str, Any]]:
+        """The facts of each split; of text with its lengths, and the share of tokens not in the vocabulary."""
+        facts = {name: self.corpus.manifest["splits"][name] for name in self.corpus.splits}
+        return _shape(self.corpus, facts) if self.is_text else facts
+
+    def to_dict(self) -> dict[str, Any]:
+        facts = {"fingerprint": self.corpus.fingerprint} | _summary(self.corpus)
+        facts |= {"splits": self.splits, "verified": self.verified}
+        if self.is_text:
+            return facts | {"examples": dict(self.examples)}
+        codec = self.corpus.codec
+        own = {key: value for key, value in codec.to_dict().items() if key not in ("codec", "notes")}
+        order = getattr(codec, "order", None)
+        return facts | {codec.name: own | ({} if order is None else {"order": order})}
+
+    def __str__(self) -> str:
+        source = self.corpus.manifest["source"]
+        inputs = [str(one["name"]) for split in self.corpus.splits for one in source["inputs"].get(split, [])]
+        lines = [f"{self.folder}  {self.corpus.fingerprint}{'  every byte verified' if self.verified else ''}"]
+        lines += [f"from      {source.get('name')}: {', '.join(inputs) or '-'}"]
+        lines += [f"codec     {_described(self.corpus)}", *_losses(self.corpus), "", *self._table()]
+        for name, rows in self.examples.items():
+            texts = [f"  {row['text']}{_label(row.get('label'))}" for row in rows]
+            lines += ["", name, *texts] if self.is_text else []
+        return "\n".join(lines)
+
+    def _table(self) -> list[str]:
+        if not self.is_text:
+            rows = [f"{name:<7}{facts['rows']:>12,}{facts['tokens']:>14,}" for name, facts in self.splits.items()]
+            return [f"{'split':<7}{'rows':>12}{'tokens':>14}", *rows]
+        lines = [
+            f"{'split':<7}{'rows':>12}{'tokens':>14}{'bytes':>14}{'words':>13}   "
+            f"{'length: median':<15}{'95 %':>6}{'longest':>9}  not in vocabulary"
+        ]
+        for name, facts in self.splits.items():
+            lines.append(
+                f"{name:<7}{facts['rows']:>12,}{facts['tokens']:>14,}{facts['bytes']:>14,}{facts['words']:>13,}   "
+                f"{facts['length_median']:>15,}{facts['length_95']:>6,}{facts['longest']:>9,}  {facts['fallback']:.2%}"
+            )
+        return lines
+
+
+# -------------------------------------------------------------------------------------------------------- verbs
+
+
+def list_() -> Sources:
+    """The sources, their settings, and the codecs."""
+    modules = {name: parts.find("corpora.sources", name) for name in parts.names("corpora.sources")}
+    configs = {f"source {name}": module.Config for name, module in modules.items()}
+    headings = {f"source {name}": _first_line(module) for name, module in modules.items()}
+    for kind in map(modalities.get, modalities.names()):
+        of_build, *of_codec = kind.configs()
+        configs[f"every build of {kind.units}"] = type(of_build)
+        configs |= {"codec": type(of_codec[0])} if of_codec else {}
+    headings |= {title: _first_line(config) for title, config in configs.items() if title not in headings}
+    kinds = [modalities.get(name) for name in modalities.names()]
+    return Sources(configs, headings, {kind.units: codecs.names(kind.name) for kind in kinds})
+
+
+def _first_line(documented: Any) -> str:
+    return str(documented.__doc__).splitlines()[0]
+
+
+def build(
+    inputs: Sequence[str],
+    out: str | Path,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    source: str | None = None,
+    valid: str | Sequence[str] | None = None,
+    test: str | Sequence[str] | None = None,
+    replace: bool = False,
+    progress: Progress | None = None,
+) -> Built:
+    """Build the corpus `out` from files, folders and other inputs; `settings` as `corpora list` names them."""
+    ways: dict[str, Any] = {"source": source, "valid": valid, "test": test, "replace": replace}
+    corpus = builds.build(list(inputs), out, settings=dict(settings or {}), progress=progress, **ways)
+    return Built(corpus, str(out))
+
+
+def fetch(
+    name: str, out: str | Path | None = None, *, address: str | None = None, tell: Progress | None = None
+) -> Fetched:
+    """Fetch the files of a data set into the folder `out`, by default NAME-data; `address`: a mirror."""
+    telling: dict[str, Any] = {} if tell is None else {"tell": tell}
+    return Fetched(name, Path(fetching.fetch(name, str(out or f"{name}-data"), address=address, **telling)))
+
+
+def show(folder: str | Path, *, n: int = EXAMPLES, verify: bool = False) -> Shown:
+    """The contents of a corpus, with `n` examples of each split; `verify` reads every byte and compares the hashes."""
+    corpus = Corpus.open(folder, verify=verify)
+    examples: dict[str, list[dict[str, Any]]] = {}
+    if isinstance(corpus.codec, TextCodec):
+        for name, rows in corpus.splits.items():
+            examples[name] = [
+                {"text": rows.text(i)} | ({} if rows.labels is None else {"label": rows.label(i)})
+                for i in _spread(len(rows), n)
+            ]
+    return Shown(corpus, str(folder), verify, examples)
+
+
+# ------------------------------------------------------------------------------------------------------- facts
+
+
+def _described(corpus: Corpus) -> str:
+    return modalities.modality_of(corpus.codec).describe(corpus.codec)
+
+
+def _label(label: str | None) -> str:
+    return "" if label is None else f"   [{label}]"
+
+
+def _summary(corpus: Corpus) -> dict[str, Any]:
+    return {key: corpus.manifest[key] for key in _KEPT}
+
+
+def _losses(corpus: Corpus) -> list[str]:
+    """Lines on the rows that were read and are not there, the labels, and the notes of the build."""
+    manifest = corpus.manifest
+    dropped = ", ".join(f"{count:,} {reason}" for reason, count in sorted(manifest["dropped"].items()))
+    lines = [f"read      {manifest['read']:,} rows; dropped: {dropped or 'none'}"]
+    removed = {name: count for name, count in manifest["held_out_duplicates_removed"].items() if count}
+    if removed:
+        each = ", ".join(f"{count:,} of {name} that are in another split" for name, count in removed.items())
+        lines.append(f"removed   {each}")
+    names = manifest["label_names"]
+    if names:
+        lines.append(f"labels    {len(names):,}: {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}")
+    return lines + [f"note      {note}" for note in manifest["notes"]]
+
+
+def _shape(corpus: Corpus, facts: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The facts of each split, with its lengths, and the share of tokens not in the vocabulary."""
+    outside = np.zeros(corpus.codec.vocab_size, bool)
+    outside[codecs.of_text(corpus.codec).fallback_tokens()] = True
+    shape = {}
+    for name, rows in corpus.splits.items():
+        lengths, step = rows.lengths, 1 << 22
+        count = sum(int(outside[rows.tokens[i : i + step]].sum()) for i in range(0, len(rows.tokens), step))
+        shape[name] = facts[name] | {
+            "length_median": int(np.median(lengths)),
+            "length_95": int(np.percentile(lengths, 95)),
+            "fallback": count / max(1, len(rows.tokens)),
+        }
+    return shape
+
+
+def _spread(count: int, wanted: int) -> list[int]:
+    """A few row numbers, evenly spread."""
+    wanted = max(0, min(count, wanted))
+    return [i * count // wanted for i in range(wanted)]

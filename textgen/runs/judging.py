@@ -1,0 +1,79 @@
+"""Evaluations of a run while it trains: means over held-out rows, and samples to see how it goes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from corpora.corpus import Corpus
+from corpora.modality import modality_of
+from textgen.core import estimators, sampler, trainer
+from textgen.core.model import Latent, Model
+from textgen.core.player import Batch
+from textgen.core.randomness import Draw
+from textgen.runs.plan import Plan
+
+MOST = 2000  # rows judged
+_AT_ONCE = 128
+_SHEET = 16  # pictures on a sheet of samples
+
+
+@torch.inference_mode()
+def validate(model: Model, corpus: Corpus, plan: Plan, device: str) -> dict[str, float]:
+    """Means over the valid split (2,000 rows of it at most, drawn once) of what a model reports, and its active units.
+
+    One code from the posterior per row, from a fixed seed, so that two evaluations differ by the weights alone.
+    """
+    rows = corpus.splits.get("valid")
+    if rows is None or not len(rows):
+        rows = corpus.splits["train"]
+    count = min(MOST, len(rows))
+    some = np.sort(np.random.default_rng(0).choice(len(rows), count, replace=False))  # files may stand in any order
+    order = some[rows.lengths[some].argsort(kind="stable")]
+    totals: dict[str, float] = {}
+    codes = []
+    for first in range(0, count, _AT_ONCE):
+        some = order[first : first + _AT_ONCE]
+        tokens, labels = (torch.from_numpy(numbers).to(device) for numbers in (rows.pad(some), rows.classes(some)))
+        draw = Draw(0, first, total=len(tokens), device=device)
+        with trainer.autocast(plan.training.precision, device):
+            terms = model.judge(Batch(tokens, labels, len(tokens)), draw)
+        for name, values in {"loss": terms.loss, **terms.report}.items():
+            totals[name] = totals.get(name, 0.0) + float(values.double().sum())
+        if isinstance(model, Latent):
+            codes.append(model.posterior(tokens).mean)
+    means = {name: value / count for name, value in totals.items()}
+    if codes:
+        means["active units"] = estimators.active_units(torch.cat(codes))
+    return means
+
+
+@torch.inference_mode()
+def samples(model: Model, corpus: Corpus, plan: Plan, device: str, folder: Path, step: int) -> list[tuple[str, str]]:
+    """(what, line) to see how training goes: rows that are drawn; and, but for pictures, two rows and their decodings.
+
+    A line is a text, or the name of a file below `folder`.
+    """
+    codec, modality, target = corpus.codec, modality_of(corpus.codec), folder / "samples"
+    written: list[tuple[str, str]] = []
+    stem = f"step-{step:09d}"
+
+    def show(rows: Tensor | np.ndarray, name: str, what: str | None = None) -> None:
+        lines = modality.preview(codec, rows.tolist(), target, name)
+        written.extend((what or kind, f"samples/{line}" if line.startswith(stem) else line) for kind, line in lines)
+
+    rows = corpus.splits.get("valid") or corpus.splits["train"]
+    if isinstance(model, Latent) and codec.shape is None:
+        for row in range(min(2, len(rows))):
+            tokens, labels = (torch.from_numpy(some).to(device) for some in (rows.pad([row]), rows.classes([row])))
+            context = model.given(1, labels, model.posterior(tokens).mean)
+            greedy = sampler.Choice(temperature=0)
+            again = sampler.sample(model.backbone, model.vocab, rows=1, length=plan.length, context=context, how=greedy)
+            show(tokens, f"{stem}-{row}-given", "given")
+            show(again, f"{stem}-{row}-decoded", "decoded")
+    drawn = model.sample(2 if codec.shape is None else _SHEET, length=plan.length, seed=plan.seed)
+    show(drawn, stem)
+    return [(what, " ".join(line.split())) for what, line in written]
