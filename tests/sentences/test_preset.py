@@ -212,7 +212,7 @@ def test_preset_none_leaves_the_defaults(text):
         (["--preset", "atuo"], "error: no preset 'atuo': did you mean 'auto'? choose from auto, none\n"),
         (["--minutes", "0"], "error: --minutes 0: expected more than 0, and 10,080 (a week) at most\n"),
         (["--minutes", "nan"], "error: --minutes nan: expected more than 0"),
-        (["--minutes", "x"], "textgen train: argument --minutes: invalid float value: 'x'\n"),
+        (["--minutes", "x"], "error: --minutes x: expected a number\n"),
         (["--minutes", "5", "--steps", "9"], "error: steps and minutes are both given: leave out one of them\n"),
         (
             ["--preset", "auto", "--init", "english-fiction"],
