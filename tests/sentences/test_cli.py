@@ -275,7 +275,7 @@ def test_words_that_are_not_understood_get_one_line(here, capsys, words, message
         (["good.txt", "rate=-3"], "error: rate=-3: expected a number of nats above 0, or none"),
         (["good.txt", "rate=abc"], "error: rate='abc': expected a number or none"),
         (["good.txt", "rate=nan"], "error: rate=nan is not a finite number"),
-        (["good.txt", "width=0"], "error: width=0: expected 1 to 16384"),
+        (["good.txt", "width=0"], "error: width=0: expected 1 to 16,384"),
         (["good.txt", "widht=16"], "error: unknown setting 'widht': did you mean 'width'? known: "),
         (["good.txt", "width=16", "width=32"], "error: the setting 'width' is given twice"),
         (["good.txt", "--model", "vea"], "error: no model 'vea': did you mean 'vae'? choose from autoencoder, lm, vae"),
