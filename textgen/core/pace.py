@@ -35,13 +35,17 @@ class Steps:
 
     @property
     def stride(self) -> int:
+        """As `Pace.stride`."""
         return self.end
 
     def progress(self, step: int) -> float:
+        """As `Pace.progress`."""
         return step / self.end
 
     def rise(self, most: int, step: int) -> int:
+        """As `Pace.rise`."""
         return min(most, self.end // 5)
 
     def share(self, step: int, rise: int) -> float:
+        """As `Pace.share`."""
         return max(0.0, step - rise) / max(1, self.end - rise)

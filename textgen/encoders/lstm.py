@@ -3,7 +3,7 @@
 The backward direction is a second LSTM over each row reversed within its own length, so that padding stays at
 the end of both and cannot reach anything. A pool forgets in which order things came; with `encoder_places` the outputs
 at the first places also reach the posterior one by one, each through weights of its own, which a row needs to be
-given back word for word (docs/results.md).
+given back word for word (docs/results/reconstruction.md).
 """
 
 from __future__ import annotations

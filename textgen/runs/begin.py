@@ -63,6 +63,7 @@ class Inputs:
 
     @property
     def built(self) -> bool:
+        """Whether the one input is a corpus already."""
         return len(self.paths) == 1 and (Path(self.paths[0]) / files.MANIFEST).is_file()
 
     @property

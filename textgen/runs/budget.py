@@ -53,20 +53,25 @@ class Budget:
 
     @property
     def end(self) -> int:
+        """As `Pace.end`."""
         return self.knots[-1].end
 
     @property
     def stride(self) -> int:
+        """As `Pace.stride`."""
         return _STRIDE
 
     def progress(self, step: int) -> float:
+        """As `Pace.progress`."""
         knot = next((knot for knot in reversed(self.knots) if knot.step <= step), self.knots[0])
         return min(1.0, knot.progress + (1 - knot.progress) * (step - knot.step) / max(1, knot.end - knot.step))
 
     def rise(self, most: int, step: int) -> int:
+        """As `Pace.rise`."""
         return min(most, self._estimate(step).end // 5)
 
     def share(self, step: int, rise: int) -> float:
+        """As `Pace.share`."""
         before = self.progress(rise)
         return max(0.0, self.progress(step) - before) / max(1e-9, 1 - before)
 

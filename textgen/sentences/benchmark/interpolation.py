@@ -152,6 +152,7 @@ class Paths:
 
     @property
     def unit(self) -> str:
+        """The unit of perplexity: word or character."""
         return "word" if self.by_word else "character"
 
 
