@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 
 def neighbours(shape: tuple[int, int], offsets: Sequence[tuple[int, int]]) -> Tensor:
-    """Where each pixel's neighbours stand in a row behind a start symbol, (H W, N).
+    """Places of each pixel's neighbours in a row behind a start symbol, (H W, N).
 
     `offsets` are N pairs (rows down, columns right), each of a pixel that comes before. 0 is the start symbol, which
     stands for all that is outside the picture; pixel i is i + 1. What counts as left of a line's first pixel is the

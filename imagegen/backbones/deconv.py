@@ -37,8 +37,8 @@ class Stage(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         height, width = self.shape
-        found = self.enlarge(nn.functional.silu(self.norms[0](inputs)))[:, :, :height, :width]
-        return found + self.refine(self.dropout(nn.functional.silu(self.norms[1](found))))
+        larger = self.enlarge(nn.functional.silu(self.norms[0](inputs)))[:, :, :height, :width]
+        return larger + self.refine(self.dropout(nn.functional.silu(self.norms[1](larger))))
 
 
 class Deconvolution(Backbone):

@@ -33,9 +33,9 @@ class Config(Settings):
         require(self.kernel % 2 == 1, "kernel", self.kernel, "an odd number, 3 to 31")
 
 
-def gate(found: Tensor, channels: int = 1) -> Tensor:
+def gate(inputs: Tensor, channels: int = 1) -> Tensor:
     """tanh of the first half of the channels times sigmoid of the second (eq. 2), halving dimension `channels`."""
-    value, share = found.chunk(2, channels)
+    value, share = inputs.chunk(2, channels)
     return torch.tanh(value) * torch.sigmoid(share)
 
 
@@ -77,10 +77,10 @@ class Layer(nn.Module):
     def forward(self, above: Tensor, left: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """Both stacks (B, C, H, W) -> both stacks of the next layer, and what the horizontal gate let through."""
         vertical, horizontal = self.biases(context)[:, :, None, None].chunk(2, 1)
-        found = self.vertical(F.pad(above, (self.reach, self.reach, self.reach, 0))) + vertical
+        down = self.vertical(F.pad(above, (self.reach, self.reach, self.reach, 0))) + vertical
         beside = self.horizontal(F.pad(left, (self.reach, 0))) + horizontal
-        gated = self.dropout(gate(self.link(found) + beside))
-        return above + self.dropout(gate(found)), left + self.residual(gated), gated
+        gated = self.dropout(gate(self.link(down) + beside))
+        return above + self.dropout(gate(down)), left + self.residual(gated), gated
 
     def matrices(self) -> Matrices:
         """The weights for stepping, laid out as a product reads them best."""
@@ -123,8 +123,8 @@ class PixelCNN(Backbone):
         for layer in self.layers:
             above, left, gated = layer(above, left, context)
             skips.append(gated)
-        found = torch.cat([*skips, left], 1).flatten(2).transpose(1, 2)  # (B, L, (layers + 1) C)
-        return torch.relu(self.skip(found[:, :length]))
+        every = torch.cat([*skips, left], 1).flatten(2).transpose(1, 2)  # (B, L, (layers + 1) C)
+        return torch.relu(self.skip(every[:, :length]))
 
     def start(self, rows: int, length: int, context: Tensor | None = None) -> PixelCNNStepper:
         return PixelCNNStepper(self, rows, context)

@@ -184,14 +184,14 @@ class Pixelformer(Backbone):
             nn.init.normal_(self.everywhere.weight, std=(3 * width * context) ** -0.5)
 
     def _tables(self) -> Tensor:
-        """What each token at each of the nine places adds to an input, (9, V + 2, D)."""
+        """The summand of an input for each token at each of the nine places, (9, V + 2, D)."""
         tokens = self.embedding.weight
         if self.colour is not None:
             tokens = tokens + self.colour(self.lab)
         return precise(tokens @ self.stem)
 
     def _positions(self, context: Tensor | None) -> Tensor:
-        """What position and context add to an input, (1 or B, H W, D)."""
+        """The summand of an input for position and context, (1 or B, H W, D)."""
         positions = (self.rows + self.columns).flatten(0, 1)[None]
         if self.everywhere is None or context is None:
             return positions

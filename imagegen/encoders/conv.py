@@ -35,8 +35,8 @@ class Stage(nn.Module):
         self.norm = nn.GroupNorm(1, outputs)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        found = self.halve(F.silu(inputs))
-        return found + self.refine(F.silu(self.norm(found)))
+        half = self.halve(F.silu(inputs))
+        return half + self.refine(F.silu(self.norm(half)))
 
 
 class Convolution(Encoder):

@@ -98,7 +98,7 @@ def check_rows_independent(backbone: Backbone, vocab: Vocabulary, size: int) -> 
 
 @torch.no_grad()
 def check_padding(backbone: Backbone, vocab: Vocabulary, size: int) -> None:
-    """What stands behind a row's end changes nothing before it, nor the row's likelihood."""
+    """Tokens behind a row's end change nothing before it, nor the row's likelihood."""
     tokens, context = small.rows([2, 5, 3, 1]), contexts(4, size)
     longer = F.pad(tokens, (0, 4), value=PAD)
     torch.testing.assert_close(backbone(longer, context)[:, : tokens.shape[1]], backbone(tokens, context), **CLOSE)

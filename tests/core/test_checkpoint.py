@@ -19,7 +19,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import small
-from corpora import codec, files
+from corpora import files
+from corpora.codecs.words import Words
 from corpora.errors import InputError
 from textgen.core import checkpoint, recipes
 from textgen.runs import library
@@ -27,7 +28,7 @@ from textgen.runs.run import Run
 from textgen.runs.screen import Screen
 
 FILES = ("config.json", "codec.json", "model.safetensors", "manifest.json")
-WORDS = codec.Words(["the", "cat", "dog", "sees", "a", "bird", "red", "sleeps", "near"])
+WORDS = Words(["the", "cat", "dog", "sees", "a", "bird", "red", "sleeps", "near"])
 LENGTH = 12
 
 

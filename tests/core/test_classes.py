@@ -189,7 +189,7 @@ def both(toy_classes) -> dict[str, library.Opened]:
 
 
 def subjects(texts: list[str]) -> list[str]:
-    """What the first noun of each sentence is, as the toy grammar has them."""
+    """The first noun of each sentence, as the toy grammar has them."""
     kinds = dict.fromkeys(toy.ANIMALS, "animal") | dict.fromkeys(toy.PEOPLE, "person")
     return [next((kinds[word] for word in text.split() if word in kinds), "none") for text in texts]
 
@@ -337,7 +337,7 @@ def drawers(bars, tmp_path_factory) -> dict[str, Path]:
 
 
 def reds(model: PictureModel, tokens: torch.Tensor) -> tuple[int, int]:
-    """How many pixels of pictures are red, and how many are blue."""
+    """The number of red pixels of pictures, and of blue ones."""
     pixels = np.concatenate([picture.reshape(-1, 4) for picture in model.pictures(tokens)]).astype(int)
     return int((pixels[:, 0] - pixels[:, 2] > 90).sum()), int((pixels[:, 2] - pixels[:, 0] > 90).sum())
 

@@ -250,7 +250,7 @@ def test_another_prior_takes_the_place_of_the_normal(case):
     with torch.no_grad():
         fitted.logits.copy_(shares.log())
         fitted.means.copy_(centres)
-        fitted.sigma.copy_(spread.log())
+        fitted.log_std.copy_(spread.log())
     try:
         normal, model.prior = model.prior, fitted
         own = estimators.bounds(model, EVERY, samples=4000, seed=0)
@@ -327,8 +327,8 @@ def test_the_rate_formula_with_sigma_the_logarithm_of_the_standard_deviation():
     assert furthest(lecture, exact) > 10 * TOLERANCE
 
 
-def test_a_code_is_the_mean_and_the_exponential_of_sigma_times_noise():
-    """What the training draws: c = m + exp(sigma) e, with e standard normal."""
+def test_a_code_is_the_mean_and_the_exponential_of_log_std_times_noise():
+    """Training draws c = m + exp(log_std) e, with e standard normal."""
     model = tiny("lstm").requires_grad_(False)
     summary = model.summary(model.encoder(EVERY, TINY.mask(EVERY)))
     mean, sigma = summary.chunk(2, 1)

@@ -298,7 +298,7 @@ def test_word_dropout_falls_to_nothing_over_the_last_quarter(name):
 
 
 def read_by(model: Latent) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-    """What encoder and decoder read, noted from here on."""
+    """Note the tokens that encoder and decoder read from here on."""
     encoder, decoder = [], []
     features, forward = model.backbone.features, model.encoder.forward
     model.backbone.features = lambda tokens, context=None: decoder.append(tokens) or features(tokens, context)
@@ -396,7 +396,7 @@ def test_batch_norm_puts_the_floor_that_it_promises_under_the_rate():
 
 
 def test_with_batch_norm_the_plain_vae_cannot_collapse(toy):
-    """Where it is nothing without (see below), the rate stays at its floor: in training, and in evaluation with the
+    """The rate, nothing without it (see below), stays at its floor: in training, and in evaluation with the
     averaged weights and the statistics that go with them."""
     model = small.model("vae", vocab=config_vocabulary(toy), rate=None, layers=1, encoder_layers=1, batch_norm=1.0)
     training = Training(model, trainer.Config(precision="fp32", lr=1e-2, schedule="constant"), steps=120, seed=0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import math
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ import torch
 from scipy import stats
 
 import small
-from corpora import Corpus
+from corpora import Corpus, files
 from corpora.errors import InputError
 from corpora.settings import find
 from textgen.cli import main
@@ -267,6 +268,21 @@ def test_the_rate_falls_by_what_the_prior_gains(fitted, toy_corpus):
     torch.testing.assert_close(own.distortion, other.distortion)
     assert float(own.rate.mean()) < float(other.rate.mean())
     assert float(own.nll.mean()) < float(other.nll.mean())
+
+
+def test_a_prior_fitted_before_its_weights_had_their_names_still_opens(fitted, tmp_path):
+    """`prior.log_std` was `prior.sigma`."""
+    for kind, folder in fitted.items():
+        old = tmp_path / kind
+        shutil.copytree(folder, old)
+        tensors = checkpoint.unpack((old / checkpoint.MODEL).read_bytes(), old)
+        assert "prior.log_std" in tensors
+        tensors["prior.sigma"] = tensors.pop("prior.log_std")
+        (old / checkpoint.MODEL).write_bytes(checkpoint.pack(tensors))
+        (old / "manifest.json").unlink()
+        files.write_manifest(old, {"format": checkpoint.FORMAT})
+        now, before = (checkpoint.weights(library.open_model(one).model) for one in (folder, old))
+        assert all(torch.equal(value, before[name]) for name, value in now.items())
 
 
 # ------------------------------------------------------------------------------------------------ the command

@@ -43,9 +43,9 @@ def rotary(length: int, size: int, device: torch.device) -> Tensor:
 
 def rotate(heads: Tensor, turns: Tensor) -> Tensor:
     """Turn (..., L, size) by `turns` (2, L, size): each number of the left half with one of the right."""
-    found = precise(heads)
+    exact = precise(heads)
     cos, sin = turns
-    return torch.addcmul(found * cos, found.roll(found.shape[-1] // 2, -1), sin).to(heads.dtype)
+    return torch.addcmul(exact * cos, exact.roll(exact.shape[-1] // 2, -1), sin).to(heads.dtype)
 
 
 def matrix(inputs: int, outputs: int) -> nn.Parameter:

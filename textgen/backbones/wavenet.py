@@ -44,13 +44,13 @@ class Layer(nn.Module):
     def step(self, inputs: Tensor, before: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
         """The same for one position (B, 1, D), with the inputs that came before it (B, kernel - 1, D)."""
         seen = torch.cat([before, inputs], 1).transpose(1, 2).flatten(1)  # (B, D x kernel), as the weight has them
-        found = F.linear(seen, self.conv.weight.flatten(1), self.conv.bias)
-        return self._gate(inputs, found[:, None], context)
+        gates = F.linear(seen, self.conv.weight.flatten(1), self.conv.bias)
+        return self._gate(inputs, gates[:, None], context)
 
-    def _gate(self, inputs: Tensor, found: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
+    def _gate(self, inputs: Tensor, gates: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
         if self.condition is not None and context is not None:
-            found = found + self.condition(context)[:, None]
-        value, gate = found.chunk(2, -1)
+            gates = gates + self.condition(context)[:, None]
+        value, gate = gates.chunk(2, -1)
         onward, skip = self.out(torch.tanh(value) * torch.sigmoid(gate)).chunk(2, -1)
         return inputs + onward, skip
 

@@ -32,6 +32,10 @@ _NAME = re.compile(r"[A-Za-z0-9_./-]{1,200}")
 _BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
 
 
+# Names of weights in folders written before 2026-12 -> their names now.
+RENAMED = {"prior.sigma": "prior.log_std"}
+
+
 class Stored(NamedTuple):
     """A model folder as read: nothing built yet."""
 
@@ -105,7 +109,8 @@ def read_model(folder: Path) -> Stored:
     files.read_manifest(folder, what=WHAT, format_version=FORMAT, needed=(*names, MODEL))
     config, codec = (files.from_json(files.read_bytes(folder / name, 64 << 20), folder / name) for name in names)
     path = folder / MODEL
-    return Stored(config, codec, unpack(files.read_bytes(path, _SIZE_LIMIT), path))
+    tensors = unpack(files.read_bytes(path, _SIZE_LIMIT), path)
+    return Stored(config, codec, {RENAMED.get(name, name): tensor for name, tensor in tensors.items()})
 
 
 def check_fit(model: torch.nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
@@ -116,11 +121,11 @@ def check_fit(model: torch.nn.Module, tensors: Mapping[str, Tensor], path: Path)
     expected = weights(model)
     missing, extra = sorted(set(expected) - set(tensors)), sorted(set(tensors) - set(expected))
     wrong = [name for name in sorted(set(expected) & set(tensors)) if _kind(expected[name]) != _kind(tensors[name])]
-    for what, found in (("lacks", missing), ("has an unknown", extra), ("has another shape or type of", wrong)):
-        if found:
-            more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+    for what, names in (("lacks", missing), ("has an unknown", extra), ("has another shape or type of", wrong)):
+        if names:
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
             raise InputError(
-                f"{files.quoted_path(path / MODEL)} {what} {', '.join(map(quoted, found[:3]))}{more}: "
+                f"{files.quoted_path(path / MODEL)} {what} {', '.join(map(quoted, names[:3]))}{more}: "
                 "weights and config.json do not belong together"
             )
 
@@ -152,8 +157,8 @@ def step_of(folder: Path) -> int | None:
 
 def listed(folder: Path) -> list[Path]:
     """The checkpoints in a run's folder `checkpoints`, the newest step first."""
-    found = [path for path in folder.iterdir() if step_of(path) is not None] if folder.is_dir() else []
-    return sorted(found, key=lambda path: path.name, reverse=True)
+    checkpoints = [path for path in folder.iterdir() if step_of(path) is not None] if folder.is_dir() else []
+    return sorted(checkpoints, key=lambda path: path.name, reverse=True)
 
 
 def read_state(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal
 
-from textgen.core.model import Autoregressive, Latent
+from textgen.core.model import Autoregressive, Latent, draw_code
 from textgen.core.randomness import normals
 
 
@@ -60,7 +60,7 @@ def bounds(
     chunk = max(1, at_once // rows)
     ratios, distortions, rates = [], [], []
     for start in range(0, samples, chunk):
-        codes = posterior.mean + posterior.stddev * noise[start : start + chunk].to(posterior.mean.device)  # (k, B, Z)
+        codes = draw_code(posterior, noise[start : start + chunk].to(posterior.mean.device))  # (k, B, Z)
         count = len(codes)
         classes = None if labels is None else labels.repeat(count)
         context = model.given(count * rows, classes, codes.reshape(count * rows, size))
@@ -92,7 +92,7 @@ def mutual_information(posterior: Independent, *, seed: int, samples: int = 1, a
     total = 0.0
     for sample in range(samples):
         noise = normals(seed + sample, 0, rows, size).to(means)
-        codes = means + deviations * noise
+        codes = draw_code(everything, noise)
         own = everything.log_prob(codes)  # (N,)
         for start in range(0, rows, at_once):
             some = codes[start : start + at_once]
@@ -110,8 +110,8 @@ def active_units(means: Tensor, threshold: float = 0.01) -> int:
 @torch.inference_mode()
 def posteriors(model: Latent, batches: Iterable[Tensor]) -> Independent:
     """The posteriors of many rows as one distribution over (N, Z)."""
-    found = [model.posterior(tokens) for tokens in batches]
-    return diagonal(torch.cat([q.mean for q in found]), torch.cat([q.stddev for q in found]))
+    each = [model.posterior(tokens) for tokens in batches]
+    return diagonal(torch.cat([q.mean for q in each]), torch.cat([q.stddev for q in each]))
 
 
 def diagonal(means: Tensor, deviations: Tensor) -> Independent:

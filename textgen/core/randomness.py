@@ -50,8 +50,8 @@ def uniforms(seed: int, first: int, rows: int, length: int) -> Tensor:
 
 def normals(seed: int, first: int, rows: int, size: int) -> Tensor:
     """Standard normal numbers for rows first, first + 1, ...: (rows, size), float32, one stream per row."""
-    found = [_stream(seed, first + row, 1).standard_normal(size, np.float32) for row in range(rows)]
-    return torch.from_numpy(np.stack(found))
+    drawn = [_stream(seed, first + row, 1).standard_normal(size, np.float32) for row in range(rows)]
+    return torch.from_numpy(np.stack(drawn))
 
 
 def _stream(seed: int, row: int, purpose: int) -> np.random.Generator:

@@ -35,7 +35,7 @@ class Constraint(Protocol):
     """A rule that every row obeys: it says which tokens may come next."""
 
     def allowed(self, tokens: Tensor, left: int) -> Tensor:
-        """Which tokens may follow the rows so far, (B, P): True for those, (B, V), or (V,) for all rows alike.
+        """True for each token that may follow the rows so far, (B, P): (B, V), or (V,) for all rows alike.
 
         `left` is how many tokens there is still room for, this one and the stop included, so that a rule about the end
         of a row can be kept. What is said of a row that has stopped is not looked at.
@@ -87,7 +87,7 @@ def draw_tokens(logits: Tensor, numbers: Tensor, how: Choice) -> Tensor:
 
 
 def repeated(tokens: Tensor, size: int) -> Tensor:
-    """Which next tokens would repeat an n-gram of `size`: (B, T) so far -> (B, T - size + 1), -1 where none would."""
+    """Next tokens that would repeat an n-gram of `size`: (B, T) so far -> (B, T - size + 1), -1 where none would."""
     windows = tokens.unfold(1, size, 1)  # (B, T - size + 1, size): every n-gram so far
     recent = tokens[:, tokens.shape[1] - size + 1 :]  # (B, size - 1): what the next token would complete
     same = (windows[:, :, :-1] == recent[:, None]).all(-1)
@@ -174,7 +174,7 @@ def sample(backbone: Backbone, vocab: Vocabulary, **options: object) -> Tensor:
 
 
 class Beams(NamedTuple):
-    """What beam search found."""
+    """The result of beam search."""
 
     tokens: Tensor  # (B, K, L), best first, padded after the stop
     scores: Tensor  # (B, K), log p(tokens | context) in nats, with the stop where there is one

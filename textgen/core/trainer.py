@@ -182,7 +182,7 @@ class Training:
         return torch.optim.AdamW(groups, lr=self.config.lr, betas=own.betas or (0.9, 0.98), fused=fused)
 
     def _others(self, player: Player) -> list[Tensor]:
-        """What a forward pass may change of modules that are not the player's: buffers and running statistics."""
+        """Buffers and running statistics of modules that are not the player's: a forward pass may change them."""
         own = {id(tensor) for module in player.modules for tensor in [*module.parameters(), *module.buffers()]}
         statistics = [weight for weight in self.model.parameters() if not weight.requires_grad]
         return [tensor for tensor in [*statistics, *self.model.buffers()] if id(tensor) not in own]
@@ -263,7 +263,7 @@ class Training:
         return StepReport(self.step, {**report, "lr": lr, **gradients}, int(counts))
 
     def _prefix(self, player: Player) -> str:
-        """What goes before the names of a player's numbers: its own name, unless it is the whole model."""
+        """The prefix of a player's numbers: its own name, unless it is the whole model."""
         return "" if self.model in player.modules else f"{player.name} "
 
     def _draw(self, place: int, rows: int) -> Draw:

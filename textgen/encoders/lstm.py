@@ -31,7 +31,7 @@ class Config(Settings):
 
 
 class BidirectionalLSTM(Encoder):
-    """What both directions give in the top layer, pooled, (B, 4 H), and that of each place made small, (B, P x 64)."""
+    """The top layer's outputs of both directions pooled, (B, 4 H), and those of each place made small, (B, P x 64)."""
 
     SMALL = 64
 

@@ -1,7 +1,7 @@
 """Masked autoregressive flow (Papamakarios et al. 2017) with rational-quadratic splines (Durkan et al. 2019), by zuko.
 
 Each transform maps number i of a code by a monotone function whose shape a masked network reads off the numbers before
-it (Germain et al. 2015); after the last one, codes should be N(0, I). The numbers stand in `passes` groups, and
+it (Germain et al. 2015); after the last one, codes should be N(0, I). The numbers form `passes` groups, and
 a group sees those before it: so many passes a draw takes, where the density takes one.
 """
 
@@ -73,9 +73,9 @@ class Flow(Prior):
         self.title = f"{'spline' if config.bins else 'affine'} flow of {config.transforms} transforms"
         self.sizes = [config.bins, config.bins, config.bins - 1] if config.bins else [1, 1]
         self.register_buffer("centre", torch.zeros(latent))
-        self.register_buffer("sigma", torch.zeros(latent))  # log of the standard deviation
+        self.register_buffer("log_std", torch.zeros(latent))  # log of the standard deviation
         self.centre: Tensor
-        self.sigma: Tensor
+        self.log_std: Tensor
         group = -(-latent // self.passes)
         self.networks = nn.ModuleList()
         for number in range(config.transforms):
@@ -104,7 +104,7 @@ class Flow(Prior):
         from torch.distributions import AffineTransform
         from zuko.transforms import AutoregressiveTransform, ComposedTransform, DependentTransform
 
-        centre, log_std = self.centre.to(like), self.sigma.to(like)
+        centre, log_std = self.centre.to(like), self.log_std.to(like)
         whiten = AffineTransform(-centre * (-log_std).exp(), (-log_std).exp())
         maps = [AutoregressiveTransform(partial(self._maps, network), self.passes) for network in self.networks]
         return ComposedTransform(DependentTransform(whiten, 1), *maps)
@@ -172,7 +172,7 @@ def _begin(prior: Flow, codes: Tensor, seed: int) -> None:
             if isinstance(layer, Masked):
                 layer.reset_parameters()
     prior.centre.copy_(codes.mean(0))
-    prior.sigma.copy_(codes.std(0, unbiased=False).clamp(min=1e-6).log())
+    prior.log_std.copy_(codes.std(0, unbiased=False).clamp(min=1e-6).log())
 
 
 def _batches(codes: Callable[[int], Tensor], settings: Fit, seed: int) -> Iterator[Tensor]:

@@ -48,12 +48,12 @@ class Mixture(Prior):
         self.title = f"mixture of {components} Gaussians ({kind})"
         self.logits = nn.Parameter(torch.zeros(components))
         self.means = nn.Parameter(torch.zeros(components, latent))
-        self.sigma = nn.Parameter(torch.zeros(components, latent))  # log of the deviations, or of the diagonal of L
+        self.log_std = nn.Parameter(torch.zeros(components, latent))  # log of the deviations, or of the diagonal of L
         self.lower = nn.Parameter(torch.zeros(components, latent, latent)) if full else None
 
     def roots(self) -> Tensor:
         """L with S = L L^T, lower triangular, of each Gaussian: (K, Z, Z)."""
-        diagonal = torch.diag_embed(self.sigma.exp())
+        diagonal = torch.diag_embed(self.log_std.exp())
         return diagonal if self.lower is None else self.lower.tril(-1) + diagonal
 
     def forward(self) -> MixtureSameFamily:
@@ -61,14 +61,14 @@ class Mixture(Prior):
         if self.full:
             parts = MultivariateNormal(self.means, scale_tril=self.roots(), validate_args=False)
         else:
-            normal = Normal(self.means, self.sigma.exp(), validate_args=False)
+            normal = Normal(self.means, self.log_std.exp(), validate_args=False)
             parts = Independent(normal, 1, validate_args=False)
         shares = Categorical(logits=self.logits, validate_args=False)
         return MixtureSameFamily(shares, parts, validate_args=False)
 
     def draw(self, numbers: Tensor) -> Tensor:
         """The last number, through the normal distribution function, chooses the Gaussian; the others are its noise."""
-        shares, means, log_std = (weight.detach().to(numbers) for weight in (self.logits, self.means, self.sigma))
+        shares, means, log_std = (weight.detach().to(numbers) for weight in (self.logits, self.means, self.log_std))
         heights = shares.softmax(0).cumsum(0)
         chosen = torch.searchsorted(heights, torch.special.ndtr(numbers[:, -1]) * heights[-1], right=True)
         chosen = chosen.clamp(max=len(heights) - 1)
@@ -139,6 +139,6 @@ def _take(prior: Mixture, em: Any) -> None:
     roots = torch.linalg.cholesky(covariances) if prior.full else covariances.sqrt()  # (K, Z, Z) or (K, Z)
     prior.logits.copy_(torch.from_numpy(em.weights_).clamp(min=1e-30).log())
     prior.means.copy_(torch.from_numpy(em.means_))
-    prior.sigma.copy_((roots.diagonal(dim1=1, dim2=2) if prior.full else roots).log())
+    prior.log_std.copy_((roots.diagonal(dim1=1, dim2=2) if prior.full else roots).log())
     if prior.lower is not None:
         prior.lower.copy_(roots.tril(-1))
