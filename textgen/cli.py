@@ -187,8 +187,8 @@ def train(
     """
     return trained(
         "textgen", _new_run, arguments, out=out, resume=resume, quiet=quiet, as_json=as_json, errors=errors,
-        model=model, preset=preset, minutes=minutes, init=init, repeat=repeat, steps=steps, batch=batch, every=every, keep=keep,
-        seed=seed, device=device, threads=threads, source=source, valid=valid, test=test,
+        model=model, preset=preset, minutes=minutes, init=init, repeat=repeat, steps=steps, batch=batch, every=every,
+        keep=keep, seed=seed, device=device, threads=threads, source=source, valid=valid, test=test,
     )  # fmt: skip
 
 

@@ -235,7 +235,7 @@ def test_what_makes_no_sense_is_refused_in_one_line(text, capsys, words, message
 
 def test_a_text_too_small_to_split_says_how_many_rows_are_needed(text):
     text.write_text("one line\nanother line\n")
-    with pytest.raises(InputError, match=r"only 2 usable sentences.* at least 3 are needed for train and test and valid"):
+    with pytest.raises(InputError, match=r"only 2 usable sentences.* at least 3 are needed for train"):
         textgen.train([text], "run", screen=Screen(quiet=True))
     with pytest.raises(InputError, match="minutes=0: expected more than 0"):
         textgen.train([text], "run", minutes=0)

@@ -15,6 +15,7 @@ from torch import Tensor
 from corpora import codec as codecs
 from corpora import files
 from corpora.codec import Codec
+from corpora.corpus import pad
 from corpora.errors import InputError, choose, quoted
 from textgen.core import checkpoint, recipes
 from textgen.core.backbone import Vocabulary
@@ -48,9 +49,7 @@ class Opened(NamedTuple):
 
     def padded(self, rows: Sequence[Sequence[int]]) -> Tensor:
         """Rows of tokens with their stops, if the codec has one, and pads: (N, L)."""
-        stop = [] if self.codec.stop is None else [self.codec.stop]
-        length = max(map(len, rows)) + len(stop)
-        return torch.tensor([[*row, *stop, *[self.codec.pad] * length][:length] for row in rows])
+        return torch.from_numpy(pad(rows, None, self.codec.pad, self.codec.stop))
 
     def labels(self, label: Label, rows: int) -> Tensor:
         """The classes of so many rows as the model numbers them, (rows,), -1 where none is known.

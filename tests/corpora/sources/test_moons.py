@@ -66,7 +66,7 @@ def test_moons_follow_from_seed_and_number():
     [
         ({"moon_side": 3}, "moon_side=3: expected 4 to 1,024 pixels"),
         ({"moon_shades": 1}, "moon_shades=1: expected 2 to 64"),
-        ({"count": 2}, "count=2: expected between 3 and 100,000,000 pictures"),
+        ({"count": 2}, "count=2: expected 3 to 100,000,000 pictures"),
     ],
 )
 def test_settings_that_cannot_be(words, message):
