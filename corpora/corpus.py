@@ -32,7 +32,7 @@ def pad(
     """
     sizes = np.fromiter(map(len, rows), np.int64, len(rows))
     ends = sizes + (stop is not None)
-    length = int(ends.max(initial=0)) if length is None else length
+    length = int(ends.max(initial=int(stop is not None))) if length is None else length
     if (ends > length).any() or (pad is None and (ends < length).any()):
         raise ValueError(f"rows of {int(ends.min())} to {int(ends.max())} tokens cannot be made {length} long")
     out = np.full((len(rows), length), 0 if pad is None else pad, np.int64)
