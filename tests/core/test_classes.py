@@ -74,7 +74,7 @@ def test_classes_that_lie_apart_are_learned_apart(name, backbone):
         tokens, labels = apart(64, number)
         return Batch(tokens, labels)
 
-    for _ in trainer.train(state, batch):
+    for _ in trainer.steps(state, batch):
         pass
     tokens, labels = apart(200, 10**6)
     right, wrong, none = (float(nll_of(model.eval(), tokens, known).mean()) for known in (labels, 1 - labels, None))

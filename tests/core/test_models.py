@@ -66,7 +66,7 @@ def train(model, corpus: Corpus, steps: int, lr: float = 1e-2, batch: int = 32, 
         found = corpus.batch(number, 0, batch)
         return Batch(torch.from_numpy(found.tokens), total=found.total)
 
-    return [report.means for report in trainer.train(training, rows)]
+    return [report.means for report in trainer.steps(training, rows)]
 
 
 # The loss.
@@ -405,7 +405,7 @@ def test_with_batch_norm_the_plain_vae_cannot_collapse(toy):
         found = toy.batch(number, 0, 32)
         return Batch(torch.from_numpy(found.tokens), total=found.total)
 
-    reports = [report.means for report in trainer.train(training, rows)]
+    reports = [report.means for report in trainer.steps(training, rows)]
     assert min(report["rate"] for report in reports) > 2.0 * 0.999
     assert reports[-1]["rate"] < 3.0, "the floor was never reached, so that nothing was tried here"
     every = torch.from_numpy(toy.rows("train").pad(range(len(toy.rows("train")))))
@@ -480,7 +480,7 @@ def test_an_aggressive_encoder_has_its_turns_with_batches_and_noise_of_their_own
         return loss(batch, draw)
 
     training.players = {name: replace(player, loss=watched) for name, player in training.players.items()}
-    reports = list(trainer.train(training, rows))
+    reports = list(trainer.steps(training, rows))
     assert len(noises) == len(numbers) == 2 * (4 + 4 + 1 + 1)
     assert len(set(numbers)) == len(numbers)
     assert len(set(noises)) == len(noises)

@@ -53,15 +53,20 @@ def own_names(model: Model, player: str) -> set[str]:
     return {name for name, value in [*model.named_parameters(), *model.named_buffers()] if id(value) in own}
 
 
+def alone(model: Model, player: str) -> None:
+    """From here on this player alone has a turn in each step."""
+    model.turns, model.observe = lambda progress: [player], lambda means: None
+
+
 @pytest.mark.parametrize(("name", "package"), TEXTS + PICTURES)
 def test_a_turn_changes_nothing_of_the_other_players(new_leaves, name, package):
     model, vocab = built(name, package)
     training = Training(model, trainer.Config(lr_warmup=0, precision="fp32", ema=0.0), steps=4, seed=0)
     assert set(model.turns(0.0)) == set(model.players()), "at the start every player has a turn"
-    model.train()
     for number, player in enumerate(model.players()):
+        alone(model, player)
         before, own = everything(model), own_names(model, player)
-        training._turn(training.players[player], [rows_of(vocab, number)], 0)  # in training mode, as in `update`
+        training.update([rows_of(vocab, number)])
         after = everything(model)
         changed = {name for name in before if not torch.equal(before[name], after[name])}
         assert changed, f"{player} changed nothing"
@@ -94,7 +99,7 @@ def test_training_resumes_bit_for_bit(new_leaves, tmp_path, name, package, ema):
 
     whole, vocab = begun()
     reports = []
-    for report in trainer.train(whole, lambda number: rows_of(vocab, number)):
+    for report in trainer.steps(whole, lambda number: rows_of(vocab, number)):
         reports.append(report)
         if report.step == 3:
             with whole.averaged() as averaged:
@@ -104,7 +109,7 @@ def test_training_resumes_bit_for_bit(new_leaves, tmp_path, name, package, ema):
     again, _ = begun()
     checkpoint.fill(again.model, checkpoint.unpack(saved, Path("model")), tmp_path)
     again.restore(checkpoint.unpack(state, Path("state")), values)
-    assert list(trainer.train(again, lambda number: rows_of(vocab, number))) == reports[3:]
+    assert list(trainer.steps(again, lambda number: rows_of(vocab, number))) == reports[3:]
     theirs = everything(whole.model)
     assert all(torch.equal(value, theirs[key]) for key, value in everything(again.model).items())
     assert again.state()[0].keys() == whole.state()[0].keys()
@@ -144,12 +149,14 @@ def test_a_player_is_clipped_by_its_own_bound(new_leaves, clip):
     model, vocab = built("gan", "imagegen")
     config = trainer.Config(optimiser="sgd", lr=1.0, lr_warmup=0, schedule="constant", clip=1e-4, precision="fp32")
     training = Training(model, config, steps=4, seed=0)
-    player = replace(training.players["generator"], optimiser=Optimiser(lr=1.0, clip=clip))
+    own = Optimiser(lr=1.0, clip=clip)
+    training.players["generator"] = replace(training.players["generator"], optimiser=own)
+    alone(model, "generator")
     before = everything(model)
-    _, norm = training._turn(player, [rows_of(vocab, 0)], 0)
+    norm = training.update([rows_of(vocab, 0)]).means["generator gradient"]
     weights = model.generator.named_parameters("generator")
     moved = sum(float((value.detach() - before[name]).square().sum()) for name, value in weights)
-    assert moved**0.5 == pytest.approx(clip or float(norm), rel=1e-2)
+    assert moved**0.5 == pytest.approx(clip or norm, rel=1e-2)
 
 
 def test_a_model_without_a_likelihood_trains_is_judged_and_draws(new_leaves):
@@ -158,7 +165,7 @@ def test_a_model_without_a_likelihood_trains_is_judged_and_draws(new_leaves):
     torch.manual_seed(0)
     model = recipes.build(recipe, PICTURE)
     training = Training(model, trainer.Config(lr=5e-3, precision="fp32", ema=0.0, clip=0.0), steps=300, seed=0)
-    for _ in trainer.train(training, lambda number: rows_of(PICTURE, number)):
+    for _ in trainer.steps(training, lambda number: rows_of(PICTURE, number)):
         pass
     drawn = model.sample(50, length=16, seed=1)
     assert drawn.shape == (50, 16)
@@ -191,8 +198,9 @@ def test_a_diverged_turn_changes_nothing_of_the_other_players(new_leaves):
     training = Training(model, trainer.Config(precision="fp32"), steps=2, seed=0)
     with torch.no_grad():
         model.critic[0].weight.fill_(torch.nan)
+    alone(model, "generator")
     before = everything(model)
     with pytest.raises(trainer.Diverged, match="step 1: the generator loss is not a finite number"):
-        training._turn(training.players["generator"], [rows_of(vocab, 0)], 0)
+        training.update([rows_of(vocab, 0)])
     after = everything(model)
     assert all(torch.equal(before[name], after[name]) for name in before if name.startswith("critic.1"))

@@ -31,7 +31,7 @@ def stripes(rows: int, seed: int) -> torch.Tensor:
 def trained(model: Model, steps: int, lr: float = 1e-2) -> list[float]:
     chosen = trainer.Config(lr=lr, precision="fp32", ema=0.0, schedule="constant", lr_warmup=0)
     training = trainer.Training(model, chosen, steps=steps, seed=0)
-    return [report.means["loss"] for report in trainer.train(training, lambda number: Batch(stripes(32, number)))]
+    return [report.means["loss"] for report in trainer.steps(training, lambda number: Batch(stripes(32, number)))]
 
 
 MODELS = [(name, {}) for name in PICTURES] + [("transformer", {}), ("vae", {"backbone": "pixelformer"})]
