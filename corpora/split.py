@@ -48,6 +48,10 @@ def assign(spools: Mapping[str, Spool], config: BuildConfig, *, repeats: bool, u
         start = {"train": lambda chunk: np.maximum(chunk.splits, 0)}
         taken = {int(place) for chunk in whole.chunks(data=False) for place in np.unique(np.maximum(chunk.splits, 0))}
         present = [name for place, name in enumerate(SPLITS) if place in taken]
+        if "train" not in present:
+            raise InputError(
+                f"every {unit} that was read is held out ({' and '.join(present)}): add some for train, or raise limit"
+            )
     else:
         shares = {"train": 1.0, "valid": config.valid_share, "test": config.test_share}
         decide = by_hash(whole.count, whole.key_chunks, config.valid_share, config.test_share, unit)

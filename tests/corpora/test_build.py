@@ -204,10 +204,21 @@ def test_replacing(tmp_path):
 # Interruptions
 
 
-def start(tmp_path: Path, *words: str, **options: object) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "corpora.cli", "build", *words, "--out", str(tmp_path / "c")]
-    where = {**os.environ, "PYTHONPATH": str(Path(corpora.__file__).parents[1])}
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=where, **options)
+@pytest.fixture
+def start(tmp_path):
+    """Begins a build in a process of its own, which does not outlive the test."""
+    begun: list[subprocess.Popen[str]] = []
+
+    def process(*words: str, **options: object) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "corpora.cli", "build", *words, "--out", str(tmp_path / "c")]
+        where = {**os.environ, "PYTHONPATH": str(Path(corpora.__file__).parents[1])}
+        begun.append(subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=where, **options))
+        return begun[-1]
+
+    yield process
+    for one in begun:
+        one.kill()
+        one.communicate()
 
 
 def wait_for(condition, seconds: float = 120) -> None:
@@ -218,8 +229,8 @@ def wait_for(condition, seconds: float = 120) -> None:
 
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupted_build_leaves_nothing(tmp_path, sent, code):
-    process = start(tmp_path, "toy", "count=50000000", "codec=bytes")
+def test_an_interrupted_build_leaves_nothing(tmp_path, sent, code, start):
+    process = start("toy", "count=50000000", "codec=bytes")
     wait_for(lambda: any(path.stat().st_size for path in tmp_path.glob(".unfinished-c-*/train.spool-data")))
     process.send_signal(sent)
     _, errors = process.communicate(timeout=120)
@@ -228,11 +239,11 @@ def test_an_interrupted_build_leaves_nothing(tmp_path, sent, code):
     assert not list(tmp_path.iterdir())
 
 
-def test_the_training_of_a_codec_can_be_interrupted(tmp_path):
+def test_the_training_of_a_codec_can_be_interrupted(tmp_path, start):
     lines = [" ".join(f"{i * k % 9973:x}"[:4] for k in range(3, 23)) for i in range(150_000)]
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "x.txt").write_text("\n".join(lines).translate(str.maketrans("0123456789", "ghijklmnop")))
-    process = start(tmp_path, str(tmp_path / "in"), "model_type=unigram")
+    process = start(str(tmp_path / "in"), "model_type=unigram")
     wait_for(lambda: any(path.stat().st_size > 1_000_000 for path in tmp_path.glob(".unfinished-c-*/train.spool-keys")))
     time.sleep(1.5)
     assert process.poll() is None
@@ -244,8 +255,8 @@ def test_the_training_of_a_codec_can_be_interrupted(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
 
 
-def test_what_a_killed_build_left_is_swept(tmp_path):
-    process = start(tmp_path, "toy", "count=50000000", "codec=bytes")
+def test_what_a_killed_build_left_is_swept(tmp_path, start):
+    process = start("toy", "count=50000000", "codec=bytes")
     wait_for(lambda: list(tmp_path.glob(".unfinished-c-*")))
     process.kill()
     process.communicate()
@@ -257,11 +268,11 @@ def test_what_a_killed_build_left_is_swept(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"c", other.name, alive.name}
 
 
-def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path):
+def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path, start):
     def cap() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 
-    process = start(tmp_path, "toy", "count=50000", "codec=bytes", preexec_fn=cap)
+    process = start("toy", "count=50000", "codec=bytes", preexec_fn=cap)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 2
     assert errors == f"error: {tmp_path / 'c'}: the file would pass the size limit set for this process\n"

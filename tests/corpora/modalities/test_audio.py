@@ -231,6 +231,8 @@ def test_folders_may_be_splits_and_names_labels(tmp_path):
     assert {name: len(rows) for name, rows in corpus.splits.items()} == {"train": 3, "valid": 1, "test": 1}
     assert corpus.splits["test"].label(0) == "4"
     assert build([str(tmp_path / "in")], tmp_path / "d").manifest["label_names"] == []
+    only = refused(build, [str(tmp_path / "in")], tmp_path / "e", settings={"limit": 1})
+    assert only == "every clip that was read is held out (test): add some for train, or raise limit"
 
 
 def test_clips_of_several_rates_are_one_only_if_asked(tmp_path):
