@@ -161,7 +161,7 @@ class Session:
         self.save()
         if isinstance(self.pace, Budget):
             self.pace.evaluated(time.monotonic() - looked, 0)
-        self.screen.evaluated(step, report, written, better)
+        self.screen.evaluated(step, report, written, better, judging.judged_split(self.corpus))
 
     def _is_best(self, score: float) -> bool:
         best = self.judged["best_score"]
