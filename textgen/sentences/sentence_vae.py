@@ -499,8 +499,8 @@ class SentenceVAE:
         goes from -`span` to `span`, in standard deviations of the prior, in `steps` steps. Raises InputError for codes
         that the model does not have.
         """
-        if not 2 <= steps <= 50 or not 0 < span <= 100:
-            raise InputError(f"{steps} steps to {span}: expected 2 to 50 steps, and a span above 0, up to 100")
+        require(2 <= steps <= 50, "steps", steps, "2 to 50")
+        require(0 < span <= 100, "span", span, "a number above 0 and at most 100")
         with torch.inference_mode():
             rates = self.model.rates(self.model.posterior(self.tokens(sentence)))[0]
         numbers = grid.chosen(dims, rates)
