@@ -10,6 +10,7 @@ import contextlib
 import difflib
 import importlib
 import io
+import math
 import os
 import re
 import signal
@@ -24,6 +25,7 @@ from typer import _click as click
 from typer.core import TyperCommand, TyperGroup
 
 from corpora.errors import InputError, choose, quoted
+from corpora.files import check_writable
 from corpora.settings import pairs
 
 FEW = 5  # options that a long help shows first; the others come under "More"
@@ -338,9 +340,10 @@ def _usage(error: click.exceptions.UsageError) -> str:
     if isinstance(error, click.exceptions.BadOptionUsage):
         message = message.replace("requires an argument", "needs a value")
     if isinstance(error, click.exceptions.NoSuchOption) and error.ctx:
-        options = [name for param in error.ctx.command.get_params(error.ctx) for name in param.opts]
-        options = [name for name in options if name.startswith("--")]
+        names = [name for param in error.ctx.command.get_params(error.ctx) for name in param.opts]
+        options = [name for name in names if name.startswith("--")]
         near = [name for name in options if name.startswith(error.option_name)]
+        near = near or [name for name in names if f"-{name}" == error.option_name]
         near = near or difflib.get_close_matches(error.option_name, options, n=1, cutoff=0.5)
         message = f"unknown option {quoted(error.option_name)}" + (f": did you mean {near[0]}?" if near else "")
         return f"{path}: {message}{'' if near else ':'} see {path} --help"
@@ -361,13 +364,26 @@ def split_words(arguments: Iterable[str]) -> tuple[list[str], dict[str, str]]:
     return inputs, pairs(chosen)
 
 
+def numbers(option: str, text: str, kind: Callable[[str], Any]) -> list[Any]:
+    """The numbers of an option's value: whole ones (`int`) or finite ones (`float`) with commas between them."""
+    try:
+        values = [kind(word) for word in text.split(",")]
+    except ValueError as error:
+        whole = "whole " if kind is int else ""
+        raise InputError(f"{option} {quoted(text)}: expected {whole}numbers with commas between them") from error
+    if not all(map(math.isfinite, values)):
+        raise InputError(f"{option} {quoted(text)}: expected finite numbers")
+    return values
+
+
 def new_file(out: str | None, default: str, force: bool = False) -> Path:
     """The path of a file to write, which overwrites none: `out`, else `default` or its next free name (sample-2.png).
 
-    Raises InputError if `out` is a file already, unless `force` is set.
+    Raises InputError if `out` is a file already, unless `force` is set, and if it cannot be written.
     """
     if out is not None:
-        if not force and Path(out).is_file() and not Path(out).is_symlink():
+        check_writable(Path(out))
+        if not force and Path(out).is_file():
             raise InputError(f"{out} exists already: choose another --out, or give --force to replace it")
         return Path(out)
     path, number = Path(default), 1

@@ -38,13 +38,23 @@ def write_file(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
+def check_writable(path: Path) -> None:
+    """Raise InputError, before any work, unless a file of this name can be written: into a folder that is there, and
+    over nothing but a plain file (a rename would put an end to a link, a pipe or a device)."""
+    with explained(path):
+        os.stat(f"{path.parent}{os.sep}")
+        if not os.access(path.parent, os.W_OK):
+            raise PermissionError(errno.EACCES, "not writable")
+        if path.is_symlink() or (path.exists() and not path.is_file()):
+            raise InputError(f"{quoted_path(path)}: this is no plain file: choose another name")
+
+
 def replace_file(path: Path, data: bytes) -> None:
     """Write a file atomically: readers see the old bytes or the new ones, whatever happens in between.
 
-    Raises InputError for what is there and no plain file: a rename would put an end to a link, a pipe or a device.
+    Raises InputError as `check_writable` does.
     """
-    if path.is_symlink() or (path.exists() and not path.is_file()):
-        raise InputError(f"{quoted_path(path)}: this is no plain file: choose another name")
+    check_writable(path)
     temporary = path.with_name(f"{UNFINISHED}{path.name}-{os.getpid()}-{time.monotonic_ns()}")
     try:
         write_file(temporary, data)

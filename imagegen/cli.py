@@ -16,12 +16,12 @@ from typer import Argument, Option
 
 from corpora import commands
 from corpora.cli import show_result as show
-from corpora.commands import Verb, new_file
+from corpora.commands import Verb, new_file, numbers
 from corpora.errors import InputError
 from imagegen.pictures import defaults
-from textgen import options as o
-from textgen.cli import EXPORT, how, named, numbers, trained
+from textgen.cli import EXPORT, trained
 from textgen.cli import export as export
+from textgen.runs import options as o
 
 if TYPE_CHECKING:
     from textgen.runs.run import Run
@@ -38,6 +38,7 @@ VERBS = {
     "animate": Verb(HERE, "show pictures being drawn, pixel by pixel"),
     "evaluate": Verb(HERE, "likelihood in nats and bits per pixel, rate and active units; completions"),
     "novelty": Verb(HERE, "are drawn pictures new, or copies of training pictures"),
+    "prior": Verb("textgen.cli", "fit a prior to the codes of a trained model"),
     "models": Verb(HERE, "the models that ship, the kinds of models and their settings"),
     "export": Verb(HERE, EXPORT),
 }
@@ -164,13 +165,16 @@ def sample(
     imagegen sample -n 16 --model creatures
     imagegen sample -n 8 --model runs/1 --temperature 0.8 --out eight.png
     """
-    chosen, path = how(temperature, top_k, top_p, min_p, no_repeat), _file(out, "sample.png", force)
+    chosen, path = (
+        o.how(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p, no_repeat=no_repeat),
+        _file(out, "sample.png", force),
+    )
     from imagegen import verbs
     from textgen.runs.screen import Bar
 
     with Bar() as bar:
         drawing = verbs.sample(
-            n, model=named(model, defaults.MODEL), how=chosen, code_temperature=code_temperature, label=label,
+            n, model=o.named(model, defaults.MODEL), how=chosen, code_temperature=code_temperature, label=label,
             seed=seed, device=device, threads=threads, tell=bar.tell,
         )  # fmt: skip
     return _write(drawing, path, scale, as_json)
@@ -224,7 +228,10 @@ def complete(
     pixels: those shown that come later than hidden ones are then weighed by particles (sequential Monte Carlo), the
     better the more there are. Each row of the picture that is written: the part shown, the completions, the whole.
     """
-    chosen, path = how(temperature, top_k, top_p, min_p, no_repeat), _file(out, "complete.png", force)
+    chosen, path = (
+        o.how(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p, no_repeat=no_repeat),
+        _file(out, "complete.png", force),
+    )
     anywhere = mask is not None or hide is not None
     if anywhere and keep is not None:
         raise InputError("--keep with --mask or --hide: each says what is shown; leave out one")
@@ -243,7 +250,7 @@ def complete(
         own = {"mask": mask, "hide": hide or [], "particles": particles or defaults.PARTICLES}
     with Bar() as bar:
         drawing = (verbs.inpaint if anywhere else verbs.complete)(
-            pictures, model=named(model, defaults.MODEL), n=n, label=label, seed=seed, device=device,
+            pictures, model=o.named(model, defaults.MODEL), n=n, label=label, seed=seed, device=device,
             threads=threads, tell=bar.tell, **own,
         )  # fmt: skip
     return _write(drawing, path, scale, as_json)
@@ -266,7 +273,7 @@ def reconstruct(
     from imagegen import verbs
 
     drawing = verbs.reconstruct(
-        pictures, model=named(model, defaults.MODEL), label=label, device=device, threads=threads
+        pictures, model=o.named(model, defaults.MODEL), label=label, device=device, threads=threads
     )
     return _write(drawing, path, scale, as_json)
 
@@ -294,7 +301,7 @@ def interpolate(
     from imagegen import verbs
 
     drawing = verbs.interpolate(
-        start, end, model=named(model, defaults.MODEL), steps=steps, label=label, device=device, threads=threads
+        start, end, model=o.named(model, defaults.MODEL), steps=steps, label=label, device=device, threads=threads
     )
     if animation is not None:
         drawing.save_animation(animation, scale)
@@ -310,7 +317,9 @@ def traverse(
     model: o.Model = None,
     out: Out = None,
     steps: Annotated[int, Option(min=2, max=100, metavar="N", help="values of each")] = defaults.TRAVERSE_STEPS,
-    span: Annotated[float, Option(metavar="X", help="from -X to X deviations")] = defaults.TRAVERSE_SPAN,
+    span: Annotated[
+        float, Option(min=0, max=100, metavar="X", help="from -X to X deviations")
+    ] = defaults.TRAVERSE_SPAN,
     label: o.Label = None,
     scale: Scale = None,
     force: o.Force = False,
@@ -325,7 +334,7 @@ def traverse(
     from imagegen import verbs
 
     drawing = verbs.traverse(
-        picture, model=named(model, defaults.MODEL), dims=dims, codes=which, steps=steps, span=span, label=label,
+        picture, model=o.named(model, defaults.MODEL), dims=dims, codes=which, steps=steps, span=span, label=label,
         device=device, threads=threads,
     )  # fmt: skip
     return _write(drawing, path, scale, as_json)
@@ -352,11 +361,14 @@ def animate(
     as_json: o.Json = False,
 ) -> int:
     """Show pictures being drawn, pixel by pixel."""
-    chosen, path = how(temperature, top_k, top_p, min_p, no_repeat), _file(out, "animate.gif", force, animation=True)
+    chosen, path = (
+        o.how(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p, no_repeat=no_repeat),
+        _file(out, "animate.gif", force, animation=True),
+    )
     from imagegen import verbs
 
     animation = verbs.animate(
-        n, model=named(model, defaults.MODEL), every=every, how=chosen, label=label, seed=seed, device=device,
+        n, model=o.named(model, defaults.MODEL), every=every, how=chosen, label=label, seed=seed, device=device,
         threads=threads,
     )  # fmt: skip
     return _write(animation, path, scale, as_json)
@@ -412,7 +424,7 @@ def evaluate(
 
     ways: dict[str, Any] = {"split": split, "rows": rows, "seed": seed, "device": device, "threads": threads}
     with Bar() as bar:
-        ways |= {"model": named(model, defaults.MODEL), "tell": bar.tell}
+        ways |= {"model": o.named(model, defaults.MODEL), "tell": bar.tell}
         if keep is None:
             report = verbs.evaluate(data, samples=samples, merge=merge, **ways)
         else:
@@ -457,13 +469,16 @@ def novelty(
     at which either shows anything; mirrored or moved by a few pixels counts as the same. The picture that is written
     has the nearest pairs, drawn above and from train below, the nearest first.
     """
-    chosen, path = how(temperature, top_k, top_p, min_p, no_repeat), _file(out, "novelty.png", force)
+    chosen, path = (
+        o.how(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p, no_repeat=no_repeat),
+        _file(out, "novelty.png", force),
+    )
     from imagegen import verbs
     from textgen.runs.screen import Bar
 
     with Bar() as bar:
         drawing = verbs.novelty(
-            data, model=named(model, defaults.MODEL), n=n, pairs=pairs, above=above, share=share, gap=gap,
+            data, model=o.named(model, defaults.MODEL), n=n, pairs=pairs, above=above, share=share, gap=gap,
             split=split, shift=shift, near=near, rows=rows, samples=samples, how=chosen, seed=seed, device=device,
             threads=threads, tell=bar.tell,
         )  # fmt: skip

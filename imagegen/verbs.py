@@ -31,7 +31,8 @@ from imagegen.pictures import novelty as checking
 from imagegen.pictures.picture_model import PictureModel
 from textgen.core.figures import of_classes
 from textgen.core.sampler import Choice
-from textgen.verbs import THREADS, Listing, check_codes, open_model
+from textgen.runs import library
+from textgen.verbs import THREADS, Listing, check_codes
 from textgen.verbs import choice as choice
 from textgen.verbs import export as export
 from textgen.verbs import resume as resume
@@ -107,9 +108,9 @@ class Animation:
 def picture_model(model: Model = defaults.MODEL, *, device: str = "auto", threads: int | None = None) -> PictureModel:
     """Open a model for any of the verbs, on a device and with so many threads (None: leave them as they are)."""
     if isinstance(model, PictureModel):
-        open_model(model.opened, threads=threads)
+        library.ready(model.opened, threads=threads)
         return model
-    return PictureModel(open_model(model, device=device, threads=threads))
+    return PictureModel(library.ready(model, device=device, threads=threads))
 
 
 def named(picture: Picture) -> tuple[np.ndarray, str | None]:
@@ -502,7 +503,6 @@ def models() -> Listing:
     from corpora import settings
     from corpora.modalities import picture
     from textgen.core import recipes, trainer
-    from textgen.runs import library
 
     kinds = recipes.kinds("imagegen")
     parts: dict[str, Any] = {f"model {kind}": recipes.resolve_kind(kind, "imagegen").Config for kind in kinds}

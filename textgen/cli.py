@@ -5,22 +5,23 @@ Nothing heavy is imported until a verb is called, so that --help answers at once
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
 
 from corpora import commands
 from corpora.cli import show_result as show
-from corpora.commands import Verb, new_file, split_words
+from corpora.commands import Verb, new_file, numbers, split_words
 from corpora.errors import InputError, quoted
-from textgen import options as o
-from textgen.sentences import defaults
+from textgen.runs import options as o
+from textgen.sentences import benchmark, defaults
+from textgen.sentences import options as s
 
 if TYPE_CHECKING:
     from textgen.runs.run import Run
@@ -28,12 +29,6 @@ if TYPE_CHECKING:
 ABOUT = "Sentences you can steer: train, walk between, sample, measure."
 EXPORT = "write one shareable model folder with a model card"
 HERE = "textgen.cli"
-BENCHMARKS = {
-    "attribute": Verb(HERE, "accuracy, content and fluency of changed sentences"),
-    "interpolation": Verb(HERE, "walks between held-out sentences: fluency, order, smoothness, fidelity"),
-    "pairs": Verb(HERE, "draw pairs of held-out sentences for the others"),
-    "samples": Verb(HERE, "fluency, coverage, variety and novelty of samples"),
-}
 VERBS = {
     "train": Verb(HERE, "train a model on text"),
     "sample": Verb(HERE, "draw new sentences"),
@@ -46,7 +41,7 @@ VERBS = {
     "decode": Verb(HERE, "write a sentence for each code in a .npz file"),
     "evaluate": Verb(HERE, "likelihood, rate, mutual information and reconstruction, with units"),
     "prior": Verb(HERE, "fit a prior to the codes of a trained model"),
-    "benchmark": Verb(BENCHMARKS, "quality of walks and samples beside real text, with confidence intervals"),
+    "benchmark": Verb(benchmark.verbs(), "quality of walks and samples beside real text, with confidence intervals"),
     "models": Verb(HERE, "the models that ship, and the settings of each kind of model"),
     "export": Verb(HERE, EXPORT),
 }
@@ -58,33 +53,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 # -------------------------------------------------------------------------------------------- shared by programs
-
-
-def named(model: str | None, default: str) -> str:
-    """The model that --model names; a note if a folder here has the name of a model that ships."""
-    ships = {*o.shipped("textgen"), *o.shipped("imagegen")}
-    if model in ships and any((Path(model) / file).is_file() for file in ("recipe.json", "config.json")):
-        print(f"note: {model} is the model that ships; ./{model} is the one in this folder", file=sys.stderr)
-    return model or default
-
-
-def how(temperature: Any, top_k: Any, top_p: Any, min_p: Any, no_repeat: Any) -> Any:
-    """The choice of tokens that options ask for, or None; errors name the option."""
-    from textgen import verbs
-
-    try:
-        return verbs.choice(temperature, top_k, top_p, min_p, no_repeat)
-    except InputError as error:
-        key, equals, rest = str(error).partition("=")
-        raise InputError(f"--{key.replace('_', '-')} {rest}" if equals else str(error)) from error
-
-
-def numbers(option: str, text: str, kind: type) -> list[Any]:
-    """Numbers with commas between them."""
-    try:
-        return [kind(word) for word in text.split(",")]
-    except ValueError as error:
-        raise InputError(f"{option} {quoted(text)}: expected numbers with commas between them") from error
 
 
 def trained(
@@ -237,10 +205,10 @@ def sample(
     min_p: o.MinP = None,
     no_repeat: o.NoRepeat = None,
     label: o.Label = None,
-    length: o.Length = None,
-    tones: o.Tones = None,
-    rhyme: o.Rhyme = None,
-    new_words: o.NewWords = None,
+    length: s.Length = None,
+    tones: s.Tones = None,
+    rhyme: s.Rhyme = None,
+    new_words: s.NewWords = None,
     prior: o.Prior = None,
     out: Annotated[
         str | None,
@@ -262,11 +230,11 @@ def sample(
     --temperature, --top-p, a prompt or --beams 0, and from a language model, sentences are drawn token by token,
     exactly from the model unless another option says otherwise.
     """
-    chosen = how(temperature, top_k, top_p, min_p, no_repeat)
+    chosen = o.how(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p, no_repeat=no_repeat)
     from textgen import verbs
 
     samples = verbs.sample(
-        n, model=named(model, o.DEFAULT_MODEL), prompt=prompt, how=chosen, beams=beams, best_of=best_of,
+        n, model=o.named(model, o.DEFAULT_MODEL), prompt=prompt, how=chosen, beams=beams, best_of=best_of,
         code_temperature=code_temperature, label=label, length=length, tones=tones, rhyme=rhyme, new_words=new_words,
         prior=prior, seed=seed, device=device, threads=threads,
     )  # fmt: skip
@@ -279,10 +247,12 @@ def sample(
 
 def _write_clips(clips: Any, out: str | None, force: bool, as_json: bool) -> int:
     """Write clips beside each other under a name that none has yet, and print the names."""
-    path, number = Path(out or "sample.wav"), 1
-    while not force and any(path.parent.glob(f"{path.stem}-*{path.suffix}")):
+    path, number = Path("sample.wav" if out is None else out), 1
+    if path.suffix not in ("", ".wav"):
+        raise InputError(f"--out {out}: clips are written as .wav: choose a name that ends so")
+    while not force and any(path.parent.glob(f"{glob.escape(path.stem)}-*.wav")):
         if out is not None:
-            raise InputError(f"{path.stem}-*{path.suffix} exist already: choose another --out, or give --force")
+            raise InputError(f"{path.stem}-*.wav exist already: choose another --out, or give --force")
         number += 1
         path = path.with_stem(f"sample{number}")
     lines = clips.save(path)
@@ -293,8 +263,8 @@ def _write_clips(clips: Any, out: str | None, force: bool, as_json: bool) -> int
 
 
 def interpolate(
-    start: o.Sentence,
-    end: o.Sentence,
+    start: s.Sentence,
+    end: s.Sentence,
     steps: Annotated[
         str, Option(metavar="N|auto", help="points, the ends among them; auto finds how many by bisection")
     ] = str(defaults.STEPS),
@@ -305,15 +275,15 @@ def interpolate(
     pace: Annotated[
         str, Option(metavar="text|code", help="points where the text changes evenly, or even steps of the code")
     ] = defaults.PACE,
-    beams: o.Beams = defaults.BEAMS,
+    beams: s.Beams = defaults.BEAMS,
     no_rerank: Annotated[
         bool, Option("--no-rerank", help="take the most probable candidate, without the cycle check")
     ] = False,
-    refine: o.Refine = defaults.REFINE,
-    length: o.Length = None,
-    tones: o.Tones = None,
-    rhyme: o.Rhyme = None,
-    new_words: o.NewWords = None,
+    refine: s.Refine = defaults.REFINE,
+    length: s.Length = None,
+    tones: s.Tones = None,
+    rhyme: s.Rhyme = None,
+    new_words: s.NewWords = None,
     device: o.Device = "auto",
     threads: o.OneThread = 1,
     seed: o.Seed = 0,
@@ -331,7 +301,7 @@ def interpolate(
     from textgen import verbs
 
     walk = verbs.interpolate(
-        start, end, model=named(model, o.DEFAULT_MODEL), steps=points, path=path, pace=pace, beams=beams,
+        start, end, model=o.named(model, o.DEFAULT_MODEL), steps=points, path=path, pace=pace, beams=beams,
         rerank=not no_rerank, refine=refine, length=length, tones=tones, rhyme=rhyme, new_words=new_words,
         device=device, threads=threads,
     )  # fmt: skip
@@ -351,15 +321,15 @@ def _points(steps: str) -> int | None:
 
 
 def reconstruct(
-    sentences: o.Sentences,
+    sentences: s.Sentences,
     model: o.Model = None,
-    beams: o.Beams = defaults.RECONSTRUCT_BEAMS,
-    refine: o.Refine = defaults.REFINE,
+    beams: s.Beams = defaults.RECONSTRUCT_BEAMS,
+    refine: s.Refine = defaults.REFINE,
     label: o.Label = None,
-    length: o.Length = None,
-    tones: o.Tones = None,
-    rhyme: o.Rhyme = None,
-    new_words: o.NewWords = None,
+    length: s.Length = None,
+    tones: s.Tones = None,
+    rhyme: s.Rhyme = None,
+    new_words: s.NewWords = None,
     device: o.Device = "auto",
     threads: o.OneThread = 1,
     seed: o.Seed = 0,
@@ -370,7 +340,7 @@ def reconstruct(
     from textgen import verbs
 
     pairs = verbs.reconstruct(
-        texts, model=named(model, o.DEFAULT_MODEL), beams=beams, refine=refine, label=label, length=length,
+        texts, model=o.named(model, o.DEFAULT_MODEL), beams=beams, refine=refine, label=label, length=length,
         tones=tones, rhyme=rhyme, new_words=new_words, device=device, threads=threads,
     )  # fmt: skip
     return show(pairs, as_json)
@@ -387,7 +357,7 @@ def _sentences(texts: Sequence[str]) -> list[str]:
 
 
 def neighbours(
-    sentence: o.Sentence,
+    sentence: s.Sentence,
     data: o.Data,
     n: Annotated[int, Option("-n", min=1, max=1_000_000, metavar="N", help="sentences to show")] = defaults.NEIGHBOURS,
     model: o.Model = None,
@@ -404,24 +374,24 @@ def neighbours(
     from textgen import verbs
 
     nearest = verbs.neighbours(
-        sentence, data, model=named(model, o.DEFAULT_MODEL), n=n, split=split, rows=rows, seed=seed, device=device,
+        sentence, data, model=o.named(model, o.DEFAULT_MODEL), n=n, split=split, rows=rows, seed=seed, device=device,
         threads=threads,
     )  # fmt: skip
     return show(nearest, as_json)
 
 
 def arithmetic(
-    sentence: o.Sentence,
+    sentence: s.Sentence,
     minus: Annotated[list[str], Option(metavar="SENTENCE|@FILE", help="may be given again; @FILE: one on each line")],
     plus: Annotated[list[str], Option(metavar="SENTENCE|@FILE", help="may be given again; @FILE: one on each line")],
     strength: Annotated[str, Option(metavar="S[,S...]", help="how far to go")] = "1",
     model: o.Model = None,
-    beams: o.Beams = defaults.BEAMS,
-    refine: o.Refine = defaults.REFINE,
-    length: o.Length = None,
-    tones: o.Tones = None,
-    rhyme: o.Rhyme = None,
-    new_words: o.NewWords = None,
+    beams: s.Beams = defaults.BEAMS,
+    refine: s.Refine = defaults.REFINE,
+    length: s.Length = None,
+    tones: s.Tones = None,
+    rhyme: s.Rhyme = None,
+    new_words: s.NewWords = None,
     device: o.Device = "auto",
     threads: o.OneThread = 1,
     seed: o.Seed = 0,
@@ -439,7 +409,7 @@ def arithmetic(
     from textgen import verbs
 
     sums = verbs.arithmetic(
-        sentence, *sides, model=named(model, o.DEFAULT_MODEL), strengths=strengths, beams=beams, refine=refine,
+        sentence, *sides, model=o.named(model, o.DEFAULT_MODEL), strengths=strengths, beams=beams, refine=refine,
         length=length, tones=tones, rhyme=rhyme, new_words=new_words, device=device, threads=threads,
     )  # fmt: skip
     return show(sums, as_json)
@@ -449,26 +419,30 @@ def _lines(word: str) -> list[str]:
     """A sentence, or with @ the lines of a file."""
     if not word.startswith("@"):
         return [word]
+    if word == "@":
+        raise InputError("'@': expected @FILE, a file with a sentence on each line")
     from corpora.sources import text
 
     return [row.text for row in text.read([word[1:]], text.Config()) if row.text.strip()]
 
 
 def vary(
-    sentence: o.Sentence,
+    sentence: s.Sentence,
     dims: Annotated[
         int, Option(min=1, max=2, metavar="1|2", help="how many codes: those of the greatest rate")
     ] = defaults.VARY_DIMS,
     codes: Annotated[str | None, Option(metavar="I[,J]", help="codes by number, in place of --dims")] = None,
     steps: Annotated[int, Option(min=2, max=50, metavar="N", help="values of each")] = defaults.VARY_STEPS,
-    span: Annotated[float, Option(metavar="X", help="from -X to X standard deviations")] = defaults.VARY_SPAN,
+    span: Annotated[
+        float, Option(min=0, max=100, metavar="X", help="from -X to X standard deviations")
+    ] = defaults.VARY_SPAN,
     model: o.Model = None,
-    beams: o.Beams = defaults.VARY_BEAMS,
-    refine: o.Refine = defaults.REFINE,
-    length: o.Length = None,
-    tones: o.Tones = None,
-    rhyme: o.Rhyme = None,
-    new_words: o.NewWords = None,
+    beams: s.Beams = defaults.VARY_BEAMS,
+    refine: s.Refine = defaults.REFINE,
+    length: s.Length = None,
+    tones: s.Tones = None,
+    rhyme: s.Rhyme = None,
+    new_words: s.NewWords = None,
     device: o.Device = "auto",
     threads: o.OneThread = 1,
     seed: o.Seed = 0,
@@ -479,7 +453,7 @@ def vary(
     from textgen import verbs
 
     grid = verbs.vary(
-        sentence, model=named(model, o.DEFAULT_MODEL), dims=which, steps=steps, span=span, beams=beams, refine=refine,
+        sentence, model=o.named(model, o.DEFAULT_MODEL), dims=which, steps=steps, span=span, beams=beams, refine=refine,
         length=length, tones=tones, rhyme=rhyme, new_words=new_words, device=device, threads=threads,
     )  # fmt: skip
     if as_json:
@@ -489,11 +463,11 @@ def vary(
 
 
 def encode(
-    sentences: o.Sentences,
+    sentences: s.Sentences,
     out: Annotated[str, Option(metavar="FILE.npz", help="the file to write, with an array `codes` (N, Z)")],
     model: o.Model = None,
     draw: Annotated[bool, Option("--draw", help="draw from the posterior instead of taking its mean")] = False,
-    refine: o.Refine = defaults.REFINE,
+    refine: s.Refine = defaults.REFINE,
     force: o.Force = False,
     seed: o.Seed = 0,
     device: o.Device = "auto",
@@ -506,7 +480,7 @@ def encode(
     from textgen import verbs
 
     codes = verbs.encode(
-        texts, model=named(model, o.DEFAULT_MODEL), draw=draw, refine=refine, seed=seed, device=device,
+        texts, model=o.named(model, o.DEFAULT_MODEL), draw=draw, refine=refine, seed=seed, device=device,
         threads=threads,
     )  # fmt: skip
     path, (rows, size) = codes.save(file), codes.codes.shape
@@ -518,12 +492,12 @@ def encode(
 def decode(
     codes: Annotated[str, Argument(metavar="FILE.npz", help="an array `codes` (N, Z), as `encode` writes it")],
     model: o.Model = None,
-    beams: o.Beams = defaults.DECODE_BEAMS,
+    beams: s.Beams = defaults.DECODE_BEAMS,
     label: o.Label = None,
-    length: o.Length = None,
-    tones: o.Tones = None,
-    rhyme: o.Rhyme = None,
-    new_words: o.NewWords = None,
+    length: s.Length = None,
+    tones: s.Tones = None,
+    rhyme: s.Rhyme = None,
+    new_words: s.NewWords = None,
     device: o.Device = "auto",
     threads: o.OneThread = 1,
     seed: o.Seed = 0,
@@ -533,7 +507,7 @@ def decode(
     from textgen import verbs
 
     sentences = verbs.decode(
-        codes, model=named(model, o.DEFAULT_MODEL), beams=beams, label=label, length=length, tones=tones, rhyme=rhyme,
+        codes, model=o.named(model, o.DEFAULT_MODEL), beams=beams, label=label, length=length, tones=tones, rhyme=rhyme,
         new_words=new_words, device=device, threads=threads,
     )  # fmt: skip
     return show(sentences, as_json)
@@ -574,7 +548,7 @@ def evaluate(
     from textgen import verbs
 
     report = verbs.evaluate(
-        data, model=named(model, o.DEFAULT_MODEL), split=split, rows=rows, samples=samples, everywhere=everywhere,
+        data, model=o.named(model, o.DEFAULT_MODEL), split=split, rows=rows, samples=samples, everywhere=everywhere,
         max_words=max_words, beams=beams, prior=prior, seed=seed, device=device, threads=threads,
         progress=not as_json,
     )  # fmt: skip
@@ -583,12 +557,12 @@ def evaluate(
 
 def prior(
     arguments: Annotated[
-        list[str], Argument(metavar="MODEL DATA [KEY=VALUE ...]", help="model, sentences and settings")
+        list[str], Argument(metavar="MODEL DATA [KEY=VALUE ...]", help="model, rows to encode, and settings")
     ],
     kind: Annotated[str, Option(metavar="NAME", help="mixture or flow")],
     out: o.FolderOut,
     split: o.Split = "train",
-    rows: Annotated[int, Option(min=0, max=o.ROWS, metavar="N", help="sentences; 0: all")] = defaults.PRIOR_ROWS,
+    rows: Annotated[int, Option(min=0, max=o.ROWS, metavar="N", help="rows; 0: all")] = defaults.PRIOR_ROWS,
     seed: o.Seed = 0,
     device: o.Device = "auto",
     threads: o.Threads = None,
@@ -598,8 +572,9 @@ def prior(
 
       textgen prior runs/poems poems.txt --kind flow --out poems-flow
       textgen prior english-fiction CORPUS --kind mixture components=50 covariance=full --out fiction-mixture
+      imagegen prior creatures-vae CORPUS --kind mixture --out creatures-mixture
 
-    Codes are drawn from q(z | x) on sentences of a corpus or a text file. Of the priors tried, the one that gives
+    Codes are drawn from q(z | x) on the rows of a corpus, or the lines of a text file. Of the priors tried, the one that gives
     held-out codes most nats is kept; the gain over N(0, I) is what the mean rate falls by. The folder is a model as
     any other: --prior normal, where a verb has it, puts N(0, I) back. KEY=VALUE: settings of the prior and of its
     fitting; `textgen models` lists them.
@@ -640,164 +615,6 @@ def export(
     from textgen import verbs
 
     return show(verbs.export(source, out, half=not full, figures=figures, about=about), as_json)
-
-
-# --------------------------------------------------------------------------------------------------- benchmarks
-
-Judge = Annotated[str, Option(metavar="LM", help="a language model trained on real text", autocompletion=o.models)]
-LabelledCorpus = Annotated[
-    str, Option("--data", metavar="CORPUS", help="a corpus with labels", autocompletion=o.corpora)
-]
-BuiltCorpus = Annotated[
-    str, Option("--data", metavar="CORPUS", help="a folder that `corpora build` made", autocompletion=o.corpora)
-]
-HeldOut = Annotated[str, Option(metavar="NAME", help="held-out sentences: valid or test")]
-
-
-def _benchmark(name: str, as_json: bool, **chosen: Any) -> int:
-    """Run a benchmark with the values of its options, and print its report."""
-    from corpora.settings import find
-    from textgen import verbs
-
-    model = named(chosen.pop("model", None), o.DEFAULT_MODEL)
-    device, threads, prior = chosen.pop("device", "auto"), chosen.pop("threads", None), chosen.pop("prior", None)
-
-    def opening(other: str | None = None) -> Any:
-        return verbs.open_model(other or model, device=device, threads=threads, prior=None if other else prior)
-
-    report = find("textgen.sentences.benchmark", name).main(SimpleNamespace(json=as_json, **chosen), opening)
-    return show(report, as_json)
-
-
-def attribute(
-    judge: Judge,
-    data: LabelledCorpus,
-    model: o.Model = None,
-    split: HeldOut = "test",
-    source: Annotated[
-        str | None, Option("--from", metavar="LABEL", help="of two labels, the one to leave (default: each)")
-    ] = None,
-    target: Annotated[str | None, Option("--to", metavar="LABEL", help="the one to go to")] = None,
-    strengths: Annotated[str, Option(metavar="S[,S...]", help="how far to go")] = "0,0.5,1,1.5,2,3",
-    n: Annotated[int, Option("-n", min=1, max=o.ROWS, metavar="N", help="sentences changed each way")] = 500,
-    rows: Annotated[int, Option(min=1, max=o.ROWS, metavar="N", help="of each label for the direction")] = 5000,
-    refine: o.Refine = defaults.REFINE,
-    beams: o.Beams = 5,
-    show: Annotated[int, Option(min=0, max=o.ROWS, metavar="N", help="examples each way")] = 4,
-    seed: o.Seed = 0,
-    device: o.Device = "auto",
-    threads: o.Threads = None,
-    as_json: o.Json = False,
-) -> int:
-    """Change an attribute of held-out sentences by arithmetic on their codes, and judge the results.
-
-      textgen benchmark attribute --model runs/reviews --judge runs/judge --data reviews
-      textgen benchmark attribute --model runs/reviews --judge runs/judge --data reviews --from 0 --to 1 --strengths 1,2
-
-    --data is a corpus with labels: `corpora build` with labels=, or a table with a label column.
-    """
-    return _benchmark("attribute", **locals())
-
-
-def interpolation(
-    pairs: Annotated[str, Argument(metavar="PAIRS.tsv", help="two sentences on a line, with a tab between them")],
-    judge: Judge,
-    model: o.Model = None,
-    real: Annotated[
-        str | None, Option(metavar="FILE", help="real sentences to compare with (default: the pairs' own)")
-    ] = None,
-    train: Annotated[
-        str | None,
-        Option(metavar="CORPUS", help="the corpus that the model was trained on: how much is copied from it?"),
-    ] = None,
-    points: Annotated[int, Option(min=3, max=1000, metavar="N", help="of each path, ends included")] = 10,
-    beams: o.Beams = defaults.BEAMS,
-    path: Annotated[str, Option(metavar="line|arc", help="as for `interpolate`")] = defaults.PATH,
-    pace: Annotated[str, Option(metavar="text|code", help="as for `interpolate`")] = defaults.PACE,
-    refine: o.Refine = defaults.REFINE,
-    new_words: o.NewWords = None,
-    rows: Annotated[int, Option(min=0, max=1_000_000, metavar="N", help="draw N of the pairs; 0: all")] = 0,
-    paths: Annotated[str | None, Option(metavar="FILE", help="write the decoded paths here, to be read")] = None,
-    seed: o.Seed = 0,
-    device: o.Device = "auto",
-    threads: o.Threads = None,
-    as_json: o.Json = False,
-) -> int:
-    """Judge walks between the pairs of a file: two sentences on a line, with a tab between them.
-
-      textgen benchmark pairs fiction --out pairs.tsv
-      textgen train fiction --model lm --out runs/judge
-      textgen benchmark interpolation pairs.tsv --judge runs/judge --train fiction --paths paths.txt
-
-    A low perplexity ratio alone says little: short or generic sentences have one too. Read all figures together.
-    """
-    return _benchmark("interpolation", **locals())
-
-
-def pairs(
-    data: o.Data,
-    out: Annotated[str, Option(metavar="PAIRS.tsv", help="the file to write")],
-    n: Annotated[int, Option("-n", min=1, max=1_000_000, metavar="N", help="pairs to draw")] = 200,
-    split: o.Split = "test",
-    max_words: Annotated[
-        int, Option(min=1, max=1_000_000, metavar="N", help="of a sentence; characters without spaces")
-    ] = 12,
-    seed: o.Seed = 0,
-    force: o.Force = False,
-    as_json: o.Json = False,
-) -> int:
-    """Draw pairs of different sentences, for `textgen benchmark interpolation`.
-
-      textgen benchmark pairs fiction --split test -n 200 --seed 0 --max-words 12 --out pairs.tsv
-
-    No sentence is in two pairs, so pairs are independent of each other, as confidence intervals take them to be.
-    """
-    new_file(out, out, force)
-    return _benchmark("pairs", as_json, data=data, out=out, n=n, split=split, max_words=max_words, seed=seed)
-
-
-def samples(
-    judge: Judge,
-    data: BuiltCorpus,
-    model: o.Model = None,
-    split: HeldOut = "test",
-    n: Annotated[int, Option("-n", min=2, max=o.ROWS, metavar="N", help="samples")] = 10_000,
-    code_temperature: o.CodeTemperature = None,
-    temperature: o.Temperature = None,
-    top_k: o.TopK = None,
-    top_p: o.TopP = None,
-    min_p: o.MinP = None,
-    no_repeat: o.NoRepeat = None,
-    beams: Annotated[
-        int, Option(min=0, max=100, metavar="N", help="each code's most probable sentence instead; 0: token by token")
-    ] = 0,
-    new_words: o.NewWords = None,
-    best_of: Annotated[
-        int, Option(min=1, max=1000, metavar="N", help="the best of N by NLL per token for each sample")
-    ] = 1,
-    prior: o.Prior = None,
-    reverse_steps: Annotated[
-        int, Option(min=0, max=o.ROWS, metavar="N", help="training of each reverse model; 0: none")
-    ] = 2000,
-    show: Annotated[
-        int, Option(min=0, max=o.ROWS, metavar="N", help="samples with their nearest training sentence")
-    ] = 0,
-    seed: o.Seed = 0,
-    device: o.Device = "auto",
-    threads: o.Threads = None,
-    as_json: o.Json = False,
-) -> int:
-    """Judge samples of a model beside real sentences.
-
-      textgen benchmark samples --model runs/reviews --judge runs/judge --data reviews -n 10000
-      textgen benchmark samples --judge runs/judge --data fiction --reverse-steps 0 --show 10
-
-    --data is a corpus: its train split for novelty and as the other training text, --split (test) as held-out text.
-    Small numbers are no proof: a model that writes "there was no answer." all day has a low forward perplexity.
-    """
-    chosen = dict(locals())
-    ways = [chosen.pop(name) for name in ("temperature", "top_k", "top_p", "min_p", "no_repeat")]
-    return _benchmark("samples", how=how(*ways), **chosen)
 
 
 if __name__ == "__main__":

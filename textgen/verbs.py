@@ -26,10 +26,11 @@ from corpora import files, settings
 from corpora.codec import Codec
 from corpora.errors import InputError
 from corpora.modality import modality_of
-from corpora.settings import override, require
+from corpora.settings import require
 from textgen.core import trainer
 from textgen.core.model import Latent
 from textgen.core.sampler import Choice, Constraint
+from textgen.core.sampler import choice as choice
 from textgen.runs import library
 from textgen.runs.library import Opened
 from textgen.sentences import defaults
@@ -203,44 +204,6 @@ class Listing:
         return "\n".join(lines)
 
 
-# --------------------------------------------------------------------------------------------------------- models
-
-
-def open_model(
-    model: Model = library.DEFAULT_MODEL, *, device: str = "auto", threads: int | None = None, prior: str | None = None
-) -> Opened:
-    """Open a model for any of the verbs, on a device and with so many threads (None: leave them as they are)."""
-    if threads:
-        torch.set_num_threads(threads)
-    torch.set_flush_denormal(True)
-    if isinstance(model, Opened):
-        return model if prior is None else library.with_prior(model, prior)
-    return library.open_model(model, trainer.pick_device(device), prior)
-
-
-def choice(
-    temperature: float | None = None,
-    top_k: int | None = None,
-    top_p: float | None = None,
-    min_p: float | None = None,
-    no_repeat: int | None = None,
-) -> Choice | None:
-    """A way to choose tokens; None where nothing is said, so that each model does what it usually does."""
-    values = {
-        name: value
-        for name, value in (
-            ("temperature", temperature),
-            ("top_k", top_k),
-            ("top_p", top_p),
-            ("min_p", min_p),
-            ("no_repeat", no_repeat),
-        )
-        if value is not None
-    }
-    chosen: Choice | None = override([Choice()], values)[0] if values else None
-    return chosen
-
-
 def rules(
     codec: Codec,
     sentences: Iterable[str] = (),
@@ -291,7 +254,7 @@ def interpolate(
     threads: int | None = THREADS,
 ) -> Walk:
     """Walk from one sentence to another, through sentences; `steps=None` finds how many by bisection."""
-    vae = SentenceVAE(open_model(model, device=device, threads=threads), new_words=bool(new_words))
+    vae = SentenceVAE(library.ready(model, device=device, threads=threads), new_words=bool(new_words))
     rule = rules(vae.codec, [start, end], length=length, tones=tones, rhyme=rhyme, new_words=new_words)
     return vae.interpolate(
         start, end, steps=steps, path=path, pace=pace, beams=beams, rerank=rerank, refine=refine, constraint=rule
@@ -320,7 +283,7 @@ def sample(
     """Draw new sentences: of a model with codes the most probable ones, unless it is said how tokens are chosen. Of a
     model of other things, such as clips of sound, draw those."""
     require(1 <= n <= 1_000_000, "n", n, "1 to 1,000,000")
-    opened = open_model(model, device=device, threads=threads, prior=prior)
+    opened = library.ready(model, device=device, threads=threads, prior=prior)
     if opened.codec.modality not in ("text", "picture"):
         for_text = {"--prompt": prompt, "--beams": beams, "--length": length, "--tones": tones, "--rhyme": rhyme}
         return _clips(opened, n, how, code_temperature, label, seed, for_text | {"--best-of": best_of})
@@ -383,11 +346,11 @@ def reconstruct(
     threads: int | None = THREADS,
 ) -> Reconstructions:
     """Encode sentences and decode them again."""
-    vae = SentenceVAE(open_model(model, device=device, threads=threads))
+    vae = SentenceVAE(library.ready(model, device=device, threads=threads))
     rule = rules(vae.codec, sentences, length=length, tones=tones, rhyme=rhyme, new_words=new_words)
     decoded = vae.reconstruct(sentences, label=label, beams=beams, refine=refine, constraint=rule)
     pairs = list(zip(sentences, decoded, strict=True))
-    return Reconstructions(pairs, [vae.codec.normalise(one) == other for one, other in pairs])
+    return Reconstructions(pairs, [vae.proper(one) == other for one, other in pairs])
 
 
 def neighbours(
@@ -405,7 +368,7 @@ def neighbours(
     """The sentences of a corpus or text file nearest to a sentence, by their codes; of `rows` drawn (0: of all)."""
     from textgen.sentences import measures
 
-    vae = SentenceVAE(open_model(model, device=device, threads=threads))
+    vae = SentenceVAE(library.ready(model, device=device, threads=threads))
     texts, _ = measures.texts(Path(data), split)
     if 0 < rows < len(texts):
         drawn = np.random.default_rng(seed).choice(len(texts), rows, replace=False)
@@ -430,7 +393,7 @@ def arithmetic(
     threads: int | None = THREADS,
 ) -> Sums:
     """Decode the code of `sentence` - `minus` + `plus`, each side averaged, at each strength."""
-    vae = SentenceVAE(open_model(model, device=device, threads=threads), new_words=bool(new_words))
+    vae = SentenceVAE(library.ready(model, device=device, threads=threads), new_words=bool(new_words))
     every = [sentence, *minus, *plus]
     rule = rules(vae.codec, every, length=length, tones=tones, rhyme=rhyme, new_words=new_words)
     texts = vae.arithmetic(sentence, minus, plus, strengths=strengths, beams=beams, refine=refine, constraint=rule)
@@ -454,7 +417,7 @@ def vary(
     threads: int | None = THREADS,
 ) -> Grid:
     """Turn one or two of a sentence's codes, the others held. `dims`: how many, or a list of their numbers."""
-    vae = SentenceVAE(open_model(model, device=device, threads=threads), new_words=bool(new_words))
+    vae = SentenceVAE(library.ready(model, device=device, threads=threads), new_words=bool(new_words))
     rule = rules(vae.codec, [sentence], length=length, tones=tones, rhyme=rhyme, new_words=new_words)
     return vae.vary(sentence, dims=dims, steps=steps, span=span, beams=beams, refine=refine, constraint=rule)
 
@@ -470,7 +433,7 @@ def encode(
     threads: int | None = THREADS,
 ) -> Codes:
     """Codes of sentences: the posterior means, or with `draw` draws from the posterior."""
-    vae = SentenceVAE(open_model(model, device=device, threads=threads))
+    vae = SentenceVAE(library.ready(model, device=device, threads=threads))
     codes = vae.encode(list(sentences), seed=seed if draw else None, refine=refine)
     return Codes(codes.cpu().numpy(), list(sentences))
 
@@ -490,7 +453,7 @@ def decode(
 ) -> Decoded:
     """A sentence for each code: an array (N, Z), or a .npz file with an array `codes`, as `encode` writes it."""
     array = codes if isinstance(codes, np.ndarray) else _read_codes(Path(codes))
-    vae = SentenceVAE(open_model(model, device=device, threads=threads))
+    vae = SentenceVAE(library.ready(model, device=device, threads=threads))
     rule = rules(vae.codec, length=length, tones=tones, rhyme=rhyme, new_words=new_words)
     return Decoded(vae.decode(torch.from_numpy(array), beams=beams, label=label, constraint=rule))
 
@@ -525,7 +488,7 @@ def evaluate(
     """Likelihood, rate, mutual information and reconstruction on the sentences of a corpus or a text file."""
     from textgen.sentences import measures
 
-    opened = open_model(model, device=device, threads=threads, prior=prior)
+    opened = library.ready(model, device=device, threads=threads, prior=prior)
     kept, where = measures.labelled(Path(data), split)
     if max_words:
         kept = [row for row in kept if len(row.text.split()) <= max_words]
@@ -649,5 +612,5 @@ def to_dict(result: Any) -> Any:
 
 __all__ = [
     "arithmetic", "choice", "decode", "encode", "evaluate", "export", "interpolate", "models", "neighbours",
-    "open_model", "prior", "reconstruct", "resume", "sample", "train", "vary",
+    "prior", "reconstruct", "resume", "sample", "train", "vary",
 ]  # fmt: skip

@@ -26,11 +26,11 @@ from imagegen import cli as image_cli
 from imagegen import verbs as image_verbs
 from imagegen.pictures import defaults
 from textgen import cli
-from textgen import options as shared
 from textgen import verbs as textgen_verbs
 from textgen.cli import main
 from textgen.core import checkpoint
 from textgen.runs import library
+from textgen.runs import options as shared
 
 ROOT = str(Path(textgen.__file__).parents[1])
 FRESH = {**os.environ, "PYTHONPATH": ROOT}

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from corpora.errors import InputError
-from corpora.settings import Settings, setting
+from corpora.settings import Settings, override, setting
 from textgen.core.backbone import Backbone, Vocabulary
 from textgen.core.precision import precise
 from textgen.core.randomness import uniforms
@@ -29,6 +29,20 @@ class Choice(Settings):
         0.0, "only tokens with at least this share of the greatest probability (Nguyen 2024)", 0, below=1
     )
     no_repeat: int = setting(0, "never write an n-gram of this many tokens twice in one row; 0: allow", 0)
+
+
+def choice(
+    temperature: float | None = None,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    min_p: float | None = None,
+    no_repeat: int | None = None,
+) -> Choice | None:
+    """A way to choose tokens; None where nothing is said, so that each model does what it usually does."""
+    values = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p, "no_repeat": no_repeat}
+    values = {name: value for name, value in values.items() if value is not None}
+    chosen: Choice | None = override([Choice()], values)[0] if values else None
+    return chosen
 
 
 class Constraint(Protocol):

@@ -17,7 +17,7 @@ from corpora import files
 from corpora.codec import Codec
 from corpora.corpus import pad
 from corpora.errors import InputError, choose, quoted
-from textgen.core import checkpoint, recipes
+from textgen.core import checkpoint, recipes, trainer
 from textgen.core.backbone import Vocabulary
 from textgen.core.model import Latent, Model
 from textgen.runs.card import card
@@ -158,6 +158,23 @@ def open_model(name: str | Path = DEFAULT_MODEL, device: str = "cpu", prior: str
     checkpoint.fill(model, stored.tensors, folder)
     opened = Opened(model.to(device).eval(), codec, recipe, length, stored.config, folder)
     return opened if prior is None else with_prior(opened, prior)
+
+
+def ready(
+    model: str | Path | Opened = DEFAULT_MODEL,
+    *,
+    device: str = "auto",
+    threads: int | None = None,
+    prior: str | None = None,
+) -> Opened:
+    """Open a model for a verb, on a device and with so many threads (None: leave them as they are); one that is open
+    already is taken as it is."""
+    if threads:
+        torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)
+    if isinstance(model, Opened):
+        return model if prior is None else with_prior(model, prior)
+    return open_model(model, trainer.pick_device(device), prior)
 
 
 def with_prior(opened: Opened, kind: str, settings: Mapping[str, Any] | None = None) -> Opened:

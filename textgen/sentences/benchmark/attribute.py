@@ -1,4 +1,4 @@
-"""Change of an attribute by arithmetic: accuracy, content kept and fluency, for each strength of the change.
+"""Changes of an attribute by arithmetic: accuracy, content kept and fluency.
 
 The direction of an attribute is the mean code of training sentences that have it minus the mean code of those that
 have not; a held-out sentence's code goes that way by each strength and is decoded. Accuracy is by a classifier that
@@ -13,9 +13,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+from typer import Option
+
+from corpora.commands import numbers
 from corpora.errors import InputError, choose, quoted
+from textgen.runs import options as o
+from textgen.sentences import defaults
+from textgen.sentences import options as s
+from textgen.sentences.benchmark import run
 from textgen.sentences.benchmark.judge import Judge, Report, Score, perplexity, score, subset
 
 if TYPE_CHECKING:
@@ -72,19 +79,6 @@ def ways(labels: Sequence[str], source: str | None, target: str | None) -> list[
     if source == target:
         raise InputError(f"--from and --to are both {quoted(source)}")
     return [(choose("label", source, labels), choose("label", target, labels))]
-
-
-def numbers(strengths: str) -> list[float]:
-    """The strengths of an option. Raises InputError unless they are finite numbers with commas between them."""
-    import math
-
-    try:
-        values = [float(word) for word in strengths.split(",")]
-    except ValueError as error:
-        raise InputError(f"--strengths {quoted(strengths)}: expected numbers with commas between them") from error
-    if not all(map(math.isfinite, values)):
-        raise InputError(f"--strengths {quoted(strengths)}: expected finite numbers")
-    return values
 
 
 @dataclass(frozen=True)
@@ -202,9 +196,39 @@ def examples(
     return facts, lines
 
 
+def attribute(
+    judge: s.Judge,
+    data: s.LabelledCorpus,
+    model: o.Model = None,
+    split: s.HeldOut = "test",
+    source: Annotated[
+        str | None, Option("--from", metavar="LABEL", help="of two labels, the one to leave (default: each)")
+    ] = None,
+    target: Annotated[str | None, Option("--to", metavar="LABEL", help="the one to go to")] = None,
+    strengths: Annotated[str, Option(metavar="S[,S...]", help="how far to go")] = "0,0.5,1,1.5,2,3",
+    n: Annotated[int, Option("-n", min=1, max=o.ROWS, metavar="N", help="sentences changed each way")] = 500,
+    rows: Annotated[int, Option(min=1, max=o.ROWS, metavar="N", help="of each label for the direction")] = 5000,
+    refine: s.Refine = defaults.REFINE,
+    beams: s.Beams = 5,
+    show: Annotated[int, Option(min=0, max=o.ROWS, metavar="N", help="examples each way")] = 4,
+    seed: o.Seed = 0,
+    device: o.Device = "auto",
+    threads: o.Threads = None,
+    as_json: o.Json = False,
+) -> int:
+    """Change an attribute of held-out sentences by arithmetic on their codes, and judge the results.
+
+      textgen benchmark attribute --model runs/reviews --judge runs/judge --data reviews
+      textgen benchmark attribute --model runs/reviews --judge runs/judge --data reviews --from 0 --to 1 --strengths 1,2
+
+    --data is a corpus with labels: `corpora build` with labels=, or a table with a label column.
+    """
+    return run(main, locals())
+
+
 def main(chosen: SimpleNamespace, opening: Callable[..., Any]) -> Report:
     """Change, judge, and report. Raises InputError for bad input."""
-    strengths = numbers(chosen.strengths)
+    strengths = numbers("--strengths", chosen.strengths, float)
     from corpora.corpus import Corpus
     from textgen.runs.screen import Bar
     from textgen.sentences.sentence_vae import SentenceVAE

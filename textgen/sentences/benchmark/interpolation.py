@@ -1,4 +1,4 @@
-"""Walks between held-out sentences: fluency, order, smoothness and fidelity, each with its interval.
+"""Walks between held-out sentences: fluency, order, smoothness and fidelity.
 
 Every figure is over pairs of sentences that the model has not seen, each walked in so many points, the two decoded
 ends among them; the others are its *interior*, and those of them that differ from both ends, each once, are *new*. A
@@ -18,10 +18,15 @@ from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+from typer import Argument, Option
 
 from corpora.errors import InputError, quoted
-from textgen.runs.screen import tracked
+from textgen.runs import options as o
+from textgen.sentences import defaults
+from textgen.sentences import options as s
+from textgen.sentences.benchmark import run
 from textgen.sentences.benchmark.judge import Judge, Report, Score, score, subset
 from textgen.sentences.units import edits, spaced, units
 
@@ -31,6 +36,41 @@ if TYPE_CHECKING:
 
 AT_ONCE = 8  # pairs whose points are decoded together
 Scored = Callable[..., Score]  # `score` with its seed
+
+
+def interpolation(
+    pairs: Annotated[str, Argument(metavar="PAIRS.tsv", help="two sentences on a line, with a tab between them")],
+    judge: s.Judge,
+    model: o.Model = None,
+    real: Annotated[
+        str | None, Option(metavar="FILE", help="real sentences to compare with (default: the pairs' own)")
+    ] = None,
+    train: Annotated[
+        str | None,
+        Option(metavar="CORPUS", help="the corpus that the model was trained on: how much is copied from it?"),
+    ] = None,
+    points: Annotated[int, Option(min=3, max=1000, metavar="N", help="of each path, ends included")] = 10,
+    beams: s.Beams = defaults.BEAMS,
+    path: Annotated[str, Option(metavar="line|arc", help="as for `interpolate`")] = defaults.PATH,
+    pace: Annotated[str, Option(metavar="text|code", help="as for `interpolate`")] = defaults.PACE,
+    refine: s.Refine = defaults.REFINE,
+    new_words: s.NewWords = None,
+    rows: Annotated[int, Option(min=0, max=1_000_000, metavar="N", help="draw N of the pairs; 0: all")] = 0,
+    paths: Annotated[str | None, Option(metavar="FILE", help="write the decoded paths here, to be read")] = None,
+    seed: o.Seed = 0,
+    device: o.Device = "auto",
+    threads: o.Threads = None,
+    as_json: o.Json = False,
+) -> int:
+    """Judge walks between the pairs of a file: two sentences on a line, with a tab between them.
+
+      textgen benchmark pairs fiction --out pairs.tsv
+      textgen train fiction --model lm --out runs/judge
+      textgen benchmark interpolation pairs.tsv --judge runs/judge --train fiction --paths paths.txt
+
+    A low perplexity ratio alone says little: short or generic sentences have one too. Read all figures together.
+    """
+    return run(main, locals())
 
 
 def main(chosen: SimpleNamespace, opening: Callable[..., Any]) -> Report:
@@ -48,7 +88,7 @@ def main(chosen: SimpleNamespace, opening: Callable[..., Any]) -> Report:
     real = measures.texts(Path(chosen.real), "test")[0] if chosen.real else None
     train = measures.texts(Path(chosen.train), "train")[0] if chosen.train else None
     how = {key: getattr(chosen, key) for key in ("points", "path", "pace", "beams", "refine")}
-    walks = walk_all(vae, pairs, progress=not chosen.json, **how)
+    walks = walk_all(vae, pairs, progress=not chosen.as_json, **how)
     if chosen.paths:
         out = Path(chosen.paths)
         with files.explained(out):
@@ -137,6 +177,8 @@ def walk_all(
     vae: SentenceVAE, pairs: Sequence[tuple[str, str]], *, points: int = 10, progress: bool = False, **options: Any
 ) -> list[Walk]:
     """A walk for each pair, many decoded at once; `options` go to `SentenceVAE.walks`."""
+    from textgen.runs.screen import tracked
+
     starts = tracked(range(0, len(pairs), AT_ONCE), "walking", progress)
     return [walk for start in starts for walk in vae.walks(pairs[start : start + AT_ONCE], steps=points, **options)]
 

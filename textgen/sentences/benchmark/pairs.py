@@ -1,15 +1,45 @@
-"""Pairs of held-out sentences to walk between: drawn by a seed, each sentence used once."""
+"""Pairs of held-out sentences to walk between.
+
+They are drawn by a seed. Each sentence is used once.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Annotated, Any
 
+from typer import Option
+
+from corpora.commands import new_file
 from corpora.errors import InputError
+from textgen.runs import options as o
+from textgen.sentences.benchmark import run
 from textgen.sentences.benchmark.judge import Report
 from textgen.sentences.units import spaced, units
+
+
+def pairs(
+    data: o.Data,
+    out: Annotated[str, Option(metavar="PAIRS.tsv", help="the file to write")],
+    n: Annotated[int, Option("-n", min=1, max=1_000_000, metavar="N", help="pairs to draw")] = 200,
+    split: o.Split = "test",
+    max_words: Annotated[
+        int, Option(min=1, max=1_000_000, metavar="N", help="of a sentence; characters without spaces")
+    ] = 12,
+    seed: o.Seed = 0,
+    force: o.Force = False,
+    as_json: o.Json = False,
+) -> int:
+    """Draw pairs of different sentences, for `textgen benchmark interpolation`.
+
+      textgen benchmark pairs fiction --split test -n 200 --seed 0 --max-words 12 --out pairs.tsv
+
+    No sentence is in two pairs, so pairs are independent of each other, as confidence intervals take them to be.
+    """
+    new_file(out, out, force)
+    return run(main, locals())
 
 
 def main(chosen: SimpleNamespace, opening: Callable[..., Any]) -> Report:

@@ -1,4 +1,4 @@
-"""Samples: fluency, coverage, variety and novelty, each beside the same number of real sentences.
+"""Samples beside as many real sentences: fluency, coverage, variety and novelty.
 
 *Forward* perplexity: the samples under a language model of real text; low where they are fluent, or few and generic.
 *Reverse* perplexity (Zhao et al. 2018): real sentences under a language model trained on the samples; low where they
@@ -16,9 +16,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from typer import Option
 
 from corpora.errors import InputError
+from textgen.runs import options as o
+from textgen.sentences import options as s
+from textgen.sentences.benchmark import run
 from textgen.sentences.benchmark.judge import Judge, Report, Score, perplexity, score, subset
 from textgen.sentences.units import edits, spaced, units
 
@@ -260,6 +265,49 @@ def described(chosen: SimpleNamespace, heat: float) -> str:
     if chosen.best_of > 1:
         text += f", the best of {chosen.best_of}"
     return text
+
+
+def samples(
+    judge: s.Judge,
+    data: s.BuiltCorpus,
+    model: o.Model = None,
+    split: s.HeldOut = "test",
+    n: Annotated[int, Option("-n", min=2, max=o.ROWS, metavar="N", help="samples")] = 10_000,
+    code_temperature: o.CodeTemperature = None,
+    temperature: o.Temperature = None,
+    top_k: o.TopK = None,
+    top_p: o.TopP = None,
+    min_p: o.MinP = None,
+    no_repeat: o.NoRepeat = None,
+    beams: Annotated[
+        int, Option(min=0, max=100, metavar="N", help="each code's most probable sentence instead; 0: token by token")
+    ] = 0,
+    new_words: s.NewWords = None,
+    best_of: Annotated[
+        int, Option(min=1, max=1000, metavar="N", help="the best of N by NLL per token for each sample")
+    ] = 1,
+    prior: o.Prior = None,
+    reverse_steps: Annotated[
+        int, Option(min=0, max=o.ROWS, metavar="N", help="training of each reverse model; 0: none")
+    ] = 2000,
+    show: Annotated[
+        int, Option(min=0, max=o.ROWS, metavar="N", help="samples with their nearest training sentence")
+    ] = 0,
+    seed: o.Seed = 0,
+    device: o.Device = "auto",
+    threads: o.Threads = None,
+    as_json: o.Json = False,
+) -> int:
+    """Judge samples of a model beside real sentences.
+
+      textgen benchmark samples --model runs/reviews --judge runs/judge --data reviews -n 10000
+      textgen benchmark samples --judge runs/judge --data fiction --reverse-steps 0 --show 10
+
+    --data is a corpus: its train split for novelty and as the other training text, --split (test) as held-out text.
+    Small numbers are no proof: a model that writes "there was no answer." all day has a low forward perplexity.
+    """
+    how = o.how(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p, no_repeat=no_repeat)
+    return run(main, locals())
 
 
 def main(chosen: SimpleNamespace, opening: Callable[..., Any]) -> Report:

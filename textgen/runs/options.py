@@ -1,12 +1,13 @@
-"""Options that several commands share, as types of their parameters, and the names that the shell completes.
+"""Options that several commands share, as types of their parameters; what they mean; names that the shell completes.
 
-Nothing heavy is imported: `--help` and the shell's completion read this file.
+Nothing heavy is imported until a value is used: `--help` and the shell's completion read this file.
 """
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
 
@@ -16,7 +17,11 @@ from corpora.cli import Test as Test
 from corpora.cli import Valid as Valid
 from corpora.cli import corpora
 from corpora.commands import complete_folders
+from corpora.errors import InputError
 from corpora.settings import names
+
+if TYPE_CHECKING:
+    from textgen.core.sampler import Choice
 
 DEFAULT_MODEL = "english-fiction"  # as in textgen.runs.library, which needs torch
 MOST = 1_000_000_000
@@ -25,8 +30,8 @@ ROWS = 100_000_000  # most rows, and 0 for all of them
 
 
 def shipped(package: str) -> list[str]:
-    """Names of the models that come with a package, which lies beside this one."""
-    return sorted(path.parent.name for path in Path(__file__).parents[1].glob(f"{package}/pretrained/*/config.json"))
+    """Names of the models that come with a package, which lies beside `textgen`."""
+    return sorted(path.parent.name for path in Path(__file__).parents[2].glob(f"{package}/pretrained/*/config.json"))
 
 
 def models(incomplete: str) -> list[str]:
@@ -46,6 +51,28 @@ def runs(incomplete: str) -> list[str]:
 def kinds(program: str) -> Any:
     """A function that completes the kinds of models that a program trains, by their file names."""
     return lambda incomplete: [name for name in names(f"{program}.models") if name.startswith(incomplete)]
+
+
+def named(model: str | None, default: str) -> str:
+    """The model that --model names; a note if a folder here has the name of a model that ships."""
+    ships = {*shipped("textgen"), *shipped("imagegen")}
+    if model in ships and any((Path(model) / file).is_file() for file in ("recipe.json", "config.json")):
+        print(f"note: {model} is the model that ships; ./{model} is the one in this folder", file=sys.stderr)
+    return default if model is None else model
+
+
+def how(**ways: Any) -> Choice | None:
+    """The choice of tokens that options ask for, None where none is given. Errors name the option."""
+    values = {name: value for name, value in ways.items() if value is not None}
+    if not values:
+        return None
+    from textgen.core.sampler import choice
+
+    try:
+        return choice(**values)
+    except InputError as error:
+        name, _, rest = str(error).partition("=")
+        raise InputError(f"--{name.replace('_', '-')} {rest}") from error
 
 
 # every verb that opens a model
@@ -99,43 +126,6 @@ NoRepeat = Annotated[int | None, Option(min=0, metavar="N", help="never write an
 CodeTemperature = Annotated[
     float | None,
     Option(min=0, max=100, metavar="X", help="noise of the codes times X: below 1 nearer to the middle of the prior"),
-]
-
-# how sentences are encoded and written
-Sentence = Annotated[str, Argument(metavar="SENTENCE")]
-Sentences = Annotated[list[str], Argument(metavar="SENTENCE|-", help="sentences, or - for the lines of standard input")]
-Beams = Annotated[int, Option(min=1, max=100, metavar="N", help="candidates of the beam search; 1 is greedy")]
-Refine = Annotated[
-    int,
-    Option(
-        min=0,
-        max=1000,
-        metavar="N",
-        help="most steps towards a code that gives its sentence back; 0: the posterior mean",
-    ),
-]
-NewWords = Annotated[
-    bool | None,
-    Option(
-        "--new-words/--no-new-words",
-        help="allow words that are not in the model's lexicon, where it has one (default: no; sampled by token: yes)",
-    ),
-]
-VERSE = "Verse (models with codec=characters)"
-Length = Annotated[int | None, Option(min=1, metavar="N", help="just N characters a line", rich_help_panel=VERSE)]
-Tones = Annotated[
-    str | None,
-    Option(
-        metavar="SIGNS",
-        help="a sign for each character: 平 or p level, 仄 or z oblique, 1-4 this tone, 中 or * any",
-        rich_help_panel=VERSE,
-    ),
-]
-Rhyme = Annotated[
-    str | None,
-    Option(
-        metavar="CHARACTER|FINAL", help="the last one rhymes with this, or on this final (ang)", rich_help_panel=VERSE
-    ),
 ]
 
 # training
