@@ -42,7 +42,9 @@ KINDS = {
 }
 
 
-def fitted(name: str, truths: torch.Tensor, side: int, *, steps: int, lr: float, seed: int = 0, **own: object) -> Latent:
+def fitted(
+    name: str, truths: torch.Tensor, side: int, *, steps: int, lr: float, seed: int = 0, **own: object
+) -> Latent:
     """A model of KINDS, trained on true phases (N, L), in evaluation mode."""
     kind, settings = KINDS[name]
     torch.manual_seed(seed)
