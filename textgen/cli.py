@@ -591,8 +591,6 @@ def prior(
             threads=threads, tell=bar.tell,
         )  # fmt: skip
     show(report, as_json)
-    if not as_json:
-        print(f"try: textgen sample --model {out}")
     return 0
 
 

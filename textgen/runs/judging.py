@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from corpora.corpus import Corpus
+from corpora.corpus import Corpus, Rows
 from corpora.modality import modality_of
 from textgen.core import estimators, sampler, trainer
 from textgen.core.model import Latent, Model
@@ -21,15 +21,23 @@ _AT_ONCE = 128
 _SHEET = 16  # pictures on a sheet of samples
 
 
+def held_out(corpus: Corpus) -> Rows:
+    """The rows that a run is judged on: the valid split, or where it has none those it trains on."""
+    return corpus.splits.get("valid") or corpus.splits["train"]
+
+
+def expected(corpus: Corpus, batch: int) -> float:
+    """Steps of so many rows that take about as long as an evaluation: a row trained on takes three times one judged."""
+    return min(MOST, len(held_out(corpus))) / batch / 3
+
+
 @torch.inference_mode()
 def validate(model: Model, corpus: Corpus, plan: Plan, device: str) -> dict[str, float]:
     """Means over the valid split (2,000 rows of it at most, drawn once) of what a model reports, and its active units.
 
     One code from the posterior per row, from a fixed seed, so that two evaluations differ by the weights alone.
     """
-    rows = corpus.splits.get("valid")
-    if rows is None or not len(rows):
-        rows = corpus.splits["train"]
+    rows = held_out(corpus)
     count = min(MOST, len(rows))
     some = np.sort(np.random.default_rng(0).choice(len(rows), count, replace=False))  # files may stand in any order
     order = some[rows.lengths[some].argsort(kind="stable")]
@@ -65,7 +73,7 @@ def samples(model: Model, corpus: Corpus, plan: Plan, device: str, folder: Path,
         lines = modality.preview(codec, rows.tolist(), target, name)
         written.extend((what or kind, f"samples/{line}" if line.startswith(stem) else line) for kind, line in lines)
 
-    rows = corpus.splits.get("valid") or corpus.splits["train"]
+    rows = held_out(corpus)
     if isinstance(model, Latent) and codec.shape is None:
         for row in range(min(2, len(rows))):
             tokens, labels = (torch.from_numpy(some).to(device) for some in (rows.pad([row]), rows.classes([row])))
