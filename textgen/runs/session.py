@@ -164,7 +164,7 @@ class Session:
         self.save()
         if self.budget is not None:
             self.budget.saved(time.monotonic() - looked)
-        self.screen.evaluated(step, report, written, better)
+        self.screen.evaluated(step, report, written, better, judging.judged_split(self.corpus))
 
     def _is_best(self, score: float) -> bool:
         best = self.judged["best_score"]
