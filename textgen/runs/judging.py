@@ -28,6 +28,20 @@ def judged_split(corpus: Corpus) -> str:
     return "valid" if len(corpus.splits.get("valid", ())) else "train"
 
 
+def judged_rows(corpus: Corpus) -> int:
+    """The number of rows of an evaluation: `MOST`, or fewer where they are long and their lengths differ."""
+    rows = corpus.splits[judged_split(corpus)]
+    count = min(MOST, len(rows))
+    if corpus.codec.shape is None:
+        count = max(1, min(count, int(MOST_TOKENS / max(1.0, rows.lengths.mean()))))
+    return count
+
+
+def expected(corpus: Corpus, batch: int) -> float:
+    """Steps of so many rows that take about as long as an evaluation: a row trained on takes three times one judged."""
+    return judged_rows(corpus) / batch / 3
+
+
 @torch.inference_mode()
 def validate(model: Model, corpus: Corpus, plan: Plan, device: str) -> dict[str, float]:
     """Means over the split that is judged (rows of it drawn once) of what a model reports, and its active units.
@@ -36,9 +50,7 @@ def validate(model: Model, corpus: Corpus, plan: Plan, device: str) -> dict[str,
     posterior per row, from a fixed seed, so that two evaluations differ by the weights alone.
     """
     rows = corpus.splits[judged_split(corpus)]
-    count = min(MOST, len(rows))
-    if corpus.codec.shape is None:
-        count = max(1, min(count, int(MOST_TOKENS / max(1.0, rows.lengths.mean()))))
+    count = judged_rows(corpus)
     some = np.sort(np.random.default_rng(0).choice(len(rows), count, replace=False))  # files may stand in any order
     order = some[rows.lengths[some].argsort(kind="stable")]
     at_once = _AT_ONCE
