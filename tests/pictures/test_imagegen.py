@@ -502,7 +502,7 @@ def test_the_functions_are_there_for_python(runs, corpus, tmp_path):
         (["complete", "big.png", "--model", "{pixelcnn}"], "9 x 9 pixels (height x width); this model draws 6 x 5"),
         (["reconstruct", "{corpus}@test:0", "--model", "{pixelcnn}"], "has no codes"),
         (["traverse", "{corpus}@test:0", "--codes", "9", "--model", "{vae}"], "expected one or two different ones"),
-        (["traverse", "{corpus}@test:0", "--codes", "a", "--model", "{vae}"], "expected numbers with commas"),
+        (["traverse", "{corpus}@test:0", "--codes", "a", "--model", "{vae}"], "expected whole numbers with commas"),
         (["sample", "--model", "english-fiction"], "is a model of text"),
         (["sample", "-n", "0", "--model", "{pixelcnn}"], "-n 0: expected 1"),
         (["sample", "--code-temperature", "1", "--model", "{pixelcnn}"], "--code-temperature needs a model with codes"),
