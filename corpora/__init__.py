@@ -1,4 +1,4 @@
-"""Tokens and the things they stand for: corpora of sentences and of pictures, built once and opened instantly.
+"""Tokens and the things they stand for: corpora of sentences, pictures and sound, built once and opened instantly.
 
 `import corpora` imports nothing heavy; the names below are fetched when they are first used.
 """
@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from corpora.codecs.palette import Palette
     from corpora.corpus import Batch, Corpus, Rows
     from corpora.errors import InputError
-    from corpora.row import Picture, Row
+    from corpora.row import Clip, Picture, Row
 
 _HOMES = {
     "Batch": "corpora.corpus",
+    "Clip": "corpora.row",
     "Codec": "corpora.codec",
     "Corpus": "corpora.corpus",
     "from_texts": "corpora.build",
@@ -28,7 +29,7 @@ _HOMES = {
     "Rows": "corpora.corpus",
 }
 
-__all__ = ["Batch", "Codec", "Corpus", "InputError", "Palette", "Picture", "Row", "Rows", "from_texts"]
+__all__ = ["Batch", "Clip", "Codec", "Corpus", "InputError", "Palette", "Picture", "Row", "Rows", "from_texts"]
 
 
 def __getattr__(name: str) -> Any:

@@ -20,6 +20,7 @@ from corpora import settings as parts
 from corpora.errors import InputError, quoted
 from corpora.row import clean, whole
 from corpora.settings import Settings, setting
+from corpora.typed import Typed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -153,6 +154,7 @@ class TextCodec(Codec):
     measures = ("bytes", "words")
     lower: bool
     lexicon: Sequence[str] = ()  # the words, in lower case, that a model is held to, if any
+    typed: Typed = Typed()  # how the corpus writes sentences that are typed in lower case, or without their mark
 
     @classmethod
     @abc.abstractmethod
@@ -208,8 +210,12 @@ def train(texts: Iterable[str], config: Config) -> TextCodec:
 
 
 def alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two codecs, as `to_dict` gives them, make the same tokens of anything; their lexicons may differ."""
-    return {**one, "lexicon": None} == {**other, "lexicon": None}
+    """Whether two codecs, as `to_dict` gives them, make the same tokens of anything.
+
+    Their lexicons, and how they write what is typed, may differ.
+    """
+    free = {"lexicon": None, "typed": None}
+    return {**one, **free} == {**other, **free}
 
 
 def from_dict(data: Any) -> Codec:

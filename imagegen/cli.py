@@ -38,6 +38,7 @@ VERBS = {
     "animate": Verb(HERE, "show pictures being drawn, pixel by pixel"),
     "evaluate": Verb(HERE, "likelihood in nats and bits per pixel, rate and active units; completions"),
     "novelty": Verb(HERE, "are drawn pictures new, or copies of training pictures"),
+    "prior": Verb("textgen.cli", "fit a prior to the codes of a trained model"),
     "models": Verb(HERE, "the models that ship, the kinds of models and their settings"),
     "export": Verb(HERE, EXPORT),
 }

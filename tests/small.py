@@ -117,15 +117,17 @@ def contexts(count: int, size: int, seed: int = 5) -> Tensor | None:
 
 
 @contextmanager
-def dropped_in(monkeypatch: Any) -> Iterator[None]:
-    """A block in which the leaves of `tests/leaves` are found as if their files lay in `imagegen`."""
+def dropped_in(
+    monkeypatch: Any, leaves: Path = Path(__file__).parent / "leaves", home: str = "imagegen"
+) -> Iterator[None]:
+    """A block in which the files below `leaves` are found as if they lay in the package `home`."""
     before = set(sys.modules)
-    for folder in (Path(__file__).parent / "leaves").iterdir():
-        package = importlib.import_module(f"imagegen.{folder.name}")
+    for folder in leaves.iterdir():
+        package = importlib.import_module(f"{home}.{folder.name}")
         monkeypatch.setattr(package, "__path__", [*package.__path__, str(folder)])
     yield
     for name in set(sys.modules) - before:
-        if name.startswith("imagegen.") and "leaves" in str(getattr(sys.modules[name], "__file__", "")):
+        if name.startswith(f"{home}.") and str(leaves) in str(getattr(sys.modules[name], "__file__", "")):
             del sys.modules[name]
 
 

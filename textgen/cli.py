@@ -557,12 +557,12 @@ def evaluate(
 
 def prior(
     arguments: Annotated[
-        list[str], Argument(metavar="MODEL DATA [KEY=VALUE ...]", help="model, sentences and settings")
+        list[str], Argument(metavar="MODEL DATA [KEY=VALUE ...]", help="model, rows to encode, and settings")
     ],
     kind: Annotated[str, Option(metavar="NAME", help="mixture or flow")],
     out: o.FolderOut,
     split: o.Split = "train",
-    rows: Annotated[int, Option(min=0, max=o.ROWS, metavar="N", help="sentences; 0: all")] = defaults.PRIOR_ROWS,
+    rows: Annotated[int, Option(min=0, max=o.ROWS, metavar="N", help="rows; 0: all")] = defaults.PRIOR_ROWS,
     seed: o.Seed = 0,
     device: o.Device = "auto",
     threads: o.Threads = None,
@@ -572,11 +572,12 @@ def prior(
 
       textgen prior runs/poems poems.txt --kind flow --out poems-flow
       textgen prior english-fiction CORPUS --kind mixture components=50 covariance=full --out fiction-mixture
+      imagegen prior creatures-vae CORPUS --kind mixture --out creatures-mixture
 
-    Codes are drawn from q(z | x) on sentences of a corpus or a text file. Of the priors tried, the one that gives
-    held-out codes most nats is kept; the gain over N(0, I) is what the mean rate falls by. The folder is a model as
-    any other: --prior normal, where a verb has it, puts N(0, I) back. KEY=VALUE: settings of the prior and of its
-    fitting; `textgen models` lists them.
+    Codes are drawn from q(z | x) on the rows of a corpus, or the lines of a text file. Of the priors tried, the one
+    that gives held-out codes most nats is kept; the gain over N(0, I) is what the mean rate falls by. The folder is a
+    model as any other: --prior normal, where a verb has it, puts N(0, I) back. KEY=VALUE: settings of the prior and of
+    its fitting; `textgen models` lists them.
     """
     inputs, settings = split_words(arguments)
     if len(inputs) != 2:
@@ -590,8 +591,6 @@ def prior(
             threads=threads, tell=bar.tell,
         )  # fmt: skip
     show(report, as_json)
-    if not as_json:
-        print(f"try: textgen sample --model {out}")
     return 0
 
 

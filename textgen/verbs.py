@@ -350,7 +350,7 @@ def reconstruct(
     rule = rules(vae.codec, sentences, length=length, tones=tones, rhyme=rhyme, new_words=new_words)
     decoded = vae.reconstruct(sentences, label=label, beams=beams, refine=refine, constraint=rule)
     pairs = list(zip(sentences, decoded, strict=True))
-    return Reconstructions(pairs, [vae.codec.normalise(one) == other for one, other in pairs])
+    return Reconstructions(pairs, [vae.proper(one) == other for one, other in pairs])
 
 
 def neighbours(

@@ -13,9 +13,11 @@ from typing import Any, Self
 
 from corpora.codec import WORD, Config, TextCodec, lowered, notes, strings, value
 from corpora.errors import InputError, quoted
+from corpora.typed import Typed
 
 _MODEL_BYTES = 64 << 20
 _TRAINING_SLICE = 1000  # characters; SentencePiece skips longer texts (over 4192 bytes) when it trains
+_ENOUGH = 100_000  # texts that show how sentences are written
 _NEW = 0.2  # with a greater share of words that occur in the text once, other text has too many that are not in it
 
 
@@ -28,7 +30,13 @@ class Pieces(TextCodec):
     name = "pieces"
 
     def __init__(
-        self, model: bytes, *, lower: bool = False, notes: Sequence[str] = (), lexicon: Sequence[str] = ()
+        self,
+        model: bytes,
+        *,
+        lower: bool = False,
+        notes: Sequence[str] = (),
+        lexicon: Sequence[str] = (),
+        typed: Typed | None = None,
     ) -> None:
         import sentencepiece
 
@@ -48,6 +56,7 @@ class Pieces(TextCodec):
         self.lower = lower
         self.notes = list(notes)
         self.lexicon = list(lexicon)
+        self.typed = typed or Typed()
 
     @classmethod
     def train(cls, texts: Iterable[str], config: Config) -> Self:
@@ -70,6 +79,8 @@ class Pieces(TextCodec):
             codec.notes.append(asked)
         if config.lexicon:
             codec.lexicon = codec._words(normal, config.lexicon)
+        if codec.lexicon and not config.lower:
+            codec.typed = Typed.learn(normal[:: 1 + len(normal) // _ENOUGH])
         return codec
 
     @classmethod
@@ -84,11 +95,17 @@ class Pieces(TextCodec):
         lexicon = strings(data, "lexicon") if "lexicon" in data else []
         if len({*lexicon}) < len(lexicon) or not all(WORD.fullmatch(word) and word == word.lower() for word in lexicon):
             raise InputError("the codec's 'lexicon' should be words in lower case, each once")
-        return cls(model, lower=value(data, "lower", bool), notes=notes(data), lexicon=lexicon)
+        typed = Typed.from_dict(data["typed"]) if "typed" in data else None
+        return cls(model, lower=value(data, "lower", bool), notes=notes(data), lexicon=lexicon, typed=typed)
 
     def to_dict(self) -> dict[str, Any]:
         model = base64.b64encode(self._model).decode("ascii")
-        return {**self._head(), "model": model, **({"lexicon": self.lexicon} if self.lexicon else {})}
+        facts = {**self._head(), "model": model}
+        if self.lexicon:
+            facts["lexicon"] = self.lexicon
+        if self.typed.capital:
+            facts["typed"] = self.typed.to_dict()
+        return facts
 
     def normalise(self, text: str) -> str:
         return _spaces(text, self.lower)
@@ -112,7 +129,7 @@ class Pieces(TextCodec):
         if not self.lexicon:
             return self
         lexicon = self._words((_spaces(text, self.lower) for text in texts), Config.lexicon)
-        return type(self)(self._model, lower=self.lower, notes=self.notes, lexicon=lexicon)
+        return type(self)(self._model, lower=self.lower, notes=self.notes, lexicon=lexicon, typed=self.typed)
 
     def _words(self, texts: Iterable[str], most: int) -> list[str]:
         """The lexicon with the `most` frequent words of normalised texts; a new one only where few are new (`_NEW`).

@@ -123,12 +123,13 @@ class Layer(nn.Module):
         gained: tuple[Tensor, Tensor],
         memory: tuple[Tensor, Tensor],
         place: Tensor,
-        seen: Tensor,
+        near: int,
+        seen: Tensor | None,
     ) -> Tensor:
         """The same for one new pixel (B, D), by the turns (2, 1, 1, size) of its `place` (1,).
 
         `memory`, keys (B, heads, size, H W) and values (B, heads, H W, size), holds those of the old ones and takes in
-        the new one; `seen` (P,), added to the scores, is 0 for those of the first P that are drawn, else -inf.
+        the new one; it attends to the first `near`. `seen` (near,), added to the scores, is -inf for those not drawn.
         A lone pixel's time goes into calls, not into arithmetic: here are as few of them as can be. Two
         plain products, with keys that lie as the first one reads them, take less of it than the fused kernel.
         """
@@ -137,8 +138,8 @@ class Layer(nn.Module):
         keys, values = memory
         keys.index_copy_(3, place, key[..., None])
         values.index_copy_(2, place, value[..., None, :])
-        near = len(seen)
-        scores = torch.baddbmm(seen, query.reshape(-1, 1, query.shape[2]), keys.flatten(0, 1).narrow(2, 0, near))
+        query, key = query.reshape(-1, 1, query.shape[2]), keys.flatten(0, 1).narrow(2, 0, near)
+        scores = query.bmm(key) if seen is None else torch.baddbmm(seen, query, key)
         attended = scores.softmax(-1).bmm(values.flatten(0, 1).narrow(1, 0, near)).view_as(inputs)
         inputs = torch.addmm(inputs, attended, self.out)
         gate, value = (unit(inputs) @ up).chunk(2, 1)
@@ -238,9 +239,13 @@ class Pixelformer(Backbone):
 
 
 class PixelformerStepper(Remembering):
-    """Keys and values of all layers and of the pointer, of which a step attends to the first `STRIDE` n."""
+    """Keys and values of all layers and of the pointer.
 
-    STRIDE = 64
+    A step attends to the written ones, rounded up to a multiple of `stride` with the rest masked: a compiled step
+    wants shapes that seldom change.
+    """
+
+    stride = 1
 
     def __init__(self, backbone: Pixelformer, rows: int, context: Tensor | None) -> None:
         super().__init__()
@@ -270,17 +275,18 @@ class PixelformerStepper(Remembering):
         """The logits of one pixel from those before it, which `read` holds behind a start symbol."""
         backbone, own, place = self.backbone, self.own, self.place
         self.written += 1
-        near = min(self.room, -(-self.written // self.STRIDE) * self.STRIDE)
+        near = min(self.room, -(-self.written // self.stride) * self.stride)
         before = own["read"].index_select(1, backbone.places.index_select(0, place)[0])  # (B, 9)
         inputs = look_up(self.tables, before) + own["positions"].index_select(1, place)[:, 0]  # (B, D)
         turns = self.turns.index_select(1, place)[:, 0]
-        seen = self.later.index_select(0, place)[:, :near]
+        later = self.later.index_select(0, place)[:, :near]
+        seen = None if near == self.written else later[0]
         for number, (layer, gained) in enumerate(zip(self.layers, self.gained, strict=True)):
             memory = own[f"keys {number}"], own[f"values {number}"]
-            inputs = layer.step(inputs, turns, gained, memory, place, seen[0])
+            inputs = layer.step(inputs, turns, gained, memory, place, near, seen)
         outputs = normed(inputs, backbone.gain)[:, None]  # (B, 1, D)
         own["pointer"].index_copy_(1, place, backbone.key(outputs))
-        scores = backbone._scores(backbone.query(outputs), own["pointer"].narrow(1, 0, near), seen)
+        scores = backbone._scores(backbone.query(outputs), own["pointer"].narrow(1, 0, near), later)
         self.logits = backbone._mixed(outputs, scores, own["read"].narrow(1, 0, near))[:, 0]
 
 

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 import small
 from corpora.settings import find
+from imagegen.backbones import pixelformer
 from small import BLIND, PAD, VOCAB, C, contexts
 from textgen.backbones import transformer
 from textgen.core import sampler
@@ -174,12 +175,13 @@ def test_the_laws_hold_at_other_sizes(name, vocab, context, chosen):
         check(small.backbone(name, context, vocab, **chosen), vocab, context)
 
 
-@with_and_without_context
+@cases([("transformer", VOCAB), ("pixelformer", small.picture((3, 4)))])
 @pytest.mark.parametrize("stride", [3, 64])
-def test_a_transformer_steps_in_shapes_that_seldom_change(monkeypatch, stride, context):
-    monkeypatch.setattr(transformer.TransformerStepper, "stride", stride)
+def test_a_transformer_steps_in_shapes_that_seldom_change(monkeypatch, stride, name, vocab, context):
+    for stepper in (transformer.TransformerStepper, pixelformer.PixelformerStepper):
+        monkeypatch.setattr(stepper, "stride", stride)
     for check in (check_steps, check_select):
-        check(small.backbone("transformer", context), VOCAB, context)
+        check(small.backbone(name, context, vocab), vocab, context)
 
 
 @each_backbone_once

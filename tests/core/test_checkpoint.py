@@ -303,7 +303,7 @@ def test_a_name_from_a_file_imports_nothing(folder, tmp_path, monkeypatch, where
     """Names are looked up among our own files; a module that lies on the path is not touched."""
     (tmp_path / "canary.py").write_text("raise SystemExit('imported')")
     monkeypatch.syspath_prepend(tmp_path)
-    known = [*NAMES, *(["textgen.backbones", "textgen", "imagegen.models"] if where == "package" else ["lm.", "LSTM"])]
+    known = [*NAMES, *(["textgen.backbones", "corpora", "imagegen.models"] if where == "package" else ["lm.", "LSTM"])]
     for name in [*known, 1, None, ["vae"], {"vae": 1}]:
         before = set(sys.modules)
 

@@ -324,7 +324,7 @@ def test_each_noise_goes_where_it_belongs_and_the_targets_stay():
 
 
 def test_a_share_that_is_none_is_refused():
-    wrong = dict.fromkeys(("word_dropout", "delete", "blank", "replace", "code_dropout"), (-0.1, 1.0))
+    wrong = dict.fromkeys(("word_dropout", "delete", "blank", "replace", "code_dropout", "code_free"), (-0.1, 1.0))
     for key, values in {**wrong, "swap": (-1,), "code_noise": (-0.1,)}.items():
         for value in values:
             with pytest.raises(ValueError, match=f"{key}="):
@@ -368,8 +368,18 @@ def test_code_dropout_sets_its_share_to_zero_and_keeps_the_mean(name):
     assert (decoded(model.eval(), tokens, noise(4000))[0] != 0).all()
 
 
+@pytest.mark.parametrize("name", LATENT)
+def test_a_share_of_the_rows_is_decoded_from_no_code_in_training_alone(name):
+    tokens = small.rows([3]).repeat(4000, 1)
+    model = small.model(name, code_free=0.25)
+    zeros = decoded(model.train(), tokens, noise(4000))[0] == 0
+    assert torch.equal(zeros.any(1), zeros.all(1))
+    assert float(zeros.all(1).float().mean()) == pytest.approx(0.25, abs=0.03)
+    assert (decoded(model.eval(), tokens, noise(4000))[0] != 0).all()
+
+
 def test_several_processes_disturb_the_codes_as_one_would():
-    model = small.model("vae", code_noise=0.5, code_dropout=0.3).train()
+    model = small.model("vae", code_noise=0.5, code_dropout=0.3, code_free=0.5).train()
     whole = decoded(model, TOKENS, noise(4))[0]
     for rank in (0, 1):
         part = decoded(model, TOKENS[rank::2], Draw(0, 0, total=4, rank=rank, world=2))[0]

@@ -218,7 +218,7 @@ def start(tmp_path):
     yield process
     for one in begun:
         one.kill()
-        one.communicate()
+        one.wait()
 
 
 def wait_for(condition, seconds: float = 120) -> None:

@@ -91,3 +91,11 @@ def test_a_terminal_that_is_gone_does_not_end_the_training(monkeypatch):
     monkeypatch.setattr(sys, "stderr", Gone())
     screen.say("a line")
     screen.alarm("an alarm")
+
+
+def test_an_evaluation_says_of_which_split_it_is(capsys):
+    screen = Screen(live=False)
+    screen.evaluated(7, {"nll": 3.0}, [], True)
+    screen.evaluated(8, {"nll": 3.0}, [], True, "train")
+    valid, train = capsys.readouterr().err.splitlines()
+    assert valid.startswith("step       7  valid nll 3.00") and train.startswith("step       8  train nll 3.00")

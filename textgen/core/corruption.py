@@ -27,6 +27,9 @@ class Corruption(Settings):
     code_dropout: float = setting(
         0.0, "share of the code's numbers set to 0, the others made larger to match", 0, below=1
     )
+    code_free: float = setting(
+        0.0, "share of the rows decoded from no code, all 0: the decoder learns p(x) too", 0, below=1
+    )
 
     def word_dropout_at(self, progress: float) -> float:
         """The share of the decoder's inputs that is blanked when a share `progress` of the steps is done."""
@@ -41,12 +44,15 @@ class Corruption(Settings):
         """The codes that the decoder reads in place of `codes`. (B, Z) -> (B, Z)
 
         The code's noise comes on top of the posterior's, in units of the prior's deviation, and costs no rate (with
-        the plain autoencoder it is that of Poole et al. 2014); its dropout is that of Srivastava et al. (2014).
+        the plain autoencoder it is that of Poole et al. 2014); its dropout is that of Srivastava et al. (2014). A row
+        that is `code_free` teaches the decoder p(x), as a code of zeros asks for, and its own code nothing.
         """
         if self.code_noise:
             codes = codes + self.code_noise * draw.normal(codes.shape[1])
         if self.code_dropout:
             codes = codes * (draw.uniform(codes.shape[1]) >= self.code_dropout) / (1 - self.code_dropout)
+        if self.code_free:
+            codes = codes.masked_fill(draw.uniform(1) < self.code_free, 0)
         return codes
 
 

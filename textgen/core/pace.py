@@ -14,6 +14,10 @@ class Pace(Protocol):
         """Steps in all, as far as is known now."""
 
     @property
+    def every(self) -> int:
+        """Steps between evaluations."""
+
+    @property
     def stride(self) -> int:
         """Batches set aside for each turn of a step; a step's second turn reads so far on from its first."""
 
@@ -32,6 +36,7 @@ class Steps:
     """A run of a known number of steps."""
 
     end: int
+    every: int = 1  # as `Pace.every`
 
     @property
     def stride(self) -> int:

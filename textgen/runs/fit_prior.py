@@ -52,6 +52,7 @@ class Fitted:
     normal: float
     error: float  # of the difference of the two, its standard error over the codes
     noise: bool  # whether codes were drawn from a posterior; those of a plain autoencoder have no rate
+    program: str  # the command that samples from it
 
     @property
     def gain(self) -> float:
@@ -60,13 +61,15 @@ class Fitted:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
-        return {**asdict(self), "gain": self.gain}
+        facts = {key: value for key, value in asdict(self).items() if key != "program"}
+        return {**facts, "gain": self.gain}
 
     def __str__(self) -> str:
         return (
             f"{self.out}: {self.prior}, fitted to {self.rows:,} codes of {self.data}\n"
             f"  {self.held_out}: {self.nats:.2f} nats per code, {self.normal:.2f} under N(0, I): "
-            f"gain {self.gain:+.2f} +- {self.error:.2f}{', what the rate falls by' if self.noise else ''}"
+            f"gain {self.gain:+.2f} +- {self.error:.2f}{', what the rate falls by' if self.noise else ''}\n"
+            f"try: {self.program} sample --model {self.out}"
         )
 
 
@@ -193,9 +196,8 @@ def fit(
         seed=seed,
         tell=lambda done, of, nats: tell(f"fitting, {nats:.2f} nats per held-out code", done, of),
     )
-    fitted = Fitted(
-        str(out), latent.prior.title, name, len(codes), f"{len(held):,} codes of {where}", *_nats(latent, others)
-    )
+    held_out, program = f"{len(held):,} codes of {where}", modality_of(opened.codec).program
+    fitted = Fitted(str(out), latent.prior.title, name, len(codes), held_out, *_nats(latent, others), program)
     if not math.isfinite(fitted.nats):
         raise InputError("the fitted density is not a finite number: give more rows, or a smaller prior")
     facts = {key: value for key, value in fitted.to_dict().items() if key != "out"}

@@ -17,26 +17,49 @@ from textgen.core.randomness import Draw
 from textgen.runs.plan import Plan
 
 MOST = 2000  # rows judged
-_AT_ONCE = 128
+MOST_TOKENS = MOST * 201  # of them, but for pictures: as many as texts of the greatest length by default have
+_AT_ONCE = 128  # rows
+_TOKENS_AT_ONCE = _AT_ONCE * 1024  # and tokens, pads among them, where no code is drawn for each row
 _SHEET = 16  # pictures on a sheet of samples
+
+
+def judged_split(corpus: Corpus) -> str:
+    """The split that evaluations are of: valid, or train where there is none."""
+    return "valid" if len(corpus.splits.get("valid", ())) else "train"
+
+
+def judged_rows(corpus: Corpus) -> int:
+    """The number of rows of an evaluation: `MOST`, or fewer where they are long and their lengths differ."""
+    rows = corpus.splits[judged_split(corpus)]
+    count = min(MOST, len(rows))
+    if corpus.codec.shape is None:
+        count = max(1, min(count, int(MOST_TOKENS / max(1.0, rows.lengths.mean()))))
+    return count
+
+
+def expected(corpus: Corpus, batch: int) -> float:
+    """Steps of so many rows that take about as long as an evaluation: a row trained on takes three times one judged."""
+    return judged_rows(corpus) / batch / 3
 
 
 @torch.inference_mode()
 def validate(model: Model, corpus: Corpus, plan: Plan, device: str) -> dict[str, float]:
-    """Means over the valid split (2,000 rows of it at most, drawn once) of what a model reports, and its active units.
+    """Means over the split that is judged (rows of it drawn once) of what a model reports, and its active units.
 
-    One code from the posterior per row, from a fixed seed, so that two evaluations differ by the weights alone.
+    At most 2,000 rows, and so many that they have about `MOST_TOKENS` tokens: long clips are fewer. One code from the
+    posterior per row, from a fixed seed, so that two evaluations differ by the weights alone.
     """
-    rows = corpus.splits.get("valid")
-    if rows is None or not len(rows):
-        rows = corpus.splits["train"]
-    count = min(MOST, len(rows))
+    rows = corpus.splits[judged_split(corpus)]
+    count = judged_rows(corpus)
     some = np.sort(np.random.default_rng(0).choice(len(rows), count, replace=False))  # files may stand in any order
     order = some[rows.lengths[some].argsort(kind="stable")]
+    at_once = _AT_ONCE
+    if not isinstance(model, Latent):
+        at_once = max(1, min(at_once, _TOKENS_AT_ONCE // max(1, int(rows.lengths[order[-1]]))))
     totals: dict[str, float] = {}
     codes = []
-    for first in range(0, count, _AT_ONCE):
-        some = order[first : first + _AT_ONCE]
+    for first in range(0, count, at_once):
+        some = order[first : first + at_once]
         tokens, labels = (torch.from_numpy(numbers).to(device) for numbers in (rows.pad(some), rows.classes(some)))
         draw = Draw(0, first, total=len(tokens), device=device)
         with trainer.autocast(plan.training.precision, device):
@@ -65,7 +88,7 @@ def samples(model: Model, corpus: Corpus, plan: Plan, device: str, folder: Path,
         lines = modality.preview(codec, rows.tolist(), target, name)
         written.extend((what or kind, f"samples/{line}" if line.startswith(stem) else line) for kind, line in lines)
 
-    rows = corpus.splits.get("valid") or corpus.splits["train"]
+    rows = corpus.splits[judged_split(corpus)]
     if isinstance(model, Latent) and codec.shape is None:
         for row in range(min(2, len(rows))):
             tokens, labels = (torch.from_numpy(some).to(device) for some in (rows.pad([row]), rows.classes([row])))

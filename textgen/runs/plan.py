@@ -127,9 +127,9 @@ class Plan:
     def pace(self) -> Pace:
         """The length of the run as its schedules see it."""
         if self.minutes is not None:
-            return Budget(self.minutes, self.steps, self.knots, repeat=bool(self.knots))
+            return Budget(self.minutes, self.steps, self.knots, every=self.every, repeat=bool(self.knots))
         assert self.steps is not None
-        return Steps(self.steps)
+        return Steps(self.steps, self.every or self.steps)
 
     def facts(self) -> dict[str, Any]:
         """The facts that a shared model may tell of its run: no paths, no names of people or machines."""

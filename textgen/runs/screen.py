@@ -100,11 +100,18 @@ class Screen:
             self.say(f"step {report.step:>7,} of {steps:,}  {equation(report.means, self.unit, 1)}  {pace}")
             self.spoke = now
 
-    def evaluated(self, step: int, report: Mapping[str, float], samples: list[tuple[str, str]], better: bool) -> None:
-        """Show an evaluation in a line, and the samples drawn at it."""
+    def evaluated(
+        self,
+        step: int,
+        report: Mapping[str, float],
+        samples: list[tuple[str, str]],
+        better: bool,
+        split: str = "valid",
+    ) -> None:
+        """Show an evaluation of a split in a line, and the samples drawn at it."""
         now = self.clock()
         best = "  best so far" if better and "score" in report else ""
-        self.say(f"step {step:>7,}  valid {equation(report, self.unit)}  {_time(now - self.began)}{best}")
+        self.say(f"step {step:>7,}  {split} {equation(report, self.unit)}  {_time(now - self.began)}{best}")
         for what, text in samples:
             self.say(f"    {what:>8}  {printable(text)}")
         self.spoke = self.stepped = self.clock()

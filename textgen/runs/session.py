@@ -42,6 +42,9 @@ class Session:
         self.checkpoints = folder / CHECKPOINTS
         resuming = not fresh and bool(checkpoint.listed(self.checkpoints))
         self.pace = plan.pace()
+        self.budget = self.pace if isinstance(self.pace, Budget) else None
+        if self.budget is not None:
+            self.budget.guess = judging.expected(self.corpus, plan.batch * plan.training.accumulate)
         self.training = trainer.Training(
             self._model(resuming),
             plan.training,
@@ -63,6 +66,7 @@ class Session:
             self.alarmed = alarmed(folder, self.training.step) if self.log is not None else set()
         screen.begin(folder, plan, self.corpus, self.training, self.pace)
         self.began, self.tokens = time.monotonic(), 0
+        self.length_told = self.budget is not None and self.budget.settled
 
     def _corpus(self) -> Corpus:
         corpus = Corpus.open(self.folder / self.plan.corpus)
@@ -88,8 +92,8 @@ class Session:
         checkpoint.fill(self.training.model, checkpoint.read_model(source).tensors, source)
         self.training.restore(*checkpoint.read_state(source))
         self.judged = {key: state[key] for key in self.judged}
-        if isinstance(self.pace, Budget):
-            self.pace.restore(state["budget"])
+        if self.budget is not None:
+            self.budget.restore(state["budget"])
         self.screen.say(f"resuming from step {self.training.step:,} of {self.pace.end:,} (verified)")
 
     # ---------------------------------------------------------------------------------------------------- steps
@@ -108,13 +112,13 @@ class Session:
         self.screen.step(report, speed, self.pace.end)
         if self.log is not None and (report.step % _NUMBERS_EVERY == 0 or report.step == 1):
             self.log.write({**report.means, "tokens per second": round(speed)}, report.step)
-        if isinstance(self.pace, Budget):
-            before = self.pace.settled
-            self.pace.tick(report.step, self.agreed)
-            if self.pace.settled and not before:
-                self._tell_length(self.pace, report.step)
+        if self.budget is not None:
+            self.budget.tick(report.step, self.agreed)
+            if self.budget.settled and not self.length_told:
+                self._tell_length(self.budget, report.step)
 
     def _tell_length(self, budget: Budget, step: int) -> None:
+        self.length_told = True
         minutes, end = budget.total / 60, budget.end
         pace = f"{1000 * budget.knots[-1].training / step:.0f} ms each so far"
         self.screen.say(f"budget   {minutes:g} minutes hold about {end:,} steps, {pace}")
@@ -131,8 +135,7 @@ class Session:
     @property
     def due(self) -> bool:
         """Whether an evaluation, and a checkpoint, follow the step that was just made."""
-        every = self.plan.every or (self.pace.every if isinstance(self.pace, Budget) else self.pace.end)
-        return self.ended or self.training.step % every == 0
+        return self.ended or self.training.step % self.pace.every == 0
 
     # ----------------------------------------------------------------------------------- evaluations, checkpoints
 
@@ -156,12 +159,12 @@ class Session:
             log.samples(written, step)
         self._alarm(model, means)
         looked = time.monotonic()
-        if isinstance(self.pace, Budget):
-            self.pace.evaluated(looked - began)  # before the checkpoint, which remembers it
+        if self.budget is not None:  # before the checkpoint, which remembers it
+            self.budget.evaluated(step, looked - began, self.agreed)
         self.save()
-        if isinstance(self.pace, Budget):
-            self.pace.evaluated(time.monotonic() - looked, 0)
-        self.screen.evaluated(step, report, written, better)
+        if self.budget is not None:
+            self.budget.saved(time.monotonic() - looked)
+        self.screen.evaluated(step, report, written, better, judging.judged_split(self.corpus))
 
     def _is_best(self, score: float) -> bool:
         best = self.judged["best_score"]
@@ -194,7 +197,7 @@ class Session:
             with training.averaged() as model:
                 checkpoint.write_model(temporary, facts, self.corpus.codec.to_dict(), checkpoint.weights(model))
             tensors, values = training.state()
-            values |= {**self.judged, **({"budget": self.pace.state(step)} if isinstance(self.pace, Budget) else {})}
+            values |= {**self.judged, **({} if self.budget is None else {"budget": self.budget.state(step)})}
             files.write_file(temporary / checkpoint.TENSORS, checkpoint.pack(tensors))
             files.write_file(temporary / checkpoint.STATE, files.to_json(values))
             files.write_manifest(temporary, {"format": checkpoint.FORMAT})

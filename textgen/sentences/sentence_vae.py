@@ -117,19 +117,30 @@ class SentenceVAE:
         _raise_first(skipped)
         return self.opened.padded(rows).to(self.device) if rows else torch.zeros(0, 1, dtype=torch.long)
 
+    def proper(self, sentence: str) -> str:
+        """The sentence as the model reads it, and gives it back where its code holds it word for word.
+
+        That is as its codec normalises it and, if it is typed in lower case or without its final mark and the corpus
+        writes neither way, with capitals and mark (`corpora.typed`).
+        """
+        return self.codec.normalise(self.codec.typed.proper(self.codec.normalise(sentence)))
+
     def notes(self, sentences: Texts) -> list[str]:
-        """A line on the words of sentences that are outside the vocabulary, if any: these seldom come back."""
+        """Lines on what a person should know of sentences: how they are read where they are typed carelessly, and
+        words outside the vocabulary, which seldom come back."""
         unknown: dict[str, None] = {}
         spelt: dict[str, None] = {}
         fallback = {*self.codec.fallback_tokens()}
         for sentence in _listed(sentences):
-            parts = mixed(sentence)
+            parts = mixed(self.proper(sentence))
             for word, row in zip(parts, self.codec.encode_many(parts), strict=True):
                 if self.codec.blank in row:
                     unknown[word] = None
                 elif len(fallback) > 1 and fallback & {*row}:
                     spelt[word] = None
-        lines = []
+        lines = [
+            f"read as {self.proper(one)}" for one in _listed(sentences) if self.proper(one) != self.codec.normalise(one)
+        ]
         if unknown:
             lines.append(f"the model does not know {_several(unknown)}, so cannot write it")
         if spelt:
@@ -138,7 +149,7 @@ class SentenceVAE:
 
     def _rows(self, sentences: Sequence[str]) -> tuple[list[list[int]], list[Skipped]]:
         """Tokens of each, without stops, and those that the model does not take, with the reason."""
-        rows, skipped = self.codec.encode_many(sentences), []
+        rows, skipped = self.codec.encode_many([self.proper(sentence) for sentence in sentences]), []
         for number, (sentence, row) in enumerate(zip(sentences, rows, strict=True)):
             which = "the sentence" if len(sentences) == 1 else f"sentence {number + 1:,} of {len(sentences):,},"
             if not row:
@@ -423,7 +434,7 @@ class SentenceVAE:
         else:
             several = paced(decode, len(pairs), steps, pace)
         return [
-            joined(*pair, path, points, self.codec.normalise, self.notes(pair))
+            joined(*pair, path, points, self.proper, self.notes(pair))
             for pair, points in zip(pairs, several, strict=True)
         ]
 
@@ -435,7 +446,7 @@ class SentenceVAE:
         Sentences that are empty or longer than the model takes are passed over; the sentence itself too.
         Raises InputError if none is left.
         """
-        own = self.codec.normalise(sentence)
+        own = self.proper(sentence)
         rows = self.codec.encode_many(among)
         kept = [text for text, row in zip(among, rows, strict=True) if self.opened.takes(row)]
         kept = [text for text in dict.fromkeys(kept) if self.codec.normalise(text) != own]
