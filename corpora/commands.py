@@ -342,8 +342,8 @@ def _usage(error: click.exceptions.UsageError) -> str:
     if isinstance(error, click.exceptions.NoSuchOption) and error.ctx:
         names = [name for param in error.ctx.command.get_params(error.ctx) for name in param.opts]
         options = [name for name in names if name.startswith("--")]
-        near = [name for name in options if name.startswith(error.option_name)]
-        near = near or [name for name in names if f"-{name}" == error.option_name]
+        near = [name for name in names if f"-{name}" == error.option_name]
+        near = near or [name for name in options if name.startswith(error.option_name)]
         near = near or difflib.get_close_matches(error.option_name, options, n=1, cutoff=0.5)
         message = f"unknown option {quoted(error.option_name)}" + (f": did you mean {near[0]}?" if near else "")
         return f"{path}: {message}{'' if near else ':'} see {path} --help"
@@ -376,7 +376,7 @@ def numbers(option: str, text: str, kind: Callable[[str], Any]) -> list[Any]:
     return values
 
 
-def new_file(out: str | None, default: str, force: bool = False) -> Path:
+def new_file(out: str | None, default: str, force: bool = False, option: str = "--out") -> Path:
     """The path of a file to write, which overwrites none: `out`, else `default` or its next free name (sample-2.png).
 
     Raises InputError if `out` is a file already, unless `force` is set, and if it cannot be written.
@@ -384,7 +384,7 @@ def new_file(out: str | None, default: str, force: bool = False) -> Path:
     if out is not None:
         check_writable(Path(out))
         if not force and Path(out).is_file():
-            raise InputError(f"{out} exists already: choose another --out, or give --force to replace it")
+            raise InputError(f"{out} exists already: choose another {option}, or give --force to replace it")
         return Path(out)
     path, number = Path(default), 1
     while not force and (path.exists() or path.is_symlink()):

@@ -10,6 +10,7 @@ import math
 import os
 import re
 import shutil
+import stat
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -42,7 +43,8 @@ def check_writable(path: Path) -> None:
     """Raise InputError, before any work, unless a file of this name can be written: into a folder that is there, and
     over nothing but a plain file (a rename would put an end to a link, a pipe or a device)."""
     with explained(path):
-        os.stat(f"{path.parent}{os.sep}")  # noqa: PTH116 (a Path drops the separator, which asks for a folder)
+        if not stat.S_ISDIR(path.parent.stat().st_mode):
+            raise NotADirectoryError(errno.ENOTDIR, "not a folder")
         if not os.access(path.parent, os.W_OK):
             raise PermissionError(errno.EACCES, "not writable")
         if path.is_symlink() or (path.exists() and not path.is_file()):

@@ -61,11 +61,11 @@ Scale = Annotated[int | None, Option(min=1, max=100, metavar="N", help="enlarge 
 Importance = Annotated[int, Option(min=1, max=1_000_000, metavar="K", help="importance samples for each picture")]
 
 
-def _file(out: str | None, default: str, force: bool, animation: bool = False) -> Path:
+def _file(out: str | None, default: str, force: bool, animation: bool = False, option: str = "--out") -> Path:
     """The file to write, judged before any work."""
     from corpora import sheet
 
-    path = new_file(out, default, force)
+    path = new_file(out, default, force, option)
     sheet.format_of(path, sheet.ANIMATIONS if animation else sheet.PICTURES)
     return path
 
@@ -297,7 +297,9 @@ def interpolate(
 ) -> int:
     """Walk from one picture to another."""
     path = _file(out, "interpolate.png", force)
-    animation = None if gif is None else _file(gif, gif, force, animation=True)
+    animation = None if gif is None else _file(gif, gif, force, animation=True, option="--gif")
+    if animation is not None and animation.absolute() == path.absolute():
+        raise InputError(f"--out and --gif are both {path}: give each a name of its own")
     from imagegen import verbs
 
     drawing = verbs.interpolate(
@@ -438,12 +440,12 @@ def novelty(
     model: o.Model = None,
     out: Out = None,
     pairs: Annotated[int, Option(min=1, max=1000, metavar="N", help="pairs shown")] = defaults.NOVELTY_PAIRS,
-    above: Annotated[float, Option(metavar="X", help="suspiciously near")] = defaults.NOVELTY_ABOVE,
-    share: Annotated[float, Option(metavar="X", help="allowed above it")] = defaults.NOVELTY_SHARE,
+    above: Annotated[float, Option(min=0, max=1, metavar="X", help="suspiciously near")] = defaults.NOVELTY_ABOVE,
+    share: Annotated[float, Option(min=0, max=1, metavar="X", help="allowed above it")] = defaults.NOVELTY_SHARE,
     gap: Annotated[float, Option(metavar="X", help="nats per pixel allowed")] = defaults.NOVELTY_GAP,
     split: Annotated[str, Option(metavar="NAME", help="the held-out pictures: valid or test")] = "valid",
-    shift: Annotated[int, Option(metavar="N", help="pixels that copies may move")] = defaults.NOVELTY_SHIFT,
-    near: Annotated[int, Option(metavar="N", help="of 255, within a shade")] = defaults.NOVELTY_NEAR,
+    shift: Annotated[int, Option(min=0, max=1000, metavar="N", help="pixels copies may move")] = defaults.NOVELTY_SHIFT,
+    near: Annotated[int, Option(min=0, max=255, metavar="N", help="of 255, within a shade")] = defaults.NOVELTY_NEAR,
     rows: Annotated[int, Option(min=0, max=o.ROWS, metavar="N", help="pictures of each NLL; 0: all")] = 0,
     samples: Importance = defaults.NOVELTY_IMPORTANCE,
     temperature: o.Temperature = None,

@@ -10,6 +10,7 @@ import torch
 
 from corpora.corpus import Corpus, Rows
 from corpora.errors import InputError
+from corpora.modality import modality_of
 from imagegen.pictures import defaults
 from imagegen.pictures.picture_model import PictureModel, Tell, bits
 from textgen.core import estimators
@@ -22,6 +23,8 @@ ACTIVE = 0.1  # nats of rate, on average over pictures, from which a code counts
 def corpus_of(model: PictureModel, folder: Path) -> Corpus:
     """The corpus in a folder. Raises InputError if it has another palette, size or order than the model."""
     corpus = Corpus.open(folder)
+    if corpus.codec.modality != "picture":
+        raise InputError(f"{folder} is no corpus of pictures: it holds {modality_of(corpus.codec).units}")
     if corpus.codec.to_dict() != model.palette.to_dict():
         raise InputError(
             f"{folder} has another palette, size or order than {model.opened.name}: build it with codec_from=MODEL"

@@ -23,7 +23,7 @@ from corpora import sheet
 from corpora.codecs.palette import Palette
 from corpora.corpus import Corpus
 from corpora.errors import InputError
-from corpora.settings import require
+from corpora.settings import Settings, require, setting
 from imagegen.pictures import defaults
 from imagegen.pictures.measures import corpus_of, tokens_of
 from imagegen.pictures.picture_model import PictureModel
@@ -84,7 +84,7 @@ def nearest(
     from scipy.sparse import csr_array
 
     height, width = train.shape[1:]
-    require(0 <= shift < min(height, width), "shift", shift, f"0 to {min(height, width) - 1} pixels")
+    _check_shift(shift, height, width)
     size = int(max(pictures.max(initial=0), train.max(initial=0))) + 1
     places = np.arange(height * width) * size
 
@@ -117,19 +117,25 @@ def nearest(
     return Nearest(best, row)
 
 
+def _check_shift(shift: int, height: int, width: int) -> None:
+    require(0 <= shift < min(height, width), "shift", shift, f"0 to {min(height, width) - 1} pixels")
+
+
 @dataclass(frozen=True)
-class Bars:
+class Bars(Settings):
     """The bars that pictures keep to in order to count as new."""
 
-    above: float = defaults.NOVELTY_ABOVE  # a foreground Jaccard index beyond which a picture is suspicious
-    share: float = defaults.NOVELTY_SHARE  # of pictures that may be
-    gap: float = defaults.NOVELTY_GAP  # nats per pixel by which held-out pictures may cost more than training pictures
-
-    def check(self) -> None:
-        """Raise InputError for values that cannot work."""
-        require(0 < self.above < 1, "above", self.above, "a Jaccard index above 0, below 1")
-        require(0 <= self.share < 1, "share", self.share, "a share, 0 up to, not including, 1")
-        require(math.isfinite(self.gap), "gap", self.gap, "a number of nats per pixel")
+    above: float = setting(
+        defaults.NOVELTY_ABOVE, "a foreground Jaccard index beyond which a picture is suspicious", above=0, below=1
+    )
+    share: float = setting(defaults.NOVELTY_SHARE, "share of pictures that may be", 0, below=1)
+    gap: float = setting(
+        defaults.NOVELTY_GAP,
+        "by how much held-out pictures may cost more than training pictures",
+        low=-1000,
+        high=1000,
+        unit="nats per pixel",
+    )
 
 
 @dataclass(frozen=True)
@@ -190,11 +196,11 @@ def measure(
     all. Raises InputError if the corpus has another palette, size or order than the model.
     """
     bars = bars or Bars()
-    bars.check()
     require(split != "train", "split", split, "valid or test: pictures that the model has not seen")
     require(0 <= near <= 255, "near", near, "0 to 255")
     tell = tell or (lambda title, done, of: None)
     corpus = corpus_of(model, folder)
+    _check_shift(shift, model.height, model.width)
     known, held = originals(corpus), corpus.rows(split).pad(np.arange(len(corpus.rows(split))))
     drawing = partial(tell, "drawing")
     drawn = model.sample(count, label=None, seed=seed, how=how, tell=drawing).cpu().numpy()

@@ -436,6 +436,13 @@ def test_a_picture_is_what_its_name_says(runs, corpus, capsys, tmp_path, monkeyp
     pair = [f"{corpus}@test:0", f"{corpus}@test:1"]
     code, out, err = said(capsys, "interpolate", *pair, "--gif", "x.txt", "--model", runs["vae"])
     assert code == 2 and "x.txt: an animation can be written as .gif, .webp" in err
+    for words, line in (
+        (["--gif", "x.gif"], "x.gif exists already: choose another --gif, or give --force to replace it"),
+        (["--gif", "y.gif", "--out", "./y.gif"], "--out and --gif are both y.gif: give each a name of its own"),
+        (["--out", "no/such/y.png"], "no/such/y.png: no such file or folder: check the path"),
+    ):
+        code, out, err = said(capsys, "interpolate", *pair, "--model", "nowhere", *words)  # before any work
+        assert (code, out, err) == (2, "", f"error: {line}\n")
     assert said(capsys, "animate", "-n", 1, "--every", 10, "--out", "a.webp", "--model", runs["pixelcnn"])[0] == 0
     with Image.open("a.webp") as moving:
         assert moving.n_frames > 1
@@ -495,7 +502,7 @@ def test_the_functions_are_there_for_python(runs, corpus, tmp_path):
         (["complete", "big.png", "--model", "{pixelcnn}"], "9 x 9 pixels (height x width); this model draws 6 x 5"),
         (["reconstruct", "{corpus}@test:0", "--model", "{pixelcnn}"], "has no codes"),
         (["traverse", "{corpus}@test:0", "--codes", "9", "--model", "{vae}"], "expected one or two different ones"),
-        (["traverse", "{corpus}@test:0", "--codes", "a", "--model", "{vae}"], "expected numbers with commas"),
+        (["traverse", "{corpus}@test:0", "--codes", "a", "--model", "{vae}"], "expected whole numbers with commas"),
         (["sample", "--model", "english-fiction"], "is a model of text"),
         (["sample", "-n", "0", "--model", "{pixelcnn}"], "-n 0: expected 1"),
         (["sample", "--code-temperature", "1", "--model", "{pixelcnn}"], "--code-temperature needs a model with codes"),

@@ -155,11 +155,12 @@ def test_the_report_fires_on_a_model_that_memorised_and_not_on_a_fresh_one(corpu
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--above", 1.5], "above=1.5: expected a Jaccard index"),
-        (["--share", 1], "share=1.0: expected a share"),
-        (["--gap", "nan"], "gap=nan: expected a number of nats"),
+        (["--above", 1.5], "--above 1.5: expected a number from 0 to 1"),
+        (["--above", 1], "above=1: expected a number above 0 and below 1"),
+        (["--share", 1], "share=1: expected 0 or more, below 1"),
+        (["--gap", "nan"], "gap=nan: expected -1,000 to 1,000 nats per pixel"),
         (["--shift", 10], "shift=10: expected 0 to 9 pixels"),
-        (["--near", 256], "near=256: expected 0 to 255"),
+        (["--near", 256], "--near 256: expected 0 to 255"),
         (["--split", "train"], "split=train: expected valid or test"),
         (["--split", "vaild"], "did you mean 'valid'"),
         (["-n", 0], "-n 0: expected 1"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import math
 import subprocess
@@ -15,6 +16,7 @@ import torch
 
 from corpora import Corpus
 from corpora.errors import InputError
+from textgen import cli
 from textgen.cli import main
 from textgen.core.estimators import exact_nll
 from textgen.runs import library
@@ -364,6 +366,13 @@ def test_pairs_refuses(here, toy_corpus, capsys):
 def test_the_benchmarks_are_the_files_and_their_help_imports_nothing_heavy():
     assert {"interpolation", "pairs"} <= set(names())
     assert "judge" not in names()
+    entries = cli.VERBS["benchmark"].home
+    assert list(entries) == names()
+    for name, verb in entries.items():  # a new one is a new file: its options too
+        module = importlib.import_module(f"textgen.sentences.benchmark.{name}")
+        assert verb.home == module.__name__ and callable(module.main)
+        assert verb.help.lower() == (module.__doc__ or "").splitlines()[0].removesuffix(".").lower()
+        assert getattr(module, name).__module__ == module.__name__
     program = "import sys, textgen.cli as c; c.VERBS; print(sorted({'torch', 'numpy', 'scipy'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

@@ -102,8 +102,14 @@ def test_the_commands(toy_run, toy_corpus, texts, tmp_path, capsys):
         (["arithmetic", "a", "--minus", "b", "--plus", "c", "--strength", "x"], "--strength 'x': expected numbers"),
         (["arithmetic", "a", "--minus", "b", "--plus", "@nowhere"], "nowhere: no such file"),
         (["vary", "the cat sleeps", "--dims", "3"], "--dims 3: expected 1 to 2"),
-        (["vary", "the cat sleeps", "--codes", "1,x"], "--codes '1,x': expected numbers"),
-        (["vary", "the cat sleeps", "--span", "-1"], "a span above 0"),
+        (["vary", "the cat sleeps", "--codes", "1,x"], "--codes '1,x': expected whole numbers"),
+        (["vary", "the cat sleeps", "--span", "-1"], "--span -1: expected a number from 0 to 100"),
+        (["vary", "the cat sleeps", "--span", "0"], "span=0"),
+        (
+            ["arithmetic", "a", "--minus", "b", "--plus", "c", "--strength", "1,nan"],
+            "--strength '1,nan': expected finite",
+        ),
+        (["arithmetic", "a", "--minus", "@", "--plus", "c"], "'@': expected @FILE"),
         (["neighbours", "the cat sleeps", "nowhere.txt"], "nowhere.txt: no such file"),
     ],
 )

@@ -113,6 +113,8 @@ def begin(
         torch.set_num_threads(machine.threads)
     plans.check_inputs(source.paths)
     length.check()
+    if length.repeat is not None:
+        plans.repeated(Path(length.repeat))
     plans.check_prior(settings or {})
     sizes = None
     if _is_sized(preset, source, init, sizer is not None):

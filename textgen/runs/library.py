@@ -94,6 +94,8 @@ def locate(name: str | Path) -> Path:
     known = shipped()
     if isinstance(name, str) and name in known:
         return known[name]
+    if not str(name):  # a variable of the shell that is not set, say; as a path it would be the folder here
+        raise InputError(f"no model '': the name is empty; models that ship: {', '.join(known)}")
     path = Path(name)
     if (path / "recipe.json").is_file():
         return best(path)

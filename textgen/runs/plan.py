@@ -165,7 +165,7 @@ def settle(
     steps, minutes = length.steps or length.most, length.minutes
     knots: tuple[Knot, ...] = ()
     if length.repeat is not None:
-        steps, minutes, knots = _repeated(Path(length.repeat))
+        steps, minutes, knots = repeated(Path(length.repeat))
     elif steps is None and minutes is None:  # ten passes, within what one sitting bears; few rows need more of them
         steps = max(2000, min(20_000, 10 * corpus.epoch_steps(batch)))
     every = length.every or (max(25, min(500, steps // 20)) if steps and minutes is None else None)
@@ -232,7 +232,8 @@ def composed(
     return recipe, training
 
 
-def _repeated(run: Path) -> tuple[int | None, float, tuple[Knot, ...]]:
+def repeated(run: Path) -> tuple[int | None, float, tuple[Knot, ...]]:
+    """Steps, minutes and recorded progress of a run to repeat. Raises InputError if it has none."""
     before = Plan.read(run)
     if before.minutes is None:
         raise InputError(f"repeat={files.quoted_path(run)}: that run has {before.steps:,} steps; give steps instead")
