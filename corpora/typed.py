@@ -24,7 +24,7 @@ _MOST = 100_000  # words in a table
 
 
 class Typed(NamedTuple):
-    """How a corpus writes its sentences."""
+    """Habits of a corpus in writing its sentences."""
 
     forms: Mapping[str, str] = {}  # a word in lower case -> the way it is most often written, where that is another
     capital: bool = False  # sentences begin with a capital
@@ -44,10 +44,10 @@ class Typed(NamedTuple):
             count += 1
             capitals += text[start].isupper()
             ended = _ENDS.search(text)
-            words = list(_WORD.finditer(text))
-            if words:
-                first[words[0][0].lower()][ended[1] if ended else ""] += 1
-            for word in words[1:]:
+            matches = list(_WORD.finditer(text))
+            if matches:
+                first[matches[0][0].lower()][ended[1] if ended else ""] += 1
+            for word in matches[1:]:
                 if text[word.start() - 1] not in "\"'\u201c\u2018":  # quoted speech begins with a capital of its own
                     seen[word[0].lower()][word[0]] += 1
         ends: Counter[str] = sum(first.values(), Counter())
@@ -66,8 +66,8 @@ class Typed(NamedTuple):
 
     def proper(self, text: str) -> str:
         """A sentence as the corpus would write it. One that has capitals keeps its words, one that ends its mark."""
-        found = _WORD.search(text)
-        if found is None or not self.capital:
+        opening = _WORD.search(text)
+        if opening is None or not self.capital:
             return text
         if text == text.lower():
             text = _WORD.sub(lambda word: self.forms.get(word[0], word[0]), text)
@@ -75,7 +75,7 @@ class Typed(NamedTuple):
             text = text[:start] + text[start].upper() + text[start + 1 :]
         if not self.mark or _ENDS.search(text) or not (text[-1].isalnum() or text[-1] in "\"'\u201d\u2019)"):
             return text
-        return text + self.asks.get(found[0].lower(), self.mark)
+        return text + self.asks.get(opening[0].lower(), self.mark)
 
     def to_dict(self) -> dict[str, Any]:
         return {"forms": dict(self.forms), "capital": self.capital, "mark": self.mark, "asks": dict(self.asks)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -104,11 +105,11 @@ def test_a_prior_is_fitted_to_the_codes_of_anything(corpora, tmp_path, name):
     start(run, planned(corpora, run, name, "vae"))
     fitted = fit_prior.fit(run, corpora[name], tmp_path / "fitted", kind="mixture", settings={"components": 2})
     assert fitted.rows > 20
-    assert fitted.gain > 0
+    assert math.isfinite(fitted.gain)  # of so short a training it may be anything
+    program = modality.get(name).program
+    assert str(fitted).splitlines()[-1] == f"try: {program} sample --model {tmp_path / 'fitted'}"
     opened = library.open_model(tmp_path / "fitted")
-    drawn = opened.model.sample(2, length=min(opened.length, 12), seed=0) if name == "audio" else None
-    drawn = opened.model.sample(2, length=opened.length, seed=0) if drawn is None else drawn
-    assert len(drawn) == 2
+    assert len(opened.model.sample(2, length=min(opened.length, 12), seed=0)) == 2
     other = next((one for one in corpora if one != name), None)
     with pytest.raises(library.InputError):
         fit_prior.fit(run, corpora[other], tmp_path / "no", kind="mixture")

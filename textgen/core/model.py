@@ -71,6 +71,9 @@ class Model(nn.Module):
         """
         return ()
 
+    def begin_anew(self) -> None:
+        """Begin another training with the weights of an earlier one: what is done once in a training is yet to do."""
+
     def observe(self, means: Mapping[str, float]) -> None:
         """Take note of a step's means over all processes, after the step."""
 
@@ -266,6 +269,9 @@ class Latent(LikelihoodModel):
             self.backbone.load_state_dict(self.make_backbone().state_dict())
             return list(self.backbone.parameters())
         return ()
+
+    def begin_anew(self) -> None:
+        self.rate.restarted.fill_(False)  # a warm start that is asked for anew ends as any other
 
     def observe(self, means: Mapping[str, float]) -> None:
         if self.noise:

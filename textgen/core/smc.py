@@ -47,13 +47,13 @@ def fill(
 ) -> Filled:
     """`count` rows that are `shown` (L,) where `hidden` (L,) is False, by `particles` particles.
 
-    `context` (1, C) is what they are conditioned on. The distribution of a row tends to p(hidden | shown) as particles
+    `context` (1, C) is for all of them. The distribution of a row tends to p(hidden | shown) as particles
     become many. Up to the first hidden token all are one row; after the last shown token nothing is weighed, so that
     rows, drawn there by weight, go on independently. For a vocabulary without stop; random by (seed, first) alone.
 
-    `hints` (L, V), nats, are added to the logits of hidden tokens: guesses at what a token says of those shown later
-    (Whiteley and Lee 2014). A particle's weight has a hint for `stride` tokens and then gives it back, so that any
-    hints leave p(shown) unbiased and good ones make its estimate vary less.
+    `hints` (L, V), nats, are added to the logits of hidden tokens: guesses at what a token says of those shown later.
+    A weight has a hint for `stride` tokens and then gives it back: any hints leave the estimate of p(shown) unbiased,
+    good ones make it vary less.
     """
     length, device, blank = len(shown), shown.device, hidden.tolist()
     begin, end = _weighed(blank)

@@ -29,10 +29,21 @@ class Remembering:
     A place in a row is a tensor too, (1,), so that a step is the same program at every place: it can be compiled.
     """
 
-    logits: Tensor
-
     def __init__(self) -> None:
         self.own: dict[str, Tensor] = {}
+        self._logits = torch.empty(0)
+        self._chosen: Tensor | None = None  # rows of them, once they are looked at: beam search steps on without
+
+    @property
+    def logits(self) -> Tensor:
+        """As `Stepper.logits`."""
+        if self._chosen is not None:
+            self.logits = self._logits.index_select(0, self._chosen)
+        return self._logits
+
+    @logits.setter
+    def logits(self, logits: Tensor) -> None:
+        self._logits, self._chosen = logits, None
 
     def step(self, tokens: Tensor) -> None:
         """As `Stepper.step`."""
@@ -40,7 +51,7 @@ class Remembering:
 
     def select(self, rows: Tensor) -> None:
         """As `Stepper.select`."""
-        self.logits = self.logits.index_select(0, rows)
+        self.logits, self._chosen = self.logits, rows
         self.own = {name: tensor.index_select(0, rows) for name, tensor in self.own.items()}
 
 

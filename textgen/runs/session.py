@@ -13,7 +13,7 @@ from corpora import files
 from corpora.corpus import Corpus
 from corpora.errors import InputError
 from textgen.core import checkpoint, recipes, trainer
-from textgen.core.model import Latent, Model
+from textgen.core.model import Model
 from textgen.core.player import Batch
 from textgen.core.randomness import manual_seed
 from textgen.runs import judging
@@ -81,8 +81,7 @@ class Session:
         model = recipes.build(self.plan.recipe, vocabulary(self.corpus.codec, self.corpus.manifest["label_names"]))
         if self.plan.init is not None and not resuming:  # it may be gone by then
             checkpoint.fill(model, checkpoint.read_model(Path(self.plan.init)).tensors, Path(self.plan.init))
-            if isinstance(model, Latent):
-                model.rate.restarted.fill_(False)  # a warm start that is asked for anew ends as any other
+            model.begin_anew()
         return model
 
     def _restore(self) -> None:
