@@ -605,6 +605,7 @@ def export(
     source: o.RunOrFolder,
     out: o.FolderOut,
     full: o.Full = False,
+    int8: o.Int8 = False,
     figures: o.Figures = None,
     about: o.About = None,
     as_json: o.Json = False,
@@ -612,7 +613,9 @@ def export(
     """Write one shareable model folder with a model card."""
     from textgen import verbs
 
-    return show(verbs.export(source, out, half=not full, figures=figures, about=about), as_json)
+    if full and int8:
+        raise InputError("--full and --int8 both say how weights are stored: leave out one of them")
+    return show(verbs.export(source, out, half=not full, int8=int8, figures=figures, about=about), as_json)
 
 
 if __name__ == "__main__":

@@ -592,15 +592,17 @@ def export(
     out: str | Path,
     *,
     half: bool = True,
+    int8: bool = False,
     figures: str | Path | None = None,
     about: str | Path | None = None,
 ) -> Exported:
-    """Write one shareable model folder with a model card. `figures`: a file with what `evaluate --json` printed;
+    """Write one shareable model folder with a model card, weights in float16, without `half` in float32, or with `int8`
+    as whole numbers with a scale for each row. `figures`: a file with what `evaluate --json` printed;
     `about`: a text file on the data and its licence."""
     numbers = None if figures is None else files.from_json(files.read_bytes(Path(figures), 1 << 20), Path(figures))
     text = None if about is None else files.read_bytes(Path(about), 1 << 20).decode("utf-8", "replace")
     opened = source if isinstance(source, Opened) else library.open_model(source)
-    folder = library.export(opened, Path(out), half=half, figures=numbers, about=text)
+    folder = library.export(opened, Path(out), half=half, int8=int8, figures=numbers, about=text)
     size = sum(path.stat().st_size for path in folder.iterdir()) / 1e6
     return Exported(folder, size, opened.recipe.package.partition(".")[0])
 

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from corpora import files
 from corpora.errors import InputError, quoted
+from textgen.core import int8
 
 FORMAT = 1
 WHAT = "model folder"
@@ -109,7 +110,11 @@ def read_model(folder: Path) -> Stored:
     files.read_manifest(folder, what=WHAT, format_version=FORMAT, needed=(*names, MODEL))
     config, codec = (files.from_json(files.read_bytes(folder / name, 64 << 20), folder / name) for name in names)
     path = folder / MODEL
-    tensors = unpack(files.read_bytes(path, _SIZE_LIMIT), path)
+    try:
+        tensors = int8.restored(unpack(files.read_bytes(path, _SIZE_LIMIT), path))
+    except InputError as error:
+        where = files.quoted_path(path)
+        raise error if str(error).startswith(where) else InputError(f"{where}: {error}") from error
     return Stored(config, codec, {RENAMED.get(name, name): tensor for name, tensor in tensors.items()})
 
 

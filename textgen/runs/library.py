@@ -19,6 +19,7 @@ from corpora.corpus import pad
 from corpora.errors import InputError, choose, quoted
 from textgen.core import checkpoint, recipes, trainer
 from textgen.core.backbone import Vocabulary
+from textgen.core.int8 import quantised
 from textgen.core.model import Latent, Model
 from textgen.runs.card import card
 
@@ -236,12 +237,14 @@ def export(
     folder: Path,
     *,
     half: bool = True,
+    int8: bool = False,
     figures: Mapping[str, Any] | None = None,
     about: str | None = None,
     name: str | None = None,
 ) -> Path:
     """Write one shareable model folder: weights (float16, or float32 without `half`), config, codec and a model card.
 
+    `int8`: matrices as whole numbers (int8 with a scale for each row), half the size of float16.
     `figures`: what `evaluate --json` printed; `about`: words on the data and its licence; both go into the card.
     `name`: what the card calls the model, where it is not the folder's name.
     Raises InputError if the source is no model or the folder exists.
@@ -253,7 +256,9 @@ def export(
     if figures is not None:
         facts["figures"] = dict(figures)
     tensors = checkpoint.weights(opened.model)
-    if half:
+    if int8:
+        tensors = quantised(tensors)
+    elif half:
         tensors = {name: value.half() if value.dtype == torch.float32 else value for name, value in tensors.items()}
     try:
         text = card(name or folder.name, facts, opened)

@@ -182,6 +182,9 @@ RunOrFolder = Annotated[
     Argument(metavar="RUN|FOLDER", help="a run (its best checkpoint) or a model folder", autocompletion=models),
 ]
 FolderOut = Annotated[str, Option(metavar="DIR", help="the folder to make")]
+Int8 = Annotated[
+    bool, Option("--int8", help="store matrices as whole numbers of 8 bits with a scale for each row: half the size")
+]
 Full = Annotated[bool, Option("--full", help="store weights in float32 instead of float16")]
 Figures = Annotated[str | None, Option(metavar="FILE.json", help="the output of `evaluate --json`, for the card")]
 About = Annotated[str | None, Option(metavar="FILE.md", help="a text on data and licence, for the card")]
