@@ -213,5 +213,5 @@ WRONG += [("pixelrnn", "layers", 0), ("deconv", "stages", 9)]
 @pytest.mark.parametrize(("name", "key", "value"), WRONG)
 def test_a_setting_that_makes_no_sense_is_refused(name, key, value):
     model = "vae" if name == BLIND else "lm"
-    with pytest.raises(InputError, match=f"^{key}={value}: expected"):
+    with pytest.raises(InputError, match=f"^{key}={value:g}: expected"):
         recipes.compose(model, {"backbone": name, key: value}, package="imagegen")

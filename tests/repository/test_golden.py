@@ -32,6 +32,18 @@ ENGLISH = [
     "nobody had seen him since the winter.",
     "the children were playing in the garden.",
 ]
+EVERYDAY = [
+    "The weather is nice today.",
+    "I have to go to work tomorrow.",
+    "my brother lives in london",
+    "what time does the train leave",
+    "She closed the door.",
+    "There was no answer.",
+    "Can you help me with my homework?",
+    "We had dinner at a small restaurant.",
+    "I don't know what to say.",
+    "He is reading a book about birds.",
+]
 VERSE = [
     "and all the stars of heaven shine",
     "the roses bloom beside the door",
@@ -56,7 +68,7 @@ CHINESE = [
     "红豆生南国",
     "春来发几枝",
 ]
-TEXTS = {"english-fiction": ENGLISH, "verse-en": VERSE, "verse-zh": CHINESE}
+TEXTS = {"everyday": EVERYDAY, "english-fiction": ENGLISH, "verse-en": VERSE, "verse-zh": CHINESE}
 PICTURES = ["creatures", "creatures-vae", "pokemon", "tiles"]
 
 

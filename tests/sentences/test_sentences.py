@@ -158,7 +158,7 @@ def test_words_outside_the_vocabulary_are_told_before_the_walk(vae, texts):
     assert vae.notes(texts) == [] == vae.interpolate(*texts[:2], steps=2, beams=1).notes
     said = vae.notes(" ".join(f"unknown{n}" for n in range(9)))[0]
     assert "'unknown4' and 4 more" in said
-    english = SentenceVAE.from_pretrained()
+    english = SentenceVAE.from_pretrained("english-fiction")
     assert english.notes("there was no answer to letters.") == []
     assert "'12', '\u2603': outside the vocabulary, spelt byte by byte" in english.notes("12 \u2603 fell")[0]
 
@@ -631,7 +631,7 @@ def test_pushing_uploads_a_whole_model_folder(vae, texts, monkeypatch):
 
 
 def test_refined_codes_give_more_sentences_back_and_stay_where_the_posterior_is():
-    vae = SentenceVAE.from_pretrained()
+    vae = SentenceVAE.from_pretrained("english-fiction")
     texts = [f"{who} {did} the {what}." for who in ("he", "sylvia") for did in ("opened", "admired", "had sold")
              for what in ("door", "old gentleman", "gooseberries")]  # fmt: skip
     means, codes = vae.encode(texts, refine=0), vae.encode(texts)

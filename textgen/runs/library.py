@@ -24,7 +24,7 @@ from textgen.core.model import Latent, Model
 from textgen.runs.card import card
 
 _PACKAGES = Path(__file__).parents[2]  # beside each other stand the packages that have models: of text, of pictures
-DEFAULT_MODEL = "english-fiction"
+DEFAULT_MODEL = "everyday"
 Label = str | Sequence[str | None] | Tensor | None  # of all rows, or of each; None: no class known
 _HUB = re.compile(r"[\w-][\w.-]{0,95}/[\w-][\w.-]{0,95}")
 

@@ -23,7 +23,7 @@ from corpora.settings import names
 if TYPE_CHECKING:
     from textgen.core.sampler import Choice
 
-DEFAULT_MODEL = "english-fiction"  # as in textgen.runs.library, which needs torch
+DEFAULT_MODEL = "everyday"  # as in textgen.runs.library, which needs torch
 MOST = 1_000_000_000
 WEEK = 10_080  # minutes
 ROWS = 100_000_000  # most rows, and 0 for all of them

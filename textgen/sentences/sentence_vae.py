@@ -132,7 +132,7 @@ class SentenceVAE:
         spelt: dict[str, None] = {}
         fallback = {*self.codec.fallback_tokens()}
         for sentence in _listed(sentences):
-            parts = mixed(self.proper(sentence))
+            parts = mixed(sentence)
             for word, row in zip(parts, self.codec.encode_many(parts), strict=True):
                 if self.codec.blank in row:
                     unknown[word] = None
