@@ -26,8 +26,8 @@ from corpora.errors import InputError
 from corpora.modality import Chooser, Modality, Preparation, Progress, without_folders
 from corpora.row import Row
 from corpora.sources.text import files_of as text_files
-from corpora.split import SPLITS, Splits
-from corpora.spool import Chunk, Selection, Spool
+from corpora.split import Splits
+from corpora.spool import SPLITS, Chunk, Selection, Spool
 
 _SOURCES = "corpora.sources"
 _PATHS = ("labels", "originals")  # settings of sources that are paths

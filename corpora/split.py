@@ -8,16 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from corpora.errors import InputError
+from corpora.spool import SPLITS, Assign, Spool
 
 if TYPE_CHECKING:
     from corpora.modality import BuildConfig
-    from corpora.spool import Chunk, Spool
-
-SPLITS = ("train", "valid", "test")
 _EXACT = 100_000  # up to so many rows the shares of the splits are met exactly
-
-# The split of each item of a chunk: (n,), an index into SPLITS, or -1 for removed.
-Assign = Callable[["Chunk"], np.ndarray]
 
 
 class Splits(NamedTuple):

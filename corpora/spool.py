@@ -13,8 +13,8 @@ import numpy as np
 
 from corpora.errors import InputError
 from corpora.row import Entry
-from corpora.split import SPLITS, Assign
 
+SPLITS = ("train", "valid", "test")
 _CHUNK_ROWS = 10_000
 _CHUNK_BYTES = 4 << 20
 _MOST_LABELS = 100_000
@@ -29,6 +29,10 @@ class Chunk(NamedTuple):
     labels: np.ndarray  # (n,) int32, -1 for none
     keys: np.ndarray  # (n,) uint64
     splits: np.ndarray  # (n,) int8 into SPLITS where the source names them, -1 elsewhere
+
+
+# The split of each item of a chunk: (n,), an index into SPLITS, or -1 for removed.
+Assign = Callable[[Chunk], np.ndarray]
 
 
 class Spool:

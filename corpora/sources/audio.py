@@ -18,7 +18,7 @@ from corpora.errors import InputError, quoted
 from corpora.files import explained, quoted_path
 from corpora.row import Clip
 from corpora.settings import Settings, setting
-from corpora.split import SPLITS
+from corpora.spool import SPLITS
 
 MODALITY = "audio"
 _ENDINGS = (".wav", ".flac")

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from corpora.modality import modality_of
-
-if TYPE_CHECKING:
-    from textgen.runs.library import Opened
+from textgen.runs.opened import Opened
 
 _TAGS = {"text": ("text-generation", "text"), "picture": ("unconditional-image-generation", "pictures")}
 _USE = {

@@ -5,80 +5,27 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
-from torch import Tensor
 
 from corpora import codec as codecs
 from corpora import files
 from corpora.codec import Codec
-from corpora.corpus import pad
-from corpora.errors import InputError, choose, quoted
+from corpora.errors import InputError, quoted
 from textgen.core import checkpoint, recipes, trainer
 from textgen.core.backbone import Vocabulary
 from textgen.core.int8 import quantised
-from textgen.core.model import Latent, Model
+from textgen.core.model import Latent
 from textgen.runs.card import card
+from textgen.runs.opened import Label as Label
+from textgen.runs.opened import Opened
 
 _PACKAGES = Path(__file__).parents[2]  # beside each other stand the packages that have models: of text, of pictures
 DEFAULT_MODEL = "everyday"
-Label = str | Sequence[str | None] | Tensor | None  # of all rows, or of each; None: no class known
 _HUB = re.compile(r"[\w-][\w.-]{0,95}/[\w-][\w.-]{0,95}")
-
-
-class Opened(NamedTuple):
-    """A model with the codec that it was trained with, ready to use (evaluation mode)."""
-
-    model: Model
-    codec: Codec
-    recipe: recipes.Recipe
-    length: int  # the longest row it was trained on, in tokens, the stop counted
-    facts: dict[str, Any]  # how it was trained, and its figures
-    folder: Path
-
-    @property
-    def most(self) -> int:
-        """The longest row the model takes, in tokens, the stop not counted."""
-        return self.length - (self.codec.stop is not None)
-
-    def takes(self, row: Sequence[int]) -> bool:
-        """Whether a row, without its stop, has any tokens and not more than the model was made for."""
-        return 0 < len(row) <= self.most
-
-    def padded(self, rows: Sequence[Sequence[int]]) -> Tensor:
-        """Rows of tokens with their stops, if the codec has one, and pads: (N, L)."""
-        return torch.from_numpy(pad(rows, None, self.codec.pad, self.codec.stop))
-
-    def labels(self, label: Label, rows: int) -> Tensor:
-        """The classes of so many rows as the model numbers them, (rows,), -1 where none is known.
-
-        `label`: one for all rows, or one (or None) for each, or these very numbers. Raises InputError for a label
-        that the model does not know, and for any if it has no classes.
-        """
-        if isinstance(label, Tensor):
-            return label
-        each = [label] * rows if label is None or isinstance(label, str) else list(label)
-        if len(each) != rows:
-            raise InputError(f"{len(each)} labels for {rows} rows: expected one, or one for each")
-        names = {name for name in each if name is not None}
-        if names and self.model.classes is None:
-            raise InputError(f"{self.name} knows no classes: leave out the label, or train with classes=true")
-        known = {name: number for number, name in enumerate(self.model.vocab.labels)}
-        numbers: dict[str | None, int] = {name: known[choose("label", name, known)] for name in sorted(names)}
-        return torch.tensor(
-            [numbers.get(name, -1) for name in each], device=next(self.model.parameters()).device, dtype=torch.long
-        )
-
-    @property
-    def name(self) -> str:
-        """The folder's name, or the run's and the step."""
-        step = checkpoint.step_of(self.folder)
-        if self.folder.parent.name == "snapshots":  # in the hub's cache, models--OWNER--NAME/snapshots/REVISION
-            return self.folder.parents[1].name.removeprefix("models--").replace("--", "/")
-        return self.folder.name if step is None else f"{self.folder.resolve().parents[1].name} at step {step:,}"
 
 
 def shipped(*packages: str) -> dict[str, Path]:
