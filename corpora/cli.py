@@ -13,10 +13,10 @@ from corpora import commands
 from corpora.commands import Verb, complete_folders, printable, progress, split_words
 from corpora.settings import names
 
-ABOUT = "Corpora: sentences and pictures as tokens, built once, opened instantly."
+ABOUT = "Corpora: sentences, pictures and sound as tokens, built once, opened instantly."
 VERBS = {
     "list": Verb("corpora.cli", "the sources, their settings, and the codecs"),
-    "build": Verb("corpora.cli", "build a corpus from text or picture files"),
+    "build": Verb("corpora.cli", "build a corpus from files of text, pictures or sound"),
     "fetch": Verb("corpora.cli", "fetch the files of a data set"),
     "show": Verb("corpora.cli", "what is in a corpus"),
 }
