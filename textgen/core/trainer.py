@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, NamedTuple
 
 import torch
@@ -124,6 +125,20 @@ def own_device(device: str) -> str:
     return f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if device == "cuda" and "LOCAL_RANK" in os.environ else device
 
 
+@cache
+def _bf16_on_cpu() -> bool:
+    """Whether the processor multiplies in bf16, and its library, which an environment may hold back, has an LSTM so."""
+    has = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    if has is None or not has():
+        return False
+    with torch.random.fork_rng(devices=[]), torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        try:
+            nn.LSTM(8, 8)(torch.zeros(1, 1, 8))
+        except RuntimeError:
+            return False
+    return True
+
+
 def autocast(precision: str, device: str) -> AbstractContextManager:
     """Matrix products in bf16 where asked for, or where `auto` finds hardware that gains by it."""
     kind = device.partition(":")[0]
@@ -131,8 +146,7 @@ def autocast(precision: str, device: str) -> AbstractContextManager:
         if kind == "cuda":
             fast = torch.cuda.is_bf16_supported()
         else:
-            has = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
-            fast = kind == "cpu" and has is not None and has()
+            fast = kind == "cpu" and _bf16_on_cpu()
         precision = "bf16" if fast else "fp32"
     return torch.autocast(kind, torch.bfloat16) if precision == "bf16" else nullcontext()
 
