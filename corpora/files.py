@@ -12,7 +12,7 @@ import re
 import shutil
 import stat
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -147,6 +147,41 @@ def quoted_path(path: Path | str) -> str:
     """A path for a message: plain when it is plain, escaped when it holds odd characters."""
     text = str(path)
     return text if text.isprintable() and len(text) <= 200 else quoted(text, 200)
+
+
+def with_endings(folder: Path, endings: Sequence[str]) -> list[Path]:
+    """The files in a folder, at any depth, whose names end so; sorted, hidden ones left out."""
+    with explained(folder):
+        return sorted(
+            file
+            for file in folder.rglob("*")
+            if file.suffix.lower() in endings and not file.name.startswith(".") and file.is_file()
+        )
+
+
+def is_of(address: str, endings: Sequence[str]) -> bool:
+    """Whether an input is a file that ends so, or a folder that holds some and no text."""
+    path = Path(address)
+    if not path.is_dir():
+        return path.suffix.lower() in endings
+    return bool(with_endings(path, endings)) and not any(path.rglob("*.txt")) and not any(path.rglob("*.txt.gz"))
+
+
+def listed(inputs: Sequence[str], endings: Sequence[str], what: str) -> list[Path]:
+    """The files behind inputs: files as they are, and for a folder those in it that end so.
+
+    Raises InputError for one that is missing, and for a folder without any, which `what` names.
+    """
+    every: list[Path] = []
+    for address in inputs:
+        path = Path(address)
+        with explained(path):
+            path.stat()
+        inside = with_endings(path, endings) if path.is_dir() else [path]
+        if not inside:
+            raise InputError(f"{quoted_path(path)}: no {what} in this folder ({', '.join(endings)})")
+        every += inside
+    return every
 
 
 def to_json(value: Any) -> bytes:

@@ -15,7 +15,7 @@ import numpy as np
 
 from corpora import sound
 from corpora.errors import InputError, quoted
-from corpora.files import explained, quoted_path
+from corpora.files import explained, is_of, listed, quoted_path
 from corpora.row import Clip
 from corpora.settings import Settings, setting
 from corpora.spool import SPLITS
@@ -37,10 +37,7 @@ class Config(Settings):
 
 def accepts(address: str) -> bool:
     """Whether this source is meant when none is named: for sound files, and folders that hold some and no text."""
-    path = Path(address)
-    if not path.is_dir():
-        return path.suffix.lower() in _ENDINGS
-    return bool(_inside(path)) and not any(path.rglob("*.txt")) and not any(path.rglob("*.txt.gz"))
+    return is_of(address, _ENDINGS)
 
 
 def files_of(inputs: Sequence[str]) -> list[Path]:
@@ -48,16 +45,7 @@ def files_of(inputs: Sequence[str]) -> list[Path]:
 
     Raises InputError for one that is missing, and for a folder without sound.
     """
-    every: list[Path] = []
-    for one in inputs:
-        path = Path(one)
-        with explained(path):
-            path.stat()
-        inside = _inside(path) if path.is_dir() else [path]
-        if not inside:
-            raise InputError(f"{quoted_path(path)}: no sound in this folder ({', '.join(_ENDINGS)})")
-        every += inside
-    return every
+    return listed(inputs, _ENDINGS, "sound")
 
 
 def read(inputs: Sequence[str], config: Config) -> Iterator[Clip]:
@@ -80,15 +68,6 @@ def read(inputs: Sequence[str], config: Config) -> Iterator[Clip]:
             label = {"folder": within[0] if within else None, "name": path.stem.partition("_")[0], "none": None}
             samples, rate, done = sound.read(path)
             yield Clip(samples, rate, label[config.label_from], quoted_path(path), split, done)
-
-
-def _inside(folder: Path) -> list[Path]:
-    with explained(folder):
-        return sorted(
-            file
-            for file in folder.rglob("*")
-            if file.suffix.lower() in _ENDINGS and not file.name.startswith(".") and file.is_file()
-        )
 
 
 def _arrays(path: Path) -> Iterator[Clip]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from corpora.errors import InputError, quoted
-from corpora.files import explained, quoted_path
+from corpora.files import explained, is_of, listed, quoted_path
 from corpora.row import Picture
 from corpora.settings import Settings, setting
 
@@ -42,10 +42,7 @@ class Config(Settings):
 
 def accepts(address: str) -> bool:
     """Whether this source is meant when none is named: for picture files, and folders that hold some and no text."""
-    path = Path(address)
-    if not path.is_dir():
-        return path.suffix.lower() in _ENDINGS
-    return bool(_inside(path)) and not any(path.rglob("*.txt")) and not any(path.rglob("*.txt.gz"))
+    return is_of(address, _ENDINGS)
 
 
 def files_of(inputs: Sequence[str]) -> list[Path]:
@@ -53,16 +50,7 @@ def files_of(inputs: Sequence[str]) -> list[Path]:
 
     Raises InputError for one that is missing, and for a folder without pictures.
     """
-    listed: list[Path] = []
-    for address in inputs:
-        path = Path(address)
-        with explained(path):
-            path.stat()
-        inside = _inside(path) if path.is_dir() else [path]
-        if not inside:
-            raise InputError(f"{quoted_path(path)}: no picture in this folder ({', '.join(_ENDINGS)})")
-        listed += inside
-    return listed
+    return listed(inputs, _ENDINGS, "picture")
 
 
 def read(inputs: Sequence[str], config: Config) -> Iterator[Picture]:
@@ -79,15 +67,6 @@ def read(inputs: Sequence[str], config: Config) -> Iterator[Picture]:
             for pixels, done, frame in _frames(path, config.frames == "all"):
                 name = quoted_path(path) + (f", frame {frame}" if frame else "")
                 yield Picture(pixels, label, name, None, done)
-
-
-def _inside(folder: Path) -> list[Path]:
-    with explained(folder):
-        return sorted(
-            file
-            for file in folder.rglob("*")
-            if file.suffix.lower() in _ENDINGS and not file.name.startswith(".") and file.is_file()
-        )
 
 
 def _frames(path: Path, every: bool) -> Iterator[tuple[np.ndarray, tuple[str, ...], int]]:
