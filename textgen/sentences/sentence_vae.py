@@ -139,7 +139,7 @@ class SentenceVAE:
                 elif len(fallback) > 1 and fallback & {*row}:
                     spelt[word] = None
         lines = [
-            f"read as {self.proper(one)}" for one in _listed(sentences) if self.proper(one) != self.codec.normalise(one)
+            f"read as {read}" for one in _listed(sentences) if (read := self.proper(one)) != self.codec.normalise(one)
         ]
         if unknown:
             lines.append(f"the model does not know {_several(unknown)}, so cannot write it")

@@ -240,7 +240,7 @@ def main(chosen: SimpleNamespace, opening: Callable[..., Any]) -> Report:
         bar.tell("training the classifier", 0, 1)
         classifier = Classifier(job.training)
         changed = change(vae, job, strengths, beams=chosen.beams, refine=chosen.refine, tell=bar.tell)
-        scores, lines = judged(job, changed, classifier, judge, vae.codec.normalise, chosen.seed)
+        scores, lines = judged(job, changed, classifier, judge, vae.proper, chosen.seed)
     shown, more = examples(job, changed, chosen.show, chosen.seed)
     count = sum(map(len, job.sources.values()))
     title = f"{vae.opened.name}: {count:,} sentences of {job.data}, {chosen.split} split, seed {chosen.seed}"

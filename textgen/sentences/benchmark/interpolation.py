@@ -93,7 +93,7 @@ def main(chosen: SimpleNamespace, opening: Callable[..., Any]) -> Report:
         out = Path(chosen.paths)
         with files.explained(out):
             files.replace_file(out, ("\n\n".join(map(str, walks)) + "\n").encode())
-    report = measure(walks, judge, vae.codec.normalise, real=real, train=train, seed=chosen.seed)
+    report = measure(walks, judge, vae.proper, real=real, train=train, seed=chosen.seed)
     done = f"{chosen.path}, pace {chosen.pace}, {chosen.beams} beams, {chosen.refine} refining steps"
     done += ", new words" * vae.new_words
     title = f"{vae.opened.name} on {path.name}, {done}: {report.title}"
@@ -134,7 +134,7 @@ def check_pairs(vae: SentenceVAE, pairs: Sequence[tuple[str, str]], path: Path) 
         try:
             vae.tokens(one)
             vae.tokens(other)
-            if vae.codec.normalise(one) == vae.codec.normalise(other):
+            if vae.proper(one) == vae.proper(other):
                 raise InputError(f"the two sentences are equal: {quoted(one)}")
         except InputError as error:
             raise InputError(f"{files.quoted_path(path)}, line {number}: {error}") from error
