@@ -44,13 +44,13 @@ def flat(picture: np.ndarray) -> np.ndarray:
 
 
 class Tiles(NamedTuple):
-    """The places of the pictures on a sheet, in pixels of their own size. A PNG file of it carries this, so that a build
+    """The places of the pictures on a sheet, in pixels of their own size. A PNG file carries this, so that a build
     reads the same pictures back."""
 
     height: int  # of each picture
     width: int
     columns: int
-    count: int
+    total: int  # pictures
     margin: int = GAP  # around all of them
     spacing: int = GAP  # between two
     scale: int = 1  # by which the file is enlarged
@@ -63,7 +63,7 @@ class Tiles(NamedTuple):
     @property
     def size(self) -> tuple[int, int]:
         """Height and width of a sheet that is not enlarged."""
-        rows = -(-self.count // self.columns)
+        rows = -(-self.total // self.columns)
         sides = (rows, self.height), (self.columns, self.width)
         down, across = (2 * self.margin + n * side + (n - 1) * self.spacing for n, side in sides)
         return down, across
@@ -115,7 +115,7 @@ def tiles_of(text: object, size: tuple[int, int]) -> Tiles | None:
         return None
     if tiles is None or not all(type(value) is int and 0 <= value <= 1 << 20 for value in tiles):
         return None
-    if min(tiles.height, tiles.width, tiles.columns, tiles.count, tiles.scale) < 1:
+    if min(tiles.height, tiles.width, tiles.columns, tiles.total, tiles.scale) < 1:
         return None
     return tiles if tuple(side * tiles.scale for side in tiles.size) == size else None
 
