@@ -149,6 +149,17 @@ def kind_of(head: bytes, path: Path) -> str:
     return f"{'this is text, not a picture' if is_text else 'not a picture that can be read'}: expected {READ}"
 
 
+def is_picture(path: Path) -> bool:
+    """Whether a file of any name begins as a picture does, by bytes that no text has."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(512) if path.is_file() else b""
+    except OSError:
+        return False
+    binary = any(byte < 9 or 13 < byte < 32 for byte in head)
+    return binary and path.suffix.lower() != ".tga" and kind_of(head, path) in _KINDS
+
+
 def _frames(image: Image.Image, file: BinaryIO, every: bool, where: str) -> Iterator[Frame]:
     """The frames of an open picture."""
     from PIL import Image
