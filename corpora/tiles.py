@@ -49,8 +49,8 @@ def grid_of(pixels: np.ndarray, tile: Size, margin: int | None, spacing: int | N
 
 
 def cut(pixels: np.ndarray, tile: Size, grid: Grid) -> Iterator[tuple[int, int, np.ndarray]]:
-    """(row, column, pixels) of each tile. Where lines of a colour that can be seen showed the grid, cells of that colour
-    at the end are left out."""
+    """(row, column, pixels) of each tile. Where lines of a colour that is not transparent showed the grid, cells of
+    that colour at the end are left out."""
     sheet = pixels[:: grid.scale, :: grid.scale]
     (height, width), step = tile, grid.spacing
     cells = [
