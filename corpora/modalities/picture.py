@@ -242,7 +242,7 @@ class _Preparation(Preparation):
                 colours, counts, *size, colours=config.colours, delta_e=config.delta_e, transparent=transparent
             )
         elif self._codec is None:
-            codec = _noted(codec, colours, counts)
+            codec = _noted(codec, colours, counts, any(tuple(one[3:]) == (0,) for one in self._colours or []))
         if config.order is not None:
             codec = Palette(codec.colours, *size, order=config.order, notes=codec.notes)
         self._far = palette.distortion(codec, colours, counts)
@@ -442,10 +442,12 @@ def _listed(colours: Sequence[Sequence[int]], size: Size, transparent: bool) -> 
     return Palette([(0, 0, 0, 0)] * clear + [entry for entry in entries if entry[3]], *size)
 
 
-def _noted(codec: Palette, colours: np.ndarray, counts: np.ndarray) -> Palette:
-    """The palette of listed colours with a note on how far it is from those of the pictures."""
+def _noted(codec: Palette, colours: np.ndarray, counts: np.ndarray, listed: bool) -> Palette:
+    """The palette of listed colours with a note on how far it is from those of the pictures; `listed`: whether the
+    transparent one is of the list."""
     far = palette.distortion(codec, colours, counts)
-    note = f"the {codec.vocab_size:,} colours are as given"
+    added = codec.transparent and not listed
+    note = f"the {codec.vocab_size - added:,} colours are as given{', and a transparent one in front' if added else ''}"
     if far.rmse:
         note += f"; for the {len(colours):,} of the pictures: {far}"
     return Palette(codec.colours, codec.height, codec.width, notes=[note])
