@@ -197,7 +197,7 @@ class _Preparation(Preparation):
         self._fitting = _Fitting(config, codec)
         self._threshold = config.alpha if isinstance(config.alpha, int) else _THRESHOLD
         self._keeps = False  # whether half-transparent pixels stay so, once the colours are known
-        self._half = _Half()
+        self._half, self._foreign = _Half(), _Foreign()
         self._far = palette.Distortion(0, 0, 0)
         self._margins = {"train": config.shift}  # pixels around each picture that its views may show
         self._ways = config.seen()
@@ -286,7 +286,10 @@ class _Preparation(Preparation):
             out[place] = pixels[top : top + tall, left : left + wide]
         if not self._keeps:
             out = _plain(out, self._threshold)
-        return codec.encode_many(out[:, :, ::-1] if mirrored else out).tolist()
+        rows = codec.encode_many(out[:, :, ::-1] if mirrored else out)
+        if self._far.rmse == 0 and not (mirrored or moved):  # every colour of train is there
+            self._foreign.count(out, np.array(codec.colours, np.uint8)[codec.unscan(rows)])
+        return rows.tolist()
 
     def tags(self) -> list[str]:
         return [_WAYS[way] for way in self.config.ways()] if self.config.tag else []
@@ -295,7 +298,8 @@ class _Preparation(Preparation):
         return self.config.ways().index(self._ways[view])
 
     def notes(self, codec: Codec) -> list[str]:
-        notes = [*codec.notes, *self._notes, *self._fitting.notes(), *self._half.notes(self._keeps, self.config.alpha)]
+        own = [*self._half.notes(self._keeps, self.config.alpha), *self._foreign.notes()]
+        notes = [*codec.notes, *self._notes, *self._fitting.notes(), *own]
         if self.config.codec_from is not None:
             notes.insert(0, f"the palette is that of codec_from; for these pictures: {self._far}; how it was made:")
         return notes
@@ -339,6 +343,33 @@ class _Half:
             return [f"{what}: laid on white, as all pixels (alpha=keep keeps them)"]
         threshold = alpha if isinstance(alpha, int) else _THRESHOLD
         return [f"{what}: {opaque} made opaque, {dropped} dropped (alpha={threshold}; alpha=keep keeps them)"]
+
+
+class _Foreign:
+    """Counts the pictures that have colours which the palette, exact for those of train, has not."""
+
+    def __init__(self) -> None:
+        self._pictures, self._colours = 0, np.zeros(0, np.uint32)
+
+    def count(self, pixels: np.ndarray, shown: np.ndarray) -> None:
+        """Count those among pictures (N, H, W, 4), with what the palette makes of them."""
+        other = (_cleared(pixels) != shown).any(-1)
+        if other.any():
+            self._pictures += int(other.any((1, 2)).sum())
+            self._colours = np.union1d(self._colours, palette.pack_alpha(pixels[other]))
+
+    def notes(self) -> list[str]:
+        """A line on them, if there are any."""
+        if not self._pictures:
+            return []
+        pictures = f"{self._pictures:,} {'picture has' if self._pictures == 1 else 'pictures have'}"
+        count = len(self._colours)
+        colours = (
+            "1 colour that train has not: its nearest is"
+            if count == 1
+            else (f"{count:,} colours that train has not: their nearest are")
+        )
+        return [f"{pictures}, outside of train, {colours} taken"]
 
 
 class _Fitting:
