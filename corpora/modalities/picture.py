@@ -21,6 +21,7 @@ from corpora.errors import InputError
 from corpora.modality import BuildConfig, Chooser, Items, Modality, Preparation, Progress, codec_of
 from corpora.row import Entry, Picture, data_hash
 from corpora.settings import require, setting
+from corpora.twins import Twins
 
 Size = tuple[int, int]  # height and width in pixels
 _WAYS = {  # the tag of a view that is or is not mirrored, and moved
@@ -62,6 +63,7 @@ class Config(BuildConfig):
         "right (columns from the left) or left (columns from the right)",
         choices=tuple(ORDERS),
     )
+    twins: bool = setting(True, "hold near-duplicates (mirrored, turned and moved ones too) together in one split")
     keep_duplicates: bool = setting(False, "keep pictures that are the same, in one split and across given ones")
     flip: bool = setting(False, "mirror half of the views")
     shift: int = setting(
@@ -163,6 +165,7 @@ class _Preparation(Preparation):
         self.config, self._codec, self._colours = config, codec, colours
         self._fitting = _Fitting(config, codec)
         self._far = palette.Distortion(0, 0, 0)
+        self._twins = Twins() if config.twins else None
         self._margins = {"train": config.shift}  # pixels around each picture that its views may show
         self._ways = config.seen()
         self.views = len(self._ways)
@@ -177,11 +180,17 @@ class _Preparation(Preparation):
             pixels = _plain(picture.pixels, alpha)
             around = _plain(_around(picture, margin), alpha) if margin else pixels
             key = data_hash(pixels.tobytes(), self.config.split_seed)
+            if self._twins is not None:
+                self._twins.add(split, pixels)
             group = None if picture.group is None else data_hash(picture.group.encode(), self.config.split_seed)
             yield Entry(around.tobytes(), key, picture.label, picture.split, group=group)
             left = None if left is None else left - 1
             if left == 0:
                 return
+
+    def twins(self) -> Mapping[str, np.ndarray] | None:
+        shares = [share for share in (self.config.valid_share, self.config.test_share) if share > 0]
+        return None if self._twins is None else self._twins.find(min(shares, default=1.0))
 
     def fit_codec(self, items: Items, tell: Progress) -> Codec:
         rgb, counts, transparent = self._gathered(items)
@@ -235,6 +244,7 @@ class _Preparation(Preparation):
 
     def notes(self, codec: Codec) -> list[str]:
         notes = [*codec.notes, *self._fitting.notes()]
+        notes += [] if self._twins is None else self._twins.notes("pictures")
         if self.config.codec_from is not None:
             notes.insert(0, f"the palette is that of codec_from; for these pictures: {self._far}; how it was made:")
         return notes
@@ -302,7 +312,8 @@ class _Fitting:
                     yield None
                 else:
                     name = f"{picture.name}, tile {row}.{column}"
-                    yield picture._replace(pixels=part, name=name, within=None)
+                    group = None if picture.group is None else f"{picture.group}, tile {row}.{column}"
+                    yield picture._replace(pixels=part, name=name, within=None, group=group)
 
     def _fitted(self, picture: Picture) -> Picture:
         pixels, fit, (tall, wide) = picture.pixels, self._config.fit, picture.pixels.shape[:2]

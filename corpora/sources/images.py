@@ -68,7 +68,7 @@ def read(inputs: Sequence[str], config: Config) -> Iterator[Picture | Told]:
         label = folders[0] if folders else None
         for pixels, done, frame in _frames(path, config.frames == "all"):
             name = quoted_path(path) + (f", frame {frame}" if frame else "")
-            yield Picture(pixels, label, name, split, done, group=str(path))
+            yield Picture(pixels, label, name, split, done, group=str(path) if config.frames == "all" else None)
 
 
 def _frames(path: Path, every: bool) -> Iterator[tuple[np.ndarray, tuple[str, ...], int]]:
