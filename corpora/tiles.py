@@ -102,13 +102,12 @@ class _Lines(NamedTuple):
 
     @staticmethod
     def of(numbers: np.ndarray) -> _Lines:
-        return _Lines(np.where((numbers == numbers[:, :1]).all(1), numbers[:, 0], -1))
+        return _Lines(np.where((numbers == numbers[:, :1]).all(1), numbers[:, 0].astype(np.int64), -1))
 
 
 def _shown(pixels: np.ndarray, tile: Size, margin: int | None, spacing: int | None, plain: Grid) -> Grid | None:
     """The grid that lines of one colour show, or None."""
-    numbers = (pixels.astype(np.int64) << np.array([24, 16, 8, 0])).sum(2)
-    numbers[pixels[..., 3] == 0] = 0
+    numbers = np.where(pixels[..., 3] > 0, np.ascontiguousarray(pixels).view(">u4")[..., 0], 0)
     axes = (_Lines.of(numbers), _Lines.of(numbers.T))
     best: dict[bool, tuple[tuple[int, int], Grid]] = {}  # without and with space between the tiles
     size = (pixels.shape[0], pixels.shape[1])
