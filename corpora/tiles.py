@@ -41,9 +41,13 @@ def grid_of(pixels: np.ndarray, tile: Size, margin: int | None, spacing: int | N
     if (shown is None or not shown.spacing) and scale > 1:
         small = pixels[::scale, ::scale]
         if min(small.shape[0] - tile[0], small.shape[1] - tile[1]) >= 0:
-            own = _shown(small, tile, margin, spacing, _grid(small.shape[:2], tile, margin or 0, spacing or 0))
+            whole = _grid(small.shape[:2], tile, margin or 0, spacing or 0)
+            own = _shown(small, tile, margin, spacing, whole)
             if own is not None and (shown is None or own.spacing):
                 return own._replace(scale=scale)
+            through = any(side % scale for side in tile)  # tiles of the file would cut the squares of its pixels
+            if shown is None and through and _divides((small.shape[0], small.shape[1]), tile, whole):
+                return whole._replace(scale=scale)
     return plain if shown is None else shown
 
 
