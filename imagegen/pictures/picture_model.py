@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from corpora.codecs.palette import Palette
-from corpora.errors import InputError
+from corpora.errors import InputError, choose
 from corpora.modality import modality_of
 from corpora.settings import require
 from imagegen.pictures import defaults, lookahead
@@ -38,6 +38,7 @@ from textgen.runs.library import Label
 AT_ONCE = 64  # pictures drawn together
 Tell = Callable[[int, int], None]  # (pixels or pictures done, of so many)
 GREEDY = sampler.Choice(temperature=0)
+BEGINNINGS = ("drawing", "start")  # of a choice of pixels: from the second colour of a picture, or from the first pixel
 
 
 class Turns(Enum):
@@ -135,6 +136,7 @@ class PictureModel:
         label: Label | Turns = IN_TURN,
         seed: int = 0,
         how: sampler.Choice | None = None,
+        begin: str | None = None,
         code_temperature: float = 1.0,
         tell: Tell | None = None,
     ) -> Tensor:
@@ -145,6 +147,10 @@ class PictureModel:
         them differ. A model with codes draws each from the prior; a decoder that looks back at nothing takes each
         pixel's most probable colour by default, since colours drawn pixel by pixel without regard to each other are
         noise; others draw. Raises InputError for a label that the model does not know.
+
+        `begin` says from where on `how` chooses: "drawing", from the second colour of each picture on, since a choice
+        of probable pixels alone seldom leaves an empty margin; or "start", from the first pixel. By default the first,
+        but "start" at temperature 0, and where a decoder looks back at nothing.
         """
         require(1 <= count <= 1_000_000, "count", count, "1 to 1,000,000 pictures")
         labels = self.opened.labels(self.in_turn(count) if isinstance(label, Turns) else label, count)
@@ -155,7 +161,7 @@ class PictureModel:
             def context(first: int, rows: int) -> Tensor | None:
                 return likely.context(seed, first, rows, labels[first : first + rows], code_temperature)
 
-            return self._drawn(count, context, None, self.usual if how is None else how, seed, tell)
+            return self._drawn(count, context, None, self.usual if how is None else how, seed, tell, begin)
         parts = [
             model.sample(
                 len(labels[some]),
@@ -197,12 +203,13 @@ class PictureModel:
         count: int = defaults.COMPLETIONS,
         seed: int = 0,
         how: sampler.Choice | None = None,
+        begin: str | None = None,
         tell: Tell | None = None,
     ) -> Tensor:
         """Pictures (N, L) with their first `lines` lines kept and the rest drawn, `count` times: (N, count, L).
 
         Lines are rows or columns, and the first are on the side that the order of the model begins with. Draws from
-        p(x_hidden | x_shown) exactly, for it goes pixel by pixel in that order. Raises InputError for a model with
+        p(x_hidden | x_shown) exactly, for it goes pixel by pixel in that order. `begin` as for `sample`. Raises InputError for a model with
         codes, whose p(z | x_shown) is not known, and for lines that hide nothing.
         """
         self._check_lines(lines)
@@ -210,7 +217,7 @@ class PictureModel:
         require(1 <= count <= 10_000, "count", count, "1 to 10,000 completions")
         shown = tokens[:, : lines * each].repeat_interleave(count, 0)
         context = self._contexts(len(shown), self.opened.labels(label, len(tokens)).repeat_interleave(count))
-        drawn = self._drawn(len(shown), context, shown, how or sampler.Choice(), seed, tell)
+        drawn = self._drawn(len(shown), context, shown, how or sampler.Choice(), seed, tell, begin)
         return drawn.view(len(tokens), count, self.length)
 
     def inpaint(
@@ -306,14 +313,18 @@ class PictureModel:
         how: sampler.Choice,
         seed: int,
         tell: Tell | None,
+        begin: str | None = None,
     ) -> Tensor:
-        parts = []
+        parts, backbone = [], self.likely.backbone
+        if begin is None:
+            begin = "drawing" if backbone.looks_back and how.temperature > 0 else "start"
+        late = choose("begin", begin, BEGINNINGS) == "drawing"
         with torch.inference_mode():
             for first in range(0, count, AT_ONCE):
                 rows = min(AT_ONCE, count - first)
                 pixels = []
                 for column in sampler.stream(
-                    self.likely.backbone,
+                    backbone,
                     self.model.vocab,
                     rows=rows,
                     length=self.length,
@@ -322,6 +333,7 @@ class PictureModel:
                     how=how,
                     seed=seed,
                     first=first,
+                    late=late,
                 ):
                     pixels.append(column)
                     if tell is not None:
