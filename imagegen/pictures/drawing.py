@@ -38,12 +38,12 @@ class Drawing:
         if self.sheet is not None:
             return self.sheet
         page = sheet.grid(self.pictures, columns=self.columns)
-        height, width = self.pictures[0].shape[:2]
-        across = page.shape[1] // (width + sheet.GAP)
+        tiles = sheet.layout(self.pictures, self.columns)
         for number in self.marked:
-            top, left = (number // across) * (height + sheet.GAP), (number % across) * (width + sheet.GAP)
-            page[[top, top + height + sheet.GAP], left : left + width + 2 * sheet.GAP] = MARK
-            page[top : top + height + 2 * sheet.GAP, [left, left + width + sheet.GAP]] = MARK
+            top, left = tiles.corner(number)
+            bottom, right = top + tiles.height + 1, left + tiles.width + 1
+            page[[top - 1, bottom - 1], left - 1 : right] = MARK
+            page[top - 1 : bottom, [left - 1, right - 1]] = MARK
         return page
 
     @property
@@ -59,12 +59,8 @@ class Drawing:
             return sheet.write(path, _gif(path, self.frames, self.colours, scale, _FRAME, _FRAME))
         if kind != "PNG":
             return sheet.write(path, sheet.encoded(path, self.grid, scale))
-        page, where = self.grid, None
-        if self.sheet is None:
-            size = self.pictures[0].shape[:2]
-            columns = page.shape[1] // (size[1] + sheet.GAP)
-            where = indexed.layout((size[0], size[1]), len(self.pictures), columns, gap=sheet.GAP, scale=scale)
-        return sheet.write(path, indexed.png(page, self.colours, scale, where))
+        tiles = sheet.layout(self.pictures, self.columns) if self.sheet is None else None
+        return sheet.write(path, indexed.png(self.grid, self.colours, scale, tiles))
 
     def save_animation(self, path: str | Path, scale: int | None = None) -> Path:
         """Write the pictures one after the other, there and back, as GIF or WebP."""
@@ -95,15 +91,12 @@ class Drawing:
         """Write the pictures without gaps at true size as one indexed PNG, and beside it a JSON file, in Aseprite's
         layout, that says where each lies."""
         path, single = Path(path), self._single()
-        size = next(iter(single.values())).shape[:2]
-        columns = indexed.columns_of(len(single))
-        if self.columns is not None and len(single) == len(self.pictures):
-            columns = self.columns
-        page = indexed.gapless(list(single.values()), columns)
-        where = indexed.layout((size[0], size[1]), len(single), columns)
-        data = indexed.png(page, self.colours, layout=where)
+        columns = self.columns if self.columns and len(single) == len(self.pictures) else None
+        pictures = list(single.values())
+        tiles = sheet.layout(pictures, columns or indexed.columns_of(len(single)), gap=0)
+        data = indexed.png(indexed.gapless(pictures, tiles.columns), self.colours, tiles=tiles)
         kind = "I8" if data[25] == 3 else "RGBA8888"  # the colour type of the PNG's head
-        about = indexed.frames_of(list(single), (size[0], size[1]), columns, path.name, kind)
+        about = indexed.frames_of(list(single), tiles, path.name, kind)
         sheet.write(path, data)
         sheet.write(path.with_suffix(".json"), about.encode())
         return path

@@ -49,10 +49,9 @@ class Accuracy(NamedTuple):
 
     def __str__(self) -> str:
         front = f"{100 * float(self.foreground.nanmean()):.1f} %" if self.foreground.isfinite().any() else "none"
-        return (
-            f"{front} of the foreground has its colour again (a blank page: 0.0 %), "
-            f"{100 * float(self.overall.mean()):.1f} % of all pixels (a blank page: {100 * float(self.blank.mean()):.1f} %)"
-        )
+        overall, blank = (f"{100 * float(share.mean()):.1f} %" for share in (self.overall, self.blank))
+        text = f"{front} of the foreground has its colour again (a blank page: 0.0 %)"
+        return f"{text}, {overall} of all pixels (a blank page: {blank})"
 
 
 def accuracy(drawn: Tensor, truth: Tensor, paper: int) -> Accuracy:

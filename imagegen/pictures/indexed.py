@@ -1,7 +1,7 @@
 """Indexed pictures for other programs: PNG and GIF whose colour table is a palette in its order, and sheets with JSON.
 
 A game engine or a painting program that opens such a file finds the colours of the model under the numbers of its
-tokens, and the transparent one as such. A file holds 256 colours; with more, `png` writes full colour and `gif` refuses.
+tokens, and the transparent one as such. A file holds 256 colours; with more, `png` writes full colour, `gif` refuses.
 """
 
 from __future__ import annotations
@@ -16,10 +16,9 @@ from typing import Any
 import numpy as np
 
 from corpora.errors import InputError
-from corpora.sheet import enlarged
+from corpora.sheet import TILES, Tiles, enlarged
 
 MOST = 256  # colours of an indexed file
-KEYWORD = "stroll-sheet"  # of the PNG text chunk that says where the pictures of a sheet lie
 _OPAQUE = 128  # of 255: the least alpha that a GIF shows
 _LONGEST = 65_535  # pixels of a GIF's side, and hundredths of a second
 Colour = tuple[int, ...]
@@ -43,19 +42,18 @@ def indices(pictures: Sequence[np.ndarray], colours: Sequence[Sequence[int]]) ->
     return numbered, known
 
 
-def png(
-    picture: np.ndarray, colours: Sequence[Sequence[int]], scale: int = 1, layout: dict[str, Any] | None = None
-) -> bytes:
+def png(picture: np.ndarray, colours: Sequence[Sequence[int]], scale: int = 1, tiles: Tiles | None = None) -> bytes:
     """A picture (H, W, 4) as an indexed PNG with these colours in their order, and others that it shows behind them.
 
-    With more than 256 the file is full colour (RGBA). `layout` becomes a text chunk: where the pictures of a sheet lie.
+    With more than 256 the file is full colour (RGBA). `tiles`: where the pictures lie if it is a sheet, as for
+    `corpora.sheet.png`.
     """
     from PIL import Image, PngImagePlugin
 
     (numbers,), table = indices([picture], colours)
     out, text = io.BytesIO(), PngImagePlugin.PngInfo()
-    if layout is not None:
-        text.add_text(KEYWORD, json.dumps(layout))
+    if tiles is not None:
+        text.add_text(TILES, json.dumps(tiles._replace(scale=scale)._asdict()))
     if len(table) > MOST:
         Image.fromarray(enlarged(picture, scale), "RGBA").save(out, "PNG", optimize=True, pnginfo=text)
         return out.getvalue()
@@ -121,7 +119,7 @@ def _packed(numbers: np.ndarray) -> bytes:
 
 
 def columns_of(count: int) -> int:
-    """Pictures in a row of a sheet of so many: as near to a square as a full sheet allows, else with cells left over."""
+    """Pictures in a row of a sheet of so many: near a square, and so that all cells are filled where that can be."""
     square = math.ceil(math.sqrt(count))
     return next((columns for columns in range(square, 2 * square + 1) if count % columns == 0), square)
 
@@ -137,36 +135,20 @@ def gapless(pictures: Sequence[np.ndarray], columns: int) -> np.ndarray:
     return page
 
 
-def layout(size: tuple[int, int], count: int, columns: int, *, gap: int = 0, scale: int = 1) -> dict[str, Any]:
-    """Where the pictures of a sheet lie: their size, margin and spacing before the sheet was enlarged `scale` times."""
-    return {"tile": [*size], "scale": scale, "margin": gap, "spacing": gap, "count": count, "columns": columns}
-
-
-def frames_of(
-    names: Sequence[str], size: tuple[int, int], columns: int, image: str, format: str, milliseconds: int = 100
-) -> str:
-    """The JSON beside a gapless sheet, in Aseprite's layout (`--format json-array`): the rectangle of each picture."""
+def frames_of(names: Sequence[str], tiles: Tiles, image: str, format: str, milliseconds: int = 100) -> str:
+    """The JSON beside a sheet, in Aseprite's layout (`--format json-array`): the rectangle of each picture."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:
         release = version("stroll")
     except PackageNotFoundError:
         release = "0"
-    height, width = size
+    size = {"w": tiles.width, "h": tiles.height}
     frames = []
     for number, name in enumerate(names):
-        row, column = divmod(number, columns)
-        frames.append(
-            {
-                "filename": name,
-                "frame": {"x": column * width, "y": row * height, "w": width, "h": height},
-                "rotated": False,
-                "trimmed": False,
-                "spriteSourceSize": {"x": 0, "y": 0, "w": width, "h": height},
-                "sourceSize": {"w": width, "h": height},
-                "duration": milliseconds,
-            }
-        )
-    whole = {"w": columns * width, "h": -(-len(names) // columns) * height}
-    meta = {"app": "stroll", "version": release, "image": image, "format": format, "size": whole, "scale": "1"}
-    return json.dumps({"frames": frames, "meta": meta}, ensure_ascii=False, indent=1) + "\n"
+        top, left = tiles.corner(number)
+        whole = {"rotated": False, "trimmed": False, "spriteSourceSize": {"x": 0, "y": 0, **size}, "sourceSize": size}
+        frames.append({"filename": name, "frame": {"x": left, "y": top, **size}, **whole, "duration": milliseconds})
+    height, width = tiles.size
+    meta = {"app": "stroll", "version": release, "image": image, "format": format, "size": {"w": width, "h": height}}
+    return json.dumps({"frames": frames, "meta": meta | {"scale": "1"}}, ensure_ascii=False, indent=1) + "\n"

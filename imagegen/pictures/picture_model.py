@@ -17,7 +17,7 @@ from enum import Enum
 from functools import cached_property, partial
 from itertools import cycle, islice
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import torch
@@ -28,6 +28,7 @@ from corpora.errors import InputError, choose
 from corpora.modality import modality_of
 from corpora.settings import require
 from imagegen.pictures import defaults, lookahead
+from imagegen.pictures.foreground import best_rows
 from textgen.core import sampler, smc
 from textgen.core.estimators import Bounds, bounds, exact_nll
 from textgen.core.model import Autoregressive, Latent, LikelihoodModel, draw_code, with_likelihood
@@ -56,7 +57,8 @@ class Turned(NamedTuple):
     tokens: Tensor  # (steps, L), or (steps, steps, L): the first code goes down, the second to the right
     codes: list[int]  # those turned, by number
     rates: list[float]  # KL(q(z_d | x) || N(0, 1)) of all codes for this picture, nats
-    values: list[float]  # of each, in standard deviations of the prior
+    values: list[list[float]]  # of each code turned, in standard deviations of the prior
+    own: list[int]  # the place among them of the picture's own value, of each code turned
 
 
 class Inpainted(NamedTuple):
@@ -176,6 +178,31 @@ class PictureModel:
         ]
         return torch.cat(parts)
 
+    def best(self, count: int, *, of: int, label: Label | Turns = IN_TURN, seed: int = 0, **ways: Any) -> Tensor:
+        """The best of each `of` drawn pictures, `count` times, (count, L): that of the least NLL per pixel of its
+        foreground (`foreground.best_rows`); an empty one only where all are.
+
+        `ways` as for `sample`. Raises InputError for a model that does not go pixel by pixel.
+        """
+        require(1 <= of <= 1000, "best_of", of, "1 to 1,000 pictures drawn for each")
+        self._raster()
+        labels = self.opened.labels(self.in_turn(count) if isinstance(label, Turns) else label, count)
+        each = labels.repeat_interleave(of)
+        tokens = self.sample(count * of, label=each, seed=seed, **ways)
+        return tokens[best_rows(self.nll(tokens, label=each), tokens, self.background, of)]
+
+    @cached_property
+    def background(self) -> int:
+        """The token of what nothing is drawn on: the transparent colour or, without one, the most probable first pixel
+        (of 16 codes, the commonest)."""
+        if self.palette.transparent:
+            return 0
+        labels = self.opened.labels(None, 16)
+        with torch.inference_mode():
+            context = self.likely.context(0, 0, 16, labels, 1.0)
+            first = self.likely.backbone.start(16, self.length, context).logits.argmax(-1)
+        return int(first.mode().values)
+
     def in_turn(self, count: int) -> list[str] | None:
         """Each class of the model in turn, for so many pictures; None where it has no classes."""
         return None if self.model.classes is None else list(islice(cycle(self.model.vocab.labels), count))
@@ -209,8 +236,9 @@ class PictureModel:
         """Pictures (N, L) with their first `lines` lines kept and the rest drawn, `count` times: (N, count, L).
 
         Lines are rows or columns, and the first are on the side that the order of the model begins with. Draws from
-        p(x_hidden | x_shown) exactly, for it goes pixel by pixel in that order. `begin` as for `sample`. Raises InputError for a model with
-        codes, whose p(z | x_shown) is not known, and for lines that hide nothing.
+        p(x_hidden | x_shown) exactly, for it goes pixel by pixel in that order. `begin` as for `sample`; what
+        is shown counts, too. Raises InputError for a model with codes, whose p(z | x_shown) is not known, and for lines
+        that hide nothing.
         """
         self._check_lines(lines)
         each = self.palette.lines[1]
@@ -410,8 +438,10 @@ class PictureModel:
         """A picture (L,) with one or two of its codes turned from -span to span, the others held.
 
         `codes` numbers them; by default the `dims` of the greatest rate for this picture, which tell most about it.
+        The picture's own value is one of the values of each code and neither the first nor the last: where it lies
+        outside, they go one step further than it.
         """
-        require(2 <= steps <= 100, "steps", steps, "2 to 100 values of each code")
+        require(3 <= steps <= 100, "steps", steps, "3 to 100 values of each code")
         require(0 < span <= 100, "span", span, "more than 0 standard deviations, 100 at most")
         size = self.latent.latent or 0
         rates = self.rates(picture[None])[0]
@@ -420,15 +450,17 @@ class PictureModel:
             codes = rates.topk(min(dims, size)).indices.tolist()
         if not 1 <= len(codes) <= 2 or len(set(codes)) < len(codes) or not all(0 <= code < size for code in codes):
             raise InputError(f"codes {', '.join(map(str, codes))}: expected one or two different ones, 0 to {size - 1}")
-        values = torch.linspace(-span, span, steps)
         own = self.encode(picture[None])[0]
+        spans = [_spanned(float(own[code]), span, steps) for code in codes]
         grid = own.repeat(steps ** len(codes), 1)
         for axis, code in enumerate(codes):
             later = steps ** (len(codes) - 1 - axis)
+            values = torch.tensor(spans[axis][0])
             grid[:, code] = values.repeat_interleave(later).repeat(len(grid) // (steps * later)).to(grid)
         labels = self.opened.labels(label, 1).expand(len(grid))
         pictures = self.decode(grid, label=labels).view(*[steps] * len(codes), self.length)
-        return Turned(pictures, list(codes), rates.tolist(), values.tolist())
+        values, places = [one for one, _ in spans], [place for _, place in spans]
+        return Turned(pictures, list(codes), rates.tolist(), values, places)
 
     # ------------------------------------------------------------------------------------------- likelihoods
 
@@ -476,6 +508,16 @@ class PictureModel:
         parts = _parts(len(tokens), 8, tell)
         several = [of_some(tokens[some], labels=labels[some], first=some.start) for some in parts]
         return Bounds(*(torch.cat(values) for values in zip(*several, strict=True)))
+
+
+def _spanned(own: float, span: float, steps: int) -> tuple[list[float], int]:
+    """Values from -span to span, one step beyond `own` where it lies outside, and its place: the inner value next to
+    it gives way to it."""
+    step = 2 * span / (steps - 1)
+    values: list[float] = torch.linspace(min(-span, own - step), max(span, own + step), steps).tolist()
+    place = min(range(1, steps - 1), key=lambda inner: abs(values[inner] - own))
+    values[place] = own
+    return values, place
 
 
 def _parts(count: int, size: int, tell: Tell | None) -> Iterator[slice]:
