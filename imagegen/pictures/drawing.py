@@ -139,9 +139,7 @@ def new_pictures(folder: str | Path, force: bool = False) -> Path:
     folder = Path(folder)
     with files.explained(folder):
         if folder.is_dir() and any(folder.iterdir()) and not force:
-            raise InputError(
-                f"{folder} holds files already: choose another --out-dir, or give --force to write into it"
-            )
+            raise InputError(f"{folder} holds files already: choose another --out-dir, or give --force to write in it")
         if not folder.is_dir() and (folder.exists() or folder.is_symlink()):
             raise InputError(f"{folder} is no folder: choose another --out-dir")
     return folder

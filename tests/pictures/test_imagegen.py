@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from bars import COLOURS, HEIGHT, WIDTH, said
 from PIL import Image
 from torch import nn
 from torch.nn import functional as F
@@ -18,55 +19,17 @@ from corpora.build import build
 from corpora.codecs.palette import Palette
 from corpora.corpus import Corpus
 from corpora.errors import InputError
-from imagegen import PictureModel, cli, training, verbs
+from imagegen import PictureModel, verbs
 from imagegen.pictures import lookahead, measures
 from textgen.core import recipes, smc
 from textgen.core.backbone import Backbone
 from textgen.core.model import Model
 from textgen.core.sampler import Choice
 from textgen.runs import library
-from textgen.runs.screen import Screen
-
-HEIGHT, WIDTH = 6, 5
-COLOURS = np.array([(255, 255, 255, 255), (200, 30, 30, 255), (20, 40, 160, 255)], np.uint8)
-SMALL = {
-    "pixelcnn": {"channels": 12, "layers": 2},
-    "vae": {"channels": 8, "rate": 3.0, "latent": 3, "stages": 1},
-}
-
-
-@pytest.fixture(scope="session")
-def corpus(tmp_path_factory) -> Path:
-    """Bars of one of two colours on white, from a random row down."""
-    folder = tmp_path_factory.mktemp("bars")
-    draw = np.random.default_rng(0)
-    made = np.broadcast_to(COLOURS[0], (80, HEIGHT, WIDTH, 4)).copy()
-    for number, picture in enumerate(made):
-        picture[draw.integers(1, HEIGHT) :, draw.integers(WIDTH)] = COLOURS[1 + number % 2]
-    np.savez(folder / "bars.npz", pictures=made)
-    build([str(folder / "bars.npz")], folder / "corpus", settings={"keep_duplicates": "true"})
-    return folder / "corpus"
-
-
-@pytest.fixture(scope="session")
-def runs(corpus, tmp_path_factory) -> dict[str, Path]:
-    folder = tmp_path_factory.mktemp("runs")
-    for kind, settings in SMALL.items():
-        training.train(
-            [corpus], folder / kind, model=kind, settings={**settings, "lr": 3e-3, "precision": "fp32"}, steps=40,
-            batch=16, every=40, threads=1, screen=Screen(quiet=True),
-        )  # fmt: skip
-    return {kind: folder / kind for kind in SMALL}
 
 
 def held_out(corpus: Path, model: PictureModel) -> torch.Tensor:
     return torch.from_numpy(Corpus.open(corpus).rows("test").pad([0, 1, 2]))
-
-
-def said(capsys, *words: object) -> tuple[int, str, str]:
-    code = cli.main([str(word) for word in words])
-    out, err = capsys.readouterr()
-    return code, out, err
 
 
 def test_kinds_are_the_files_and_those_with_codes():
