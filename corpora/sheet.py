@@ -18,7 +18,7 @@ from corpora import files
 from corpora.errors import InputError
 
 GAP = 1  # pixels of the original size between two pictures of a grid
-TILES = "Tiles"  # the name under which a PNG file says where the pictures of a sheet lie
+TILES = "stroll-sheet"  # the name under which a PNG file says where the pictures of a sheet lie
 SMALLEST = 96  # screen pixels that the longer side of a picture is enlarged to at least
 _PAPER = np.array([255, 255, 255, 255], np.uint8)
 _GREYS = (np.array([235, 235, 235], np.uint8), np.array([250, 250, 250], np.uint8))
@@ -44,13 +44,13 @@ def flat(picture: np.ndarray) -> np.ndarray:
 
 
 class Tiles(NamedTuple):
-    """The places of the pictures on a sheet, in pixels of their own size. A PNG file of it carries this, so that a build
+    """The places of the pictures on a sheet, in pixels of their own size. A PNG file carries this, so that a build
     reads the same pictures back."""
 
     height: int  # of each picture
     width: int
     columns: int
-    count: int
+    total: int  # pictures
     margin: int = GAP  # around all of them
     spacing: int = GAP  # between two
     scale: int = 1  # by which the file is enlarged
@@ -60,10 +60,15 @@ class Tiles(NamedTuple):
         row, column = divmod(number, self.columns)
         return self.margin + row * (self.height + self.spacing), self.margin + column * (self.width + self.spacing)
 
+    def to_json(self) -> str:
+        """As a PNG file carries it: `{"tile": [H, W], "columns": ..., "count": ...}`."""
+        own = {"columns": self.columns, "count": self.total, "margin": self.margin, "spacing": self.spacing}
+        return json.dumps({"tile": [self.height, self.width], **own, "scale": self.scale})
+
     @property
     def size(self) -> tuple[int, int]:
         """Height and width of a sheet that is not enlarged."""
-        rows = -(-self.count // self.columns)
+        rows = -(-self.total // self.columns)
         sides = (rows, self.height), (self.columns, self.width)
         down, across = (2 * self.margin + n * side + (n - 1) * self.spacing for n, side in sides)
         return down, across
@@ -100,7 +105,7 @@ def png(picture: np.ndarray, scale: int = 1, tiles: Tiles | None = None) -> byte
 
     out, about = io.BytesIO(), PngImagePlugin.PngInfo()
     if tiles is not None:
-        about.add_text(TILES, json.dumps(tiles._replace(scale=scale)._asdict()))
+        about.add_text(TILES, tiles._replace(scale=scale).to_json())
     Image.fromarray(enlarged(picture, scale), "RGBA").save(out, "PNG", optimize=True, pnginfo=about)
     return out.getvalue()
 
@@ -109,13 +114,15 @@ def tiles_of(text: object, size: tuple[int, int]) -> Tiles | None:
     """The places of the pictures, as a PNG file of height and width `size` carries them; None if it does not, or if the
     picture was changed since, so that they cannot be right."""
     try:
-        stored = json.loads(str(text)) if text is not None else None
-        tiles = Tiles(**stored) if isinstance(stored, dict) else None
-    except (ValueError, TypeError, RecursionError):
+        stored = json.loads(str(text))
+        height, width = stored["tile"]
+        own = (stored[key] for key in ("columns", "count", "margin", "spacing", "scale"))
+        tiles = Tiles(height, width, *own)
+    except (ValueError, TypeError, KeyError, RecursionError):
         return None
-    if tiles is None or not all(type(value) is int and 0 <= value <= 1 << 20 for value in tiles):
+    if not all(type(value) is int and 0 <= value <= 1 << 20 for value in tiles):
         return None
-    if min(tiles.height, tiles.width, tiles.columns, tiles.count, tiles.scale) < 1:
+    if min(tiles.height, tiles.width, tiles.columns, tiles.total, tiles.scale) < 1:
         return None
     return tiles if tuple(side * tiles.scale for side in tiles.size) == size else None
 

@@ -73,9 +73,9 @@ def named(picture: Picture) -> tuple[np.ndarray, str | None]:
         if int(row) >= len(rows):
             raise InputError(f"{quoted(name)}: {split} has rows 0 to {len(rows) - 1}")
         return rows.picture(int(row)), rows.label(int(row))
-    from corpora.sources import images
+    from corpora import decoding
 
-    return next(images.read([name], images.Config())).pixels, None
+    return next(decoding.frames(Path(name), False)).pixels, None
 
 
 def _encoded(
