@@ -115,10 +115,22 @@ def _write(drawing: Any, where: Outputs, **facts: Any) -> int:
     if sys.stdout.isatty() and hasattr(drawing, "grid"):
         print(sheet.preview(drawing.grid, shutil.get_terminal_size().columns))
     names = [f"{name} ({count} files)" if key == "out_dir" else name for key, name in written.items()]
-    blurred = where.file is not None and sheet.format_of(where.file) == "JPEG"
-    notes = "; JPEG blurs pixels: .png keeps each" if blurred else ""
-    print(commands.printable(f"{', '.join(names)}: {drawing}{notes}"))
+    print(commands.printable(f"{', '.join(names)}: {drawing}{_losses(drawing, where)}"))
     return 0
+
+
+def _losses(drawing: Any, where: Outputs) -> str:
+    """Notes on what the formats of the files do not keep."""
+    from corpora import sheet
+
+    kind = None if where.file is None else sheet.format_of(where.file)
+    notes = "; JPEG blurs pixels: .png keeps each" if kind == "JPEG" else ""
+    if len(drawing.colours) > 256:
+        if kind == "GIF":
+            notes += f"; GIF holds 256 of the {len(drawing.colours)} colours: .webp keeps all"
+        if where.folder is not None or where.sheet is not None:
+            notes += f"; {len(drawing.colours)} colours are more than an indexed PNG holds: full colour"
+    return notes
 
 
 def _saved(drawing: Any, path: Path, where: Outputs) -> Path:

@@ -354,7 +354,7 @@ def _completed(
     if taken.exact:
         text += f"\n  all its colours are in the palette of the model: {taken.whole}"
     else:
-        text += "\n  in each row: the part shown, completions, the recoloured picture, the picture in its own colours"
+        text += "\n  a row is: the part shown, completions, the recoloured picture, the picture in its own colours"
     cells = [cell for row in rows for cell in row]
     frames = [sheet.grid([row[place] for row in rows]) for place in range(1, drawn.shape[1] + 1)]
     facts |= _facts_of(taken) | {"tokens": drawn.tolist()}

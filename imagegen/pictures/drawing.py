@@ -55,7 +55,7 @@ class Drawing:
         """Write a picture in the format that the name says: PNG, JPEG or WebP of the grid; GIF of the pictures, one
         after the other. A PNG keeps the palette of the model, and says where its pictures lie."""
         scale, kind = scale or self.scale, sheet.format_of(path)
-        if kind == "GIF" and len(self.frames) > 1:
+        if kind == "GIF" and self.frames:
             return sheet.write(path, _gif(path, self.frames, self.colours, scale, _FRAME, _FRAME))
         if kind != "PNG":
             return sheet.write(path, sheet.encoded(path, self.grid, scale))

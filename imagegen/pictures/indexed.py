@@ -53,7 +53,7 @@ def png(picture: np.ndarray, colours: Sequence[Sequence[int]], scale: int = 1, t
     (numbers,), table = indices([picture], colours)
     out, text = io.BytesIO(), PngImagePlugin.PngInfo()
     if tiles is not None:
-        text.add_text(TILES, json.dumps(tiles._replace(scale=scale)._asdict()))
+        text.add_text(TILES, tiles._replace(scale=scale).to_json())
     if len(table) > MOST:
         Image.fromarray(enlarged(picture, scale), "RGBA").save(out, "PNG", optimize=True, pnginfo=text)
         return out.getvalue()

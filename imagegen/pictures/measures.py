@@ -72,7 +72,7 @@ def measure(
     if fit is None:
         pictures = corpus_of(model, folder).rows(split)
         tokens, labels = tokens_of(model, pictures, picked(np.random.default_rng(seed), len(pictures), rows))
-        data, far = f"{folder.name}, {split} split", []
+        data, far = f"{folder.name}, {split} split", list[Figure]()
     else:
         tokens, labels, data, far = _fitted(model, folder, split, rows, seed, fit)
     merged = []

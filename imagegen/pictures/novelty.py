@@ -177,8 +177,8 @@ def compare(
     nearer = float(((apart > 0) + 0.5 * (apart == 0)).mean())
     counts = [[int((some > above).sum()), int((some <= above).sum())] for some in (drawn, held)]
     tail = float(fisher_exact(counts, alternative="greater").pvalue)
-    shares = [over / (over + under) for over, under in counts]
-    return Compared(nearer, len(mates), paired, *shares, tail)
+    drawn_above, held_above = (over / (over + under) for over, under in counts)
+    return Compared(nearer, len(mates), paired, drawn_above, held_above, tail)
 
 
 def _mates(drawn: np.ndarray, held: np.ndarray) -> np.ndarray:

@@ -459,8 +459,8 @@ class PictureModel:
             grid[:, code] = values.repeat_interleave(later).repeat(len(grid) // (steps * later)).to(grid)
         labels = self.opened.labels(label, 1).expand(len(grid))
         pictures = self.decode(grid, label=labels).view(*[steps] * len(codes), self.length)
-        values, places = [one for one, _ in spans], [place for _, place in spans]
-        return Turned(pictures, list(codes), rates.tolist(), values, places)
+        own_places = [place for _, place in spans]
+        return Turned(pictures, list(codes), rates.tolist(), [one for one, _ in spans], own_places)
 
     # ------------------------------------------------------------------------------------------- likelihoods
 

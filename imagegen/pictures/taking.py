@@ -46,7 +46,7 @@ class Taken(NamedTuple):
 
     @property
     def note(self) -> str:
-        """What was done to the pictures, for people; empty if nothing was."""
+        """A phrase on what was done to the pictures; empty if nothing was."""
         parts = sorted({change for change in self.changes if change})
         return "; ".join(f"{self.changes.count(part)} of {len(self.changes)} {part}" for part in parts)
 

@@ -12,6 +12,7 @@ import pytest
 from bars import HEIGHT, WIDTH, said
 from PIL import Image
 
+from corpora import sheet
 from corpora.build import build
 from corpora.commands import new_file, reserve
 from corpora.corpus import Corpus
@@ -138,12 +139,18 @@ def test_files_and_sheets_are_read_back_as_the_same_rows(runs, corpus, tmp_path)
     drawing.save_pictures(tmp_path / "icons")
     drawing.save_sheet(tmp_path / "page.png")
     same = {"keep_duplicates": "true", "codec_from": str(corpus)}
-    for number, (source, more) in enumerate((("icons", {}), ("page.png", {"tile": f"{HEIGHT}x{WIDTH}"}))):
+    drawing.save(tmp_path / "grid.png")  # enlarged, with gaps
+    drawing.save(tmp_path / "moving.gif", 1)
+    (tmp_path / "json").mkdir()  # the sheet after another program has dropped our note in it
+    Image.open(tmp_path / "page.png").convert("RGBA").save(tmp_path / "json" / "page.png")
+    (tmp_path / "json" / "page.json").write_bytes((tmp_path / "page.json").read_bytes())
+    for number, source in enumerate(("icons", "page.png", "grid.png", "moving.gif", "json/page.png")):
+        more = {"frames": "all"} if source.endswith("gif") else {}
         build([str(tmp_path / source)], tmp_path / str(number), settings=same | more)
         again = Corpus.open(tmp_path / str(number))
         several = [again.rows(split) for split in ("train", "valid", "test")]
         rows = [tuple(row.tolist()) for some in several for row in some.pad(np.arange(len(some)))]
-        assert sorted(rows) == sorted(tuple(row) for row in drawing.facts["tokens"])
+        assert sorted(rows) == sorted(tuple(row) for row in drawing.facts["tokens"]), source
 
 
 def test_the_files_of_classes_say_them(tmp_path):
@@ -178,9 +185,9 @@ def test_a_grid_says_where_its_pictures_lie(runs, tmp_path):
     drawing = verbs.sample(5, model=runs["pixelcnn"])
     with Image.open(drawing.save(tmp_path / "a.png", scale=4)) as image:
         assert image.mode == "P"
-        tiles = json.loads(image.text["Tiles"])
+        tiles = sheet.tiles_of(image.text[sheet.TILES], image.size[::-1])
         page = np.array(image.convert("RGBA"))[::4, ::4]
-    assert (tiles["height"], tiles["width"], tiles["columns"], tiles["scale"]) == (HEIGHT, WIDTH, 3, 4)
+    assert tiles == sheet.Tiles(HEIGHT, WIDTH, 3, 5, 1, 1, 4)
     assert (page[1 : 1 + HEIGHT, 1 : 1 + WIDTH] == drawing.pictures[0]).all() and (page == drawing.grid).all()
 
 
