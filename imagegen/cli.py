@@ -522,7 +522,7 @@ def novelty(
     as_json: o.Json = False,
 ) -> int:
     """Draw pictures, find the training picture that is most like each, and ask whether they come nearer to train than
-    held-out pictures do. The verdict is clean unless they do, on the whole or for a few of them (two tests, named in
+    held-out pictures do. The verdict is clean unless they do, on the whole or for a few of them (by tests, named in
     the report). A gap between held-out and training NLL is told, and is no proof of copies.
 
       imagegen novelty pokemon-corpus --model runs/1

@@ -70,6 +70,11 @@ def measure(
     compare, and for `merge` with a model with codes.
     """
     if fit is None:
+        if folder.exists() and not (folder / MANIFEST).is_file():
+            raise InputError(
+                f"{folder} is not a corpus: it has no {MANIFEST}; --fit crop, pad or resize measures a picture file or "
+                "a folder of them"
+            )
         pictures = corpus_of(model, folder).rows(split)
         tokens, labels = tokens_of(model, pictures, picked(np.random.default_rng(seed), len(pictures), rows))
         data, far = f"{folder.name}, {split} split", list[Figure]()

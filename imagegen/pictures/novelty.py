@@ -6,7 +6,7 @@ it is and mirrored, and moved by up to a few pixels. For sprites of 20x20 unrela
 0.4 is the most that held-out ones came to, and above 0.6 a picture is a copy.
 
 How near is too near depends on the pictures: icons have twins, tiles are variants of each other. So drawn pictures are
-not clean only where they come nearer to train than held-out ones do, which two tests judge (`compare`).
+not clean only where they come nearer to train than held-out ones do, which tests judge (`compare`).
 """
 
 from __future__ import annotations
@@ -143,6 +143,9 @@ class Compared(NamedTuple):
     drawn_above: float  # share of drawn pictures above the bar
     held_above: float
     tail: float  # p of Fisher's exact test of the two shares, one-sided
+    own: float  # share of drawn pictures to which a training picture is nearer than every held-out one; ties half
+    expected: float  # of it, where train and held-out pictures are alike to the model: their share among both
+    binomial: float  # p of the exact binomial test of `own`, one-sided
 
     @property
     def enough(self) -> bool:
@@ -151,8 +154,9 @@ class Compared(NamedTuple):
 
     @property
     def median_nearer(self) -> bool:
-        """Whether drawn pictures are nearer on the whole."""
-        return self.paired <= LEVEL / 2 and self.nearer > NEARER
+        """Whether drawn pictures are nearer on the whole: than held-out ones, and to train more than to those. Plain
+        pictures, as a low temperature draws them, are nearer to both, and no copies."""
+        return self.paired <= LEVEL / 2 and self.nearer > NEARER and self.binomial <= LEVEL / 2
 
     def more_near(self, share: float) -> bool:
         """Whether more drawn pictures than `share`, and than among held-out ones, are above the bar."""
@@ -160,16 +164,23 @@ class Compared(NamedTuple):
 
 
 def compare(
-    drawn: np.ndarray, held: np.ndarray, above: float, sizes: tuple[np.ndarray, np.ndarray] | None = None
+    drawn: np.ndarray,
+    held: np.ndarray,
+    to_held: np.ndarray,
+    train: int,
+    above: float,
+    sizes: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Compared:
-    """Compare the nearness to train of drawn pictures (N,) with that of held-out ones (K,).
+    """Compare the nearness to `train` pictures of drawn ones (N,) with that of held-out ones (K,), and with the
+    nearness of the drawn ones to those, `to_held` (N,).
 
     Each held-out picture is paired with the drawn one most like it in the number of its foreground pixels (`sizes`:
     (N,) and (K,)), since small shapes resemble each other more than large ones, and no drawn one is taken twice. The
-    pairs are judged by Wilcoxon's signed-rank test, one-sided; a few copies among many new pictures, which that test
-    does not see, by Fisher's exact test of the shares above the bar. Each at half of LEVEL (Bonferroni).
+    pairs are judged by Wilcoxon's signed-rank test, one-sided, together with an exact binomial test of how often the
+    nearest of all is a training picture: copies are near to train alone. A few copies among many new pictures, which
+    these do not see, show in Fisher's exact test of the shares above the bar. Each at half of LEVEL (Bonferroni).
     """
-    from scipy.stats import fisher_exact, wilcoxon
+    from scipy.stats import binomtest, fisher_exact, wilcoxon
 
     mates = _mates(*sizes) if sizes is not None else np.stack([np.arange(min(len(drawn), len(held)))] * 2, 1)
     apart = drawn[mates[:, 0]] - held[mates[:, 1]]
@@ -178,7 +189,9 @@ def compare(
     counts = [[int((some > above).sum()), int((some <= above).sum())] for some in (drawn, held)]
     tail = float(fisher_exact(counts, alternative="greater").pvalue)
     drawn_above, held_above = (over / (over + under) for over, under in counts)
-    return Compared(nearer, len(mates), paired, drawn_above, held_above, tail)
+    own, expected = float(((drawn > to_held) + 0.5 * (drawn == to_held)).mean()), train / (train + len(held))
+    binomial = float(binomtest(int(own * len(drawn)), len(drawn), expected, alternative="greater").pvalue)
+    return Compared(nearer, len(mates), paired, drawn_above, held_above, tail, own, expected, binomial)
 
 
 def _mates(drawn: np.ndarray, held: np.ndarray) -> np.ndarray:
@@ -221,6 +234,10 @@ class Novelty:
         nearer = f"the drawn picture is nearer to train in {100 * compared.nearer:.0f} % of {compared.pairs} pairs"
         why = [f"{nearer} with a held-out one (Wilcoxon's signed-rank test, one-sided, p = {compared.paired:.2g})"]
         shares = f"{100 * compared.drawn_above:.1f} % of drawn, {100 * compared.held_above:.1f} % of held-out pictures"
+        why.append(
+            f"for {100 * compared.own:.0f} % of drawn pictures the nearest of all is of train (expected "
+            f"{100 * compared.expected:.0f} %; exact binomial test, one-sided, p = {compared.binomial:.2g})"
+        )
         why.append(f"above {bars.above:g} are {shares} (Fisher's exact test, one-sided, p = {compared.tail:.2g})")
         if not compared.enough:
             why.append(f"{compared.pairs} held-out pictures are too few for the paired test to find anything")
@@ -270,7 +287,9 @@ def measure(
     sizes = tuple((groups[some] > 0).sum(1) for some in (drawn, held))
     of_drawn = nearest(groups[unscan(drawn)], among, shift=shift, tell=partial(tell, "comparing"))
     of_held = nearest(groups[unscan(held)], among, shift=shift)
-    compared = compare(of_drawn.jaccard, of_held.jaccard, bars.above, (sizes[0], sizes[1]))
+    to_held = nearest(groups[unscan(drawn)], groups[unscan(held)], shift=shift)
+    near = (of_drawn.jaccard, of_held.jaccard, to_held.jaccard)
+    compared = compare(*near, len(known), bars.above, (sizes[0], sizes[1]))
     figures = _nearness(of_drawn.jaccard, of_held.jaccard, bars.above, split, compared)
     gap = None
     if not isinstance(model.model, Latent) or model.model.noise:
@@ -292,12 +311,14 @@ def _nearness(drawn: np.ndarray, held: np.ndarray, above: float, split: str, com
     test = mannwhitneyu(drawn, held, alternative="greater")
     nearer = 100 * float(test.statistic) / (len(drawn) * len(held))
     every = f"all pairs of a drawn picture and one of {split}; Mann-Whitney, one-sided, p = {test.pvalue:.2g}"
+    chance = f"{100 * compared.expected:.1f} expected; exact binomial test, one-sided, p = {compared.binomial:.2g}"
     mates = f"{compared.pairs} pairs of like size; Wilcoxon's signed-rank test, one-sided, p = {compared.paired:.2g}"
     return [
         *_spread("drawn", drawn, above),
         *_spread(split, held, above),
         Figure("drawn is nearer", nearer, "% of pairs", every),
         Figure("drawn is nearer, paired", 100 * compared.nearer, "% of pairs", mates),
+        Figure("nearest of all is of train", 100 * compared.own, "% of drawn", chance),
     ]
 
 

@@ -147,6 +147,7 @@ def test_the_report_fires_on_a_model_that_memorised_and_not_on_a_fresh_one(corpu
         assert picture.size == (16 * (SIDE + 1) + 1, 4 * (SIDE + 1) + 1)  # 16 and 4 pairs
     code, out, _ = said(capsys, "novelty", corpus, "--model", runs["overfitted"], "-n", 20)
     assert code == 0 and "NOT clean: the drawn picture is nearer to train in " in out
+    assert "exact binomial test, one-sided, p = " in out
     assert "Wilcoxon's signed-rank test, one-sided, p = " in out and "Fisher's exact test, one-sided, p = " in out
     assert "wider than 0.25: the model knows its training pictures better" in out and "no proof of copies" in out
 
@@ -179,11 +180,13 @@ def test_a_corpus_with_other_colours_is_refused(runs, tmp_path):
         novelty.measure(PictureModel.from_pretrained(runs["fresh"]), tmp_path / "other")
 
 
-def compared(drawn: np.ndarray, held: np.ndarray, above: float = 0.41, gap: float | None = None) -> novelty.Novelty:
-    """A report on pictures of this nearness to train."""
+def compared(
+    drawn: np.ndarray, held: np.ndarray, gap: float | None = None, to_held: np.ndarray | float = 0.1
+) -> novelty.Novelty:
+    """A report on pictures of this nearness to 320 training pictures, and of that to held-out ones."""
     tokens = np.zeros((len(drawn), 9), np.int64)
     pairs = novelty.Nearest(drawn, np.zeros(len(drawn), np.int64))
-    judged = novelty.compare(drawn, held, above)
+    judged = novelty.compare(drawn, held, np.broadcast_to(to_held, drawn.shape), 320, 0.41)
     return novelty.Novelty(Figures("m", "c", 4, 0, []), novelty.Bars(), judged, gap, tokens, tokens, pairs, held)
 
 
@@ -201,6 +204,9 @@ def test_the_verdict_is_of_drawn_pictures_beside_held_out_ones():
         (draw.uniform(0.15, 0.38, 1000), unlike, False),  # none is a copy, but all are nearer
     ):
         assert compared(drawn, held).clean == clean, (drawn.mean(), held.mean())
+    plain = draw.uniform(0.15, 0.38, 1000)  # nearer than held-out ones, but to those as well: no copies
+    assert compared(plain, unlike, to_held=np.where(np.arange(1000) % 5 == 0, 0.4, 0.1)).clean
+    assert not compared(plain, unlike, to_held=np.where(np.arange(1000) % 20 == 0, 0.4, 0.1)).clean
 
 
 def test_a_wide_gap_alone_is_no_copy_and_few_pictures_prove_nothing():
@@ -225,4 +231,6 @@ def test_pairs_are_of_like_size_and_no_drawn_picture_is_in_two():
     nearness = 1 / sizes + draw.uniform(0, 0.01, 80)
     many = np.concatenate([sizes, np.full(80, 5)])
     near = 1 / many + draw.uniform(0, 0.01, 160)
-    assert not novelty.compare(near, nearness, 0.41, (many, sizes)).median_nearer
+    to_held = np.zeros(160)
+    assert not novelty.compare(near, nearness, to_held, 320, 0.41, (many, sizes)).median_nearer
+    assert novelty.compare(near[80:], nearness, to_held[80:], 320, 0.41).median_nearer

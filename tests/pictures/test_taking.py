@@ -91,6 +91,8 @@ def test_any_picture_fits_any_model(size, fit, message, runs, capsys, tmp_path, 
         assert code == 2 and "add --fit crop, pad or resize" in err and f"{size[0]} x {size[1]} pixels" in err
         code, out, err = said(capsys, *words, "--fit", fit)
         assert (code, err) == (0, "") and f"{message} to {HEIGHT}x{WIDTH}" in out, out
+    code, _, err = said(capsys, "evaluate", "any.png", "--model", runs["pixelcnn"])
+    assert code == 2 and "any.png is not a corpus" in err and "--fit crop, pad or resize" in err
     code, out, err = said(capsys, "evaluate", "any.png", "--fit", fit, "--model", runs["pixelcnn"])
     assert code == 0 and "1 pictures" in out and "any.png, as the model takes them" in out and message in out
     for wrong, line in (("stretch", "no fit 'stretch': choose from crop, pad, resize"), ("crop", "too small to crop")):
