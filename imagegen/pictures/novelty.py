@@ -284,12 +284,11 @@ def measure(
     unscan = model.palette.unscan
     groups = shades(model.palette, unscan(known), near)
     among = groups[unscan(known)]
-    sizes = tuple((groups[some] > 0).sum(1) for some in (drawn, held))
     of_drawn = nearest(groups[unscan(drawn)], among, shift=shift, tell=partial(tell, "comparing"))
     of_held = nearest(groups[unscan(held)], among, shift=shift)
     to_held = nearest(groups[unscan(drawn)], groups[unscan(held)], shift=shift)
-    near = (of_drawn.jaccard, of_held.jaccard, to_held.jaccard)
-    compared = compare(*near, len(known), bars.above, (sizes[0], sizes[1]))
+    sizes = (groups[drawn] > 0).sum(1), (groups[held] > 0).sum(1)
+    compared = compare(of_drawn.jaccard, of_held.jaccard, to_held.jaccard, len(known), bars.above, sizes)
     figures = _nearness(of_drawn.jaccard, of_held.jaccard, bars.above, split, compared)
     gap = None
     if not isinstance(model.model, Latent) or model.model.noise:
