@@ -197,7 +197,7 @@ class _Preparation(Preparation):
         self._fitting = _Fitting(config, codec)
         self._threshold = config.alpha if isinstance(config.alpha, int) else _THRESHOLD
         self._keeps = False  # whether half-transparent pixels stay so, once the colours are known
-        self._half = _Half()
+        self._half, self._foreign = _Half(), _Foreign()
         self._far = palette.Distortion(0, 0, 0)
         self._margins = {"train": config.shift}  # pixels around each picture that its views may show
         self._ways = config.seen()
@@ -212,13 +212,12 @@ class _Preparation(Preparation):
                 continue
             pixels, half = self._spooled(picture.pixels), self._half.count(picture.pixels, self._threshold)
             around = self._spooled(_around(picture, margin)) if margin else pixels
-            # half-transparent pixels that stay make a picture another one, but do not move it to another split
-            key, group = data_hash(pixels.tobytes(), seed), None
-            if picture.group is not None:
-                group = data_hash(picture.group.encode(), seed)
-            elif half and not isinstance(self.config.alpha, int):
-                group = data_hash(_plain(picture.pixels, self._threshold).tobytes(), seed)
-            yield Entry(around.tobytes(), key, picture.label, picture.split, group=group)
+            key = data_hash(pixels.tobytes(), seed)
+            group = None if picture.group is None else data_hash(picture.group.encode(), seed)
+            near = None  # half-transparent pixels that are kept do not move a picture to another split
+            if half and not isinstance(self.config.alpha, int):
+                near = data_hash(_plain(picture.pixels, self._threshold).tobytes(), seed)
+            yield Entry(around.tobytes(), key, picture.label, picture.split, group=group, near=near)
             left = None if left is None else left - 1
             if left == 0:
                 return
@@ -242,7 +241,7 @@ class _Preparation(Preparation):
                 colours, counts, *size, colours=config.colours, delta_e=config.delta_e, transparent=transparent
             )
         elif self._codec is None:
-            codec = _noted(codec, colours, counts)
+            codec = _noted(codec, colours, counts, any(tuple(one[3:]) == (0,) for one in self._colours or []))
         if config.order is not None:
             codec = Palette(codec.colours, *size, order=config.order, notes=codec.notes)
         self._far = palette.distortion(codec, colours, counts)
@@ -286,7 +285,10 @@ class _Preparation(Preparation):
             out[place] = pixels[top : top + tall, left : left + wide]
         if not self._keeps:
             out = _plain(out, self._threshold)
-        return codec.encode_many(out[:, :, ::-1] if mirrored else out).tolist()
+        rows = codec.encode_many(out[:, :, ::-1] if mirrored else out)
+        if self._far.rmse == 0 and not (mirrored or moved):  # every colour of train is there
+            self._foreign.count(out, np.array(codec.colours, np.uint8)[codec.unscan(rows)])
+        return rows.tolist()
 
     def tags(self) -> list[str]:
         return [_WAYS[way] for way in self.config.ways()] if self.config.tag else []
@@ -295,7 +297,8 @@ class _Preparation(Preparation):
         return self.config.ways().index(self._ways[view])
 
     def notes(self, codec: Codec) -> list[str]:
-        notes = [*codec.notes, *self._notes, *self._fitting.notes(), *self._half.notes(self._keeps, self.config.alpha)]
+        own = [*self._half.notes(self._keeps, self.config.alpha), *self._foreign.notes()]
+        notes = [*codec.notes, *self._notes, *self._fitting.notes(), *own]
         if self.config.codec_from is not None:
             notes.insert(0, f"the palette is that of codec_from; for these pictures: {self._far}; how it was made:")
         return notes
@@ -339,6 +342,33 @@ class _Half:
             return [f"{what}: laid on white, as all pixels (alpha=keep keeps them)"]
         threshold = alpha if isinstance(alpha, int) else _THRESHOLD
         return [f"{what}: {opaque} made opaque, {dropped} dropped (alpha={threshold}; alpha=keep keeps them)"]
+
+
+class _Foreign:
+    """Counts the pictures that have colours which the palette, exact for those of train, has not."""
+
+    def __init__(self) -> None:
+        self._pictures, self._colours = 0, np.zeros(0, np.uint32)
+
+    def count(self, pixels: np.ndarray, shown: np.ndarray) -> None:
+        """Count those among pictures (N, H, W, 4), with what the palette makes of them."""
+        other = (_cleared(pixels) != shown).any(-1)
+        if other.any():
+            self._pictures += int(other.any((1, 2)).sum())
+            self._colours = np.union1d(self._colours, palette.pack_alpha(pixels[other]))
+
+    def notes(self) -> list[str]:
+        """A line on them, if there are any."""
+        if not self._pictures:
+            return []
+        pictures = f"{self._pictures:,} {'picture has' if self._pictures == 1 else 'pictures have'}"
+        count = len(self._colours)
+        colours = (
+            "1 colour that train has not: its nearest is"
+            if count == 1
+            else (f"{count:,} colours that train has not: their nearest are")
+        )
+        return [f"{pictures}, outside of train, {colours} taken"]
 
 
 class _Fitting:
@@ -442,10 +472,12 @@ def _listed(colours: Sequence[Sequence[int]], size: Size, transparent: bool) -> 
     return Palette([(0, 0, 0, 0)] * clear + [entry for entry in entries if entry[3]], *size)
 
 
-def _noted(codec: Palette, colours: np.ndarray, counts: np.ndarray) -> Palette:
-    """The palette of listed colours with a note on how far it is from those of the pictures."""
+def _noted(codec: Palette, colours: np.ndarray, counts: np.ndarray, listed: bool) -> Palette:
+    """The palette of listed colours with a note on how far it is from those of the pictures; `listed`: whether the
+    transparent one is of the list."""
     far = palette.distortion(codec, colours, counts)
-    note = f"the {codec.vocab_size:,} colours are as given"
+    added = codec.transparent and not listed
+    note = f"the {codec.vocab_size - added:,} colours are as given{', and a transparent one in front' if added else ''}"
     if far.rmse:
         note += f"; for the {len(colours):,} of the pictures: {far}"
     return Palette(codec.colours, codec.height, codec.width, notes=[note])

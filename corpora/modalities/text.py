@@ -16,7 +16,7 @@ from corpora import settings as parts
 from corpora.codec import Codec, TextCodec, of_text
 from corpora.errors import InputError
 from corpora.modality import BuildConfig, Chooser, Items, Modality, Preparation, Progress, codec_of, without_folders
-from corpora.row import Entry, Row, clean, data_hash, key_hash
+from corpora.row import Entry, Row, clean, data_check, data_hash, keys
 from corpora.settings import setting
 
 _LOOKED_AT = 50_000, 16  # rows and megabytes that a chooser sees
@@ -105,7 +105,8 @@ class _Preparation(Preparation):
                 reason = "too many words"
             if reason is None:
                 group = None if row.group is None else data_hash(row.group.encode(), config.split_seed)
-                yield Entry(line.encode(), key_hash(line, config.split_seed), row.label, row.split, group=group)
+                data, (key, near) = line.encode(), keys(line, config.split_seed)
+                yield Entry(data, key, row.label, row.split, None, group, near, data_check(data))
             else:
                 yield Entry(dropped=reason)
 
