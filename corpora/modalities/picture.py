@@ -22,6 +22,7 @@ from corpora.files import quoted_path
 from corpora.modality import BuildConfig, Chooser, Items, Modality, Preparation, Progress, codec_of
 from corpora.row import Entry, Picture, data_hash
 from corpora.settings import require, setting
+from corpora.twins import Twins
 
 Size = tuple[int, int]  # height and width in pixels
 AUTO, KEEP = "auto", "keep"  # what alpha= says of half-transparent pixels, beside a number
@@ -77,6 +78,7 @@ class Config(BuildConfig):
         "right (columns from the left) or left (columns from the right)",
         choices=tuple(ORDERS),
     )
+    twins: bool = setting(True, "hold near-duplicates (mirrored, turned and moved ones too) together in one split")
     keep_duplicates: bool = setting(False, "keep pictures that are the same, in one split and across given ones")
     flip: bool = setting(False, "mirror half of the views")
     shift: int = setting(
@@ -199,6 +201,7 @@ class _Preparation(Preparation):
         self._keeps = False  # whether half-transparent pixels stay so, once the colours are known
         self._half, self._foreign = _Half(), _Foreign()
         self._far = palette.Distortion(0, 0, 0)
+        self._twins = Twins() if config.twins else None
         self._margins = {"train": config.shift}  # pixels around each picture that its views may show
         self._ways = config.seen()
         self.views = len(self._ways)
@@ -212,12 +215,15 @@ class _Preparation(Preparation):
                 continue
             pixels, half = self._spooled(picture.pixels), self._half.count(picture.pixels, self._threshold)
             around = self._spooled(_around(picture, margin)) if margin else pixels
-            key = data_hash(pixels.tobytes(), seed)
-            group = None if picture.group is None else data_hash(picture.group.encode(), seed)
-            near = None  # half-transparent pixels that are kept do not move a picture to another split
-            if half and not isinstance(self.config.alpha, int):
-                near = data_hash(_plain(picture.pixels, self._threshold).tobytes(), seed)
-            yield Entry(around.tobytes(), key, picture.label, picture.split, group=group, near=near)
+            if self._twins is not None:
+                self._twins.add(split, pixels)
+            # half-transparent pixels make a picture another one, which stays beside those that are the same without
+            key, group = data_hash(pixels.tobytes(), seed), None
+            if picture.group is not None:
+                group = data_hash(picture.group.encode(), seed)
+            elif half and not isinstance(self.config.alpha, int):
+                group = data_hash(_plain(picture.pixels, self._threshold).tobytes(), seed)
+            yield Entry(around.tobytes(), key, picture.label, picture.split, group=group)
             left = None if left is None else left - 1
             if left == 0:
                 return
@@ -225,6 +231,10 @@ class _Preparation(Preparation):
     def _spooled(self, pixels: np.ndarray) -> np.ndarray:
         """Pixels as they are kept until the palette is there: their alpha settled if a number settles it."""
         return _plain(pixels, self._threshold) if isinstance(self.config.alpha, int) else _cleared(pixels)
+
+    def twins(self) -> Mapping[str, np.ndarray] | None:
+        shares = [share for share in (self.config.valid_share, self.config.test_share) if share > 0]
+        return None if self._twins is None else self._twins.find(min(shares, default=1.0))
 
     def fit_codec(self, items: Items, tell: Progress) -> Codec:
         colours, counts, transparent = self._gathered(items)
@@ -298,6 +308,7 @@ class _Preparation(Preparation):
 
     def notes(self, codec: Codec) -> list[str]:
         own = [*self._half.notes(self._keeps, self.config.alpha), *self._foreign.notes()]
+        own += [] if self._twins is None else self._twins.notes("pictures")
         notes = [*codec.notes, *self._notes, *self._fitting.notes(), *own]
         if self.config.codec_from is not None:
             notes.insert(0, f"the palette is that of codec_from; for these pictures: {self._far}; how it was made:")
@@ -425,6 +436,8 @@ class _Fitting:
         if grid.lines is not None:
             what += f" with margin={grid.margin} spacing={grid.spacing}, as lines of one colour around them show"
             self._done[f"{what} (margin=0 spacing=0 cuts without)"] += 1
+        elif grid.scale > 1:
+            self._done[what.rstrip(",")] += 1
         elif grid.over:
             self._done[f"{what} that leave a margin over at the right or below"] += 1
         cells = list(tiles.cut(picture.pixels, self._tile, grid))
@@ -434,7 +447,8 @@ class _Fitting:
                 yield "transparent tiles"
             else:
                 name = f"{picture.name}, tile {row}.{column}"
-                yield picture._replace(pixels=part, name=name, within=None)
+                group = None if picture.group is None else f"{picture.group}, tile {row}.{column}"
+                yield picture._replace(pixels=part, name=name, within=None, group=group)
 
     def _trimmed(self, picture: Picture) -> Picture:
         pixels = tiles.trimmed(picture.pixels) if self._config.trim else picture.pixels
