@@ -270,14 +270,22 @@ def interpolate(
     ] = str(defaults.STEPS),
     model: o.Model = None,
     path: Annotated[
-        str, Option(metavar="line|arc", help="a straight line, or an arc that keeps the norm")
+        str,
+        Option(
+            metavar="auto|fluent|line|arc",
+            help="fluent sentences near the line, the points of the line, or of an arc that keeps the norm; "
+            "auto: fluent, if the model's decoder is a language model too",
+        ),
     ] = defaults.PATH,
     pace: Annotated[
-        str, Option(metavar="text|code", help="points where the text changes evenly, or even steps of the code")
+        str,
+        Option(metavar="text|code", help="of a line or arc: where the text changes evenly, or even steps of the code"),
     ] = defaults.PACE,
-    beams: s.Beams = defaults.BEAMS,
+    beams: Annotated[
+        int | None, Option(metavar="N", help=f"candidates for each code (default 10; fluent {defaults.FLUENT_BEAMS})")
+    ] = None,
     no_rerank: Annotated[
-        bool, Option("--no-rerank", help="take the most probable candidate, without the cycle check")
+        bool, Option("--no-rerank", help="leave fluency, or on a line the cycle check, out of the choice")
     ] = False,
     refine: s.Refine = defaults.REFINE,
     length: s.Length = None,
@@ -294,8 +302,10 @@ def interpolate(
       textgen interpolate "i went to the store to buy some groceries" "don't worry about it, she said"
       textgen interpolate A B --steps auto --model runs/poems
 
-    Both are encoded; the points of the path between their codes are decoded by beam search and re-ranked by their
-    likelihood and by whether they encode back near their point. The ends are shown as you wrote them and as decoded.
+    Both are encoded, and sentences decoded by beam search from codes near the line between them. Those make the walk
+    that are fluent by the model itself and change evenly. A model that is no language model too, such as one trained
+    without code_fade, decodes the points of the line: the best of each by its likelihood and by whether it encodes back
+    near its point. The ends are shown as you wrote them and as decoded.
     """
     points = _points(steps)
     from textgen import verbs

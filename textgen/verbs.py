@@ -243,7 +243,7 @@ def interpolate(
     steps: int | None = defaults.STEPS,
     path: str = defaults.PATH,
     pace: str = defaults.PACE,
-    beams: int = defaults.BEAMS,
+    beams: int | None = None,
     rerank: bool = True,
     refine: int = defaults.REFINE,
     length: int | None = None,

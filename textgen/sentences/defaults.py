@@ -9,9 +9,10 @@ REFINE = 200  # most steps towards a code that gives its sentence back (docs/res
 
 # interpolate
 STEPS = 8  # points of a walk, its ends among them
-PATH = "line"
+PATH = "auto"  # fluent, where the decoder is a language model too; otherwise line
 PACE = "text"
 BEAMS = 10  # candidates for each point, and for each sentence of `arithmetic`
+FLUENT_BEAMS = 5  # for each code of a fluent path, of which there are three for each point
 
 # sample: the most probable sentences of codes nearer to the middle of the prior, and the best of a few
 SAMPLES = 8
