@@ -292,15 +292,15 @@ def sample(
         raise InputError("--beams needs a model with codes: every beam of a language model is the same sentence")
     check_codes(opened, code_temperature)
     by_token = not coded or how is not None or bool(prompt)
-    beams, best_of, code_temperature = defaults.sampling(beams, best_of, code_temperature, by_token=by_token)
     rule = rules(opened.codec, [prompt], length=length, tones=tones, rhyme=rhyme, new_words=new_words)
-    drawn: dict[str, Any] = {"best_of": best_of, "code_temperature": code_temperature}
-    ways = {"seed": seed, "how": how, "prompt": prompt, "label": label, "constraint": rule, **drawn}
-    if beams:
-        texts = SentenceVAE(opened, new_words=bool(new_words)).sample(n, beams=beams, **ways)
-    else:
-        texts = draw(opened, n, **ways)
-    return Samples(texts, seed, {"beams": beams, **drawn} if coded else {})
+    ways: dict[str, Any] = {"seed": seed, "how": how, "prompt": prompt, "label": label, "constraint": rule}
+    if not coded:
+        return Samples(draw(opened, n, best_of=best_of or 1, **ways), seed, {})
+    vae = SentenceVAE(opened, new_words=bool(new_words))
+    texts = vae.sample(n, beams=beams, best_of=best_of, code_temperature=code_temperature, **ways)
+    fluent = vae.model.code_free
+    drawn = defaults.sampling(beams, best_of, code_temperature, by_token=by_token, fluent=fluent)._asdict()
+    return Samples(texts, seed, {name: value for name, value in drawn.items() if value is not None})
 
 
 def _clips(

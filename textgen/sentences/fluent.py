@@ -26,7 +26,7 @@ NEAR = 0.25  # share of the way, at either end, along which a code leaves the re
 FLUENCY, STEP, EVEN, STAY = 0.12, 3, 0.5, 0.2  # the cost of a walk, chosen on the valid split (docs/results)
 EASY = 0.5  # greatest step of a walk whose number of points is left open
 MOST_POINTS = 32  # of such a walk
-DRAWN = 128  # rows that token frequencies are estimated from
+DRAWN = 64  # rows that token frequencies are estimated from
 
 
 class Candidate(NamedTuple):
