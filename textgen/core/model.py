@@ -170,6 +170,7 @@ class Autoregressive(LikelihoodModel):
     ) -> None:
         super().__init__(classes)
         self.backbone, self.vocab, self.word_dropout = backbone, vocab, word_dropout
+        backbone.impossible = vocab.impossible
         self.word_dropout_now = word_dropout
 
     def prepare(self, progress: float) -> Iterable[nn.Parameter]:
@@ -219,6 +220,7 @@ class Latent(LikelihoodModel):
         self.prior = prior
         self.make_backbone = make_backbone  # kept to re-initialise the decoder after a warm start
         self.backbone = make_backbone()
+        self.backbone.impossible = vocab.impossible
         self.summary = nn.Linear(encoder.size, 2 * latent)
         self.norm = BatchNorm(latent, rate.config.batch_norm) if rate.config.batch_norm else None
         self.rate = rate

@@ -40,7 +40,9 @@ Scored = Callable[..., Score]  # `score` with its seed
 
 def interpolation(
     pairs: Annotated[str, Argument(metavar="PAIRS.tsv", help="two sentences on a line, with a tab between them")],
-    judge: s.Judge,
+    judge: Annotated[
+        str | None, Option(metavar="NAME|FOLDER", help="a language model of real text; without one, no perplexities")
+    ] = None,
     model: o.Model = None,
     real: Annotated[
         str | None, Option(metavar="FILE", help="real sentences to compare with (default: the pairs' own)")
@@ -84,7 +86,7 @@ def main(chosen: SimpleNamespace, opening: Callable[..., Any]) -> Report:
     vae = SentenceVAE(opening(), new_words=bool(chosen.new_words))
     check_pairs(vae, pairs, path)
     pairs = subset(pairs, chosen.rows or len(pairs), chosen.seed)
-    judge = Judge(opening(chosen.judge))
+    judge = Judge(opening(chosen.judge)) if chosen.judge else None
     real = measures.texts(Path(chosen.real), "test")[0] if chosen.real else None
     train = measures.texts(Path(chosen.train), "train")[0] if chosen.train else None
     how = {key: getattr(chosen, key) for key in ("points", "path", "pace", "beams", "refine")}
@@ -200,7 +202,7 @@ class Paths:
 
 def measure(
     walks: Sequence[Walk],
-    judge: Judge,
+    judge: Judge | None,
     normalise: Callable[[str], str],
     *,
     real: Sequence[str] | None = None,
@@ -209,7 +211,7 @@ def measure(
 ) -> Report:
     """Judge walks: every figure is over pairs, with a 95 % bootstrap interval; the report's JSON has the paths too.
 
-    `normalise`: the text that the model's codec would give back for another, for the ends and for copies.
+    `judge`: a language model, for perplexities; None: there are none. `normalise`: the text that the model's codec would give back for another, for the ends and for copies.
     `real`: sentences by whose perplexity the interior's is divided; by default the pairs' own, which are then to be
     real held-out ones. `train`: the text that may be copied from. Raises InputError where there is nothing to judge.
     """
@@ -221,12 +223,15 @@ def measure(
     paths = Paths(ends, texts, new, spaced([text for pair in ends for text in pair]))
     whose = "the pairs' own sentences" if real is None else f"{len(real):,} real sentences"
     seeded = partial(score, seed=seed)
-    scores = [*_fluency_of(paths, judge, real, whose, seeded), *_order_of(paths, seeded), *_ends_of(paths, seeded)]
+    scores = [] if judge is None else _fluency_of(paths, judge, real, whose, seeded)
+    scores += [*_order_of(paths, seeded), *_ends_of(paths, seeded)]
     if train is not None:
         scores.append(_copies(paths, set(map(normalise, train)), seeded))
     points, count = len(texts[0]), len(texts)
-    facts = {"judge": judge.name, "pairs": count, "points": points, "unit": paths.unit, "real": whose, "seed": seed}
-    title = f"{count:,} pairs, {points} points each; judge {judge.name}; real text: {whose}; seed {seed}"
+    by = None if judge is None else judge.name
+    facts = {"judge": by, "pairs": count, "points": points, "unit": paths.unit, "real": whose, "seed": seed}
+    fluency = "no judge" if judge is None else f"judge {by}; real text: {whose}"
+    title = f"{count:,} pairs, {points} points each; {fluency}; seed {seed}"
     return Report(title, facts, scores, details={"paths": [walk.to_dict() for walk in walks]})
 
 
