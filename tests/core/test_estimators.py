@@ -525,7 +525,7 @@ def test_rows_keep_their_places_among_bounds(toy_run, toy_corpus):
     texts, _ = measures.texts(toy_corpus, "test")
     whole = measures.Tokenised(opened, texts[:20])
     some = list(range(19, -1, -1))
-    found = measures._bounds(opened.model, whole, some, 2, 0, False).rate
+    found = measures._bounds(opened.model, whole, some, measures._Codes(2, 0)).rate
     posterior = opened.model.posterior(whole.padded(some))
     torch.testing.assert_close(found, opened.model.rates(posterior).sum(1).double().detach(), rtol=1e-4, atol=1e-4)
 

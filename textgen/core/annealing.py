@@ -44,7 +44,7 @@ class _Landscape:
 
     def joint(self, away: Tensor) -> tuple[Tensor, Tensor]:
         """log p(x, z) less the same constant, (K, B), and its gradient, (K, B, Z)."""
-        chains, rows, _ = away.shape
+        rows = away.shape[1]
         values, slopes = [], []
         for some in away.split(max(1, self.at_once // rows)):
             with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):
@@ -66,6 +66,8 @@ class _Landscape:
         return self.deviations.log().sum(1) + size * normal
 
 
+@torch.inference_mode(False)
+@torch.no_grad()
 def log_weights(
     model: Latent,
     tokens: Tensor,
@@ -82,9 +84,9 @@ def log_weights(
     The logarithm of their mean is a lower bound on log p(x) in expectation (`estimators.weighed`). Rows are numbered
     from `first`, and each has a stream of random numbers of its own. `at_once`: rows x chains decoded together.
     """
-    with torch.no_grad():
-        posterior = model.posterior(tokens)
-    means, deviations = posterior.mean.detach(), posterior.stddev.detach()
+    tokens, labels = tokens.clone(), None if labels is None else labels.clone()  # no longer of inference mode
+    posterior = model.posterior(tokens)
+    means, deviations = posterior.mean, posterior.stddev
     land = _Landscape(model, tokens, labels, means, deviations, at_once)
     sizes = torch.full((steps, len(tokens)), FIRST, device=means.device)
     _run(land, _numbers(land, steps, TRIALS, seed + 2**33, first), sizes, trial=True)

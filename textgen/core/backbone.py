@@ -134,8 +134,9 @@ class Backbone(nn.Module):
     def nll(self, tokens: Tensor, mask: Tensor, context: Tensor | None = None, inputs: Tensor | None = None) -> Tensor:
         """-log p(tokens | context), nats per row (B,), over the positions where `mask` (B, L) is True.
 
-        `impossible` tokens have no probability, and what they would have is the others'. `inputs`: tokens to read instead of `tokens` (word dropout); the targets stay `tokens`. The output layer,
-        most of the arithmetic when the vocabulary is large, only sees real positions.
+        `impossible` tokens have no probability; the others share theirs. `inputs`: tokens to read instead of `tokens`
+        (word dropout); the targets stay `tokens`. The output layer, most of the arithmetic when the vocabulary is
+        large, only sees real positions.
         """
         features = self.features(tokens if inputs is None else inputs, context)
         kept = mask.reshape(-1).nonzero().squeeze(1)  # (N,) positions of real tokens

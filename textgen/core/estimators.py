@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal
 
+from textgen.core import annealing
 from textgen.core.model import Autoregressive, Latent, draw_code
 from textgen.core.randomness import normals
 
@@ -44,7 +45,7 @@ class Proposal:
     prior: float = 0.0
 
     def counts(self, samples: int) -> list[int]:
-        """The codes from each of `widths`, and at last from the prior: `samples` in all, one from the first at least."""
+        """The codes from each of `widths`, then from the prior: `samples` in all, one from the first at least."""
         shares = [*(share for _, share in self.widths), self.prior]
         others = [int(share * samples + 0.5) for share in shares[1:]]
         while sum(others) >= samples:
@@ -73,6 +74,7 @@ def bounds(
     prior: Distribution | None = None,
     labels: Tensor | None = None,
     proposal: Proposal = POSTERIOR,
+    ais: int = 0,
     at_once: int = 2048,
 ) -> Bounds:
     """Bounds on log p(x) for rows `first`, `first` + 1, ... of a split, (B, L) tokens.
@@ -87,7 +89,13 @@ def bounds(
     p(x | z) p(z) / sum_j (n_j / K) q_j(z), whichever it came from: the balance heuristic of Veach and Guibas (1995).
     The mean weight still has the expectation p(x), so that `nll` lies above -log p(x) in expectation as before.
     Distortion, and a rate that is estimated, are of the codes from the posterior itself.
+
+    With `ais` the NLL is that of `samples` annealed chains of so many steps (`annealing.log_weights`); the others are
+    of as many codes from the posterior.
     """
+    if ais and prior is not None:
+        raise ValueError("annealing goes to the model's own prior: put the other one into the model")
+    proposal = POSTERIOR if ais else proposal
     posterior = model.posterior(tokens)
     rows = len(posterior.mean)
     log_prior = model.prior() if prior is None else prior
@@ -105,6 +113,11 @@ def bounds(
         distortions.append(distortion)
         rates.append(posterior.log_prob(some) - log_p)
     log_weights = torch.cat(ratios).double()  # (K, B)
+    if ais:
+        few = max(1, at_once // 8)  # gradients take more memory
+        log_weights = annealing.log_weights(
+            model, tokens, steps=ais, chains=samples, seed=seed, first=first, labels=labels, at_once=few
+        )
     distortion = torch.cat(distortions)[: counts[0]].double().mean(0)
     exact = prior is None and model.prior.standard
     rate = model.rates(posterior).sum(1) if exact else torch.cat(rates)[: counts[0]].double().mean(0)

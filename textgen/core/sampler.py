@@ -90,7 +90,7 @@ def draw_tokens(logits: Tensor, numbers: Tensor, how: Choice) -> Tensor:
         few = probabilities < how.min_p * probabilities.amax(-1, keepdim=True)
         probabilities = probabilities.masked_fill(few, 0)
     if how.top_p < 1:
-        ordered, places = probabilities.sort(-1, descending=True, stable=True)
+        ordered, places = probabilities.sort(dim=-1, descending=True, stable=True)
         before = ordered.cumsum(-1) - ordered  # a token stays while those above it hold less than top_p
         ordered = ordered.masked_fill(before >= how.top_p * ordered.sum(-1, keepdim=True), 0)
         probabilities = torch.zeros_like(probabilities).scatter(-1, places, ordered)
@@ -103,7 +103,7 @@ def draw_tokens(logits: Tensor, numbers: Tensor, how: Choice) -> Tensor:
 
 
 def _greatest(logits: Tensor, count: int) -> Tensor:
-    """Logits (B, V) of the `count` most probable tokens, of equal ones those first in the vocabulary; -inf elsewhere."""
+    """Logits (B, V) of the `count` most probable tokens, of equal ones the first in the vocabulary; else -inf."""
     least = logits.topk(count, -1).values[:, -1:]
     above, equal = logits > least, logits == least
     kept = above | (equal & (equal.cumsum(-1) <= count - above.sum(-1, keepdim=True)))

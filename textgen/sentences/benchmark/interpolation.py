@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from typer import Argument, Option
 
 from corpora.errors import InputError, quoted
+from textgen.core.numbers import exponential
 from textgen.runs import options as o
 from textgen.sentences import defaults
 from textgen.sentences import options as s
@@ -211,9 +212,10 @@ def measure(
 ) -> Report:
     """Judge walks: every figure is over pairs, with a 95 % bootstrap interval; the report's JSON has the paths too.
 
-    `judge`: a language model, for perplexities; None: there are none. `normalise`: the text that the model's codec would give back for another, for the ends and for copies.
-    `real`: sentences by whose perplexity the interior's is divided; by default the pairs' own, which are then to be
-    real held-out ones. `train`: the text that may be copied from. Raises InputError where there is nothing to judge.
+    `judge`: a language model, for perplexities; None: there are none. `normalise`: the text that the model's codec
+    would give back for another, for the ends and for copies. `real`: sentences by whose perplexity the interior's is
+    divided; by default the pairs' own, which are then to be real held-out ones. `train`: the text that may be copied
+    from. Raises InputError where there is nothing to judge.
     """
     if not walks or any(len(walk) < 3 for walk in walks):
         raise InputError("there is nothing to judge: expected at least one walk, each of 3 points or more")
@@ -307,7 +309,7 @@ def _copies(paths: Paths, train: set[str], score: Scored) -> Score:
 
 
 def _perplexity(sums: list[float]) -> float:
-    return math.exp(sums[0] / sums[1])
+    return exponential(sums[0] / sums[1])
 
 
 def _pair(sums: tuple[list[float], ...]) -> tuple[list[float], list[float]]:

@@ -65,7 +65,9 @@ def main(chosen: SimpleNamespace, opening: Callable[..., Any]) -> Report:
     return Report(f"{out}: {len(pairs)} pairs from {where}, seed {chosen.seed}{after}", facts, [])
 
 
-def draw(texts: Sequence[str], count: int, *, max_words: int = 12, seed: int = 0, skip: int = 0) -> list[tuple[str, str]]:
+def draw(
+    texts: Sequence[str], count: int, *, max_words: int = 12, seed: int = 0, skip: int = 0
+) -> list[tuple[str, str]]:
     """`count` pairs of different texts of at most `max_words` words (characters in a script without spaces), after the
     first `skip` of the same seed.
 
@@ -81,7 +83,8 @@ def draw(texts: Sequence[str], count: int, *, max_words: int = 12, seed: int = 0
     if len(kept) < 2 * (count + skip):
         unit = "words" if by_word else "characters"
         raise InputError(
-            f"{len(kept)} different sentences of at most {max_words} {unit}: {count + skip} pairs take {2 * (count + skip)}; "
+            f"{len(kept)} different sentences of at most {max_words} {unit}: "
+            f"{count + skip} pairs take {2 * (count + skip)}; "
             "ask for fewer pairs (-n) or longer sentences (--max-words)"
         )
     rows = np.random.default_rng(seed).permutation(len(kept))[2 * skip : 2 * (skip + count)].tolist()
