@@ -244,7 +244,7 @@ def sample(
         return _write_clips(samples, out, force, as_json)
     if out is not None:
         raise InputError(f"--out {out}: sentences are printed; send them to a file with > {out}")
-    if samples.note and not as_json:
+    if samples.note and not as_json and sys.stderr.isatty():  # a person reads along
         print(f"note: {samples.note}", file=sys.stderr)
     return show(samples, as_json)
 

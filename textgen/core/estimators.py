@@ -169,12 +169,18 @@ def _log_density(
     return torch.stack(densities).logsumexp(0)
 
 
-def mutual_information(posterior: Independent, *, seed: int, samples: int = 1, at_once: int = 1024) -> float:
+def mutual_information(
+    posterior: Independent, *, seed: int, samples: int = 1, at_once: int = 1024, others: bool = False
+) -> float:
     """I(x; z) in nats between rows and codes under q, for N rows each as likely: a posterior over (N, Z).
 
     The mean over n of log q(z_n | x_n) - log (1/N) sum_j q(z_n | x_j), with z_n from q(z | x_n) and the sum over
     all N rows (Hoffman and Johnson 2016), so it cannot pass ln N: say N beside it. Estimates that sum within a
     small batch are capped at the logarithm of that batch.
+
+    It is a lower bound where the N rows are drawn from more. With `others` the sum is over the N - 1 other rows, and
+    the mean an upper bound (Poole et al. 2019, "On variational bounds of mutual information", eq. 13), loose where it
+    is beyond ln N; the mean rate is another.
     """
     means, deviations = posterior.mean.double(), posterior.stddev.double()
     rows, size = means.shape
@@ -189,7 +195,10 @@ def mutual_information(posterior: Independent, *, seed: int, samples: int = 1, a
         for start in range(0, rows, at_once):
             some = codes[start : start + at_once]
             cross = some @ (means * precision).T - some.pow(2) @ precision.T / 2 - constant  # (n, N)
-            mixture = cross.logsumexp(1) - math.log(rows) - size * math.log(2 * math.pi) / 2
+            if others:
+                cross[torch.arange(len(some)), torch.arange(start, start + len(some))] = -torch.inf
+            count = rows - 1 if others else rows
+            mixture = cross.logsumexp(1) - math.log(count) - size * math.log(2 * math.pi) / 2
             total += float((own[start : start + at_once] - mixture).sum())
     return total / (rows * samples)
 

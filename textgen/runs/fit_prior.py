@@ -205,7 +205,7 @@ def fit(
     if fitted.gain <= 0 and not keep_worse:
         raise InputError(
             f"the fitted {fitted.prior} is worse than N(0, I) by {-fitted.gain:.2f} +- {fitted.error:.2f} nats per "
-            f"code on {held_out}: nothing is written. Give more rows or a smaller prior, or --keep-worse to write it anyway"
+            f"code on {held_out}: nothing is written. Give more rows, a smaller prior, or --keep-worse to write it"
         )
     facts = {key: value for key, value in fitted.to_dict().items() if key != "out"}
     facts |= {"seed": seed, "fitting": asdict(fitting)}

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from torch.distributions import Independent
 
 from corpora import build, files
 from corpora.codec import of_text
@@ -158,7 +159,7 @@ def measure(
         numbers: list[Figure] = []
         notes: list[str] = []
         if model.noise:
-            how = _Codes(samples, seed, ais, progress)
+            how = Sampling(samples, seed, ais, progress)
             numbers, notes = _likelihood(model, whole, some, how, everywhere)
         every = picked(draw, count, MOST).tolist()
         numbers += _codes(model, whole, every, seed)
@@ -169,12 +170,12 @@ def measure(
         batches = list(whole.batches(some, 128))
         parts = [estimators.exact_nll(model, whole.padded(batch), whole.labels[batch]) for batch in batches]
         estimator = "exact" + of_classes(model, whole.labels[some])
-        nll = torch.cat(parts).double()[_places(batches, some)]
+        nll = torch.cat(parts).double()[places(batches, some)]
         numbers, notes = _per_unit(whole.mean("NLL", nll, estimator, some), whole, some), []
     return Figures(opened.name, where, len(some), seed, numbers, notes=[*whole.notes, *notes])
 
 
-class _Codes(NamedTuple):
+class Sampling(NamedTuple):
     """The codes that a bound is estimated by: `samples` for each row, or as many annealed chains of `ais` steps."""
 
     samples: int
@@ -194,16 +195,16 @@ class _Codes(NamedTuple):
 
 
 def _likelihood(
-    model: Latent, whole: Tokenised, some: Sequence[int], how: _Codes, everywhere: int
+    model: Latent, whole: Tokenised, some: Sequence[int], how: Sampling, everywhere: int
 ) -> tuple[list[Figure], list[str]]:
     """Bounds on the likelihood, and their parts; with `everywhere`, of all rows by a few codes each. And notes."""
-    bounds, prior = _bounds(model, whole, some, how), model.prior.title
+    bounds, prior = bounds_of(model, whole, some, how), model.prior.title
     evenness, notes = figures.of_weights(bounds, how.samples, "chains" if how.ais else "codes")
     nll, note = bounds.nll, of_classes(model, whole.labels[some])
     bound, gained = f"{how}, prior {prior}{note}", torch.zeros(1, dtype=torch.double)
     if everywhere:
-        every, fine, how = list(range(len(whole.rows))), nll, _Codes(everywhere, how.seed + 1, progress=how.progress)
-        bounds = _bounds(model, whole, every, how)
+        every, fine, how = list(range(len(whole.rows))), nll, Sampling(everywhere, how.seed + 1, progress=how.progress)
+        bounds = bounds_of(model, whole, every, how)
         gained = fine - bounds.nll[some]
         bound += f" ({_gain(gained)} from K={everywhere} on all, by {len(some):,} sentences)"
         nll, some, note = bounds.nll + gained.mean(), every, of_classes(model, whole.labels)
@@ -225,7 +226,7 @@ def _gain(gained: torch.Tensor) -> str:
     return f"{gained.mean():+.2f} +- {standard_error(gained):.2f}"
 
 
-def _bounds(model: Latent, whole: Tokenised, some: Sequence[int], how: _Codes) -> estimators.Bounds:
+def bounds_of(model: Latent, whole: Tokenised, some: Sequence[int], how: Sampling) -> estimators.Bounds:
     """The bounds of the rows `some`, in their order."""
     batches, parts, first = list(whole.batches(some, 8)), [], 0
     ways: dict[str, Any] = {"samples": how.samples, "seed": how.seed, "ais": how.ais, "proposal": estimators.WIDENED}
@@ -233,11 +234,11 @@ def _bounds(model: Latent, whole: Tokenised, some: Sequence[int], how: _Codes) -
         tokens, labels = whole.padded(batch), whole.labels[batch]
         parts.append(estimators.bounds(model, tokens, labels=labels, first=first, **ways))
         first += len(batch)
-    places = _places(batches, some)
-    return estimators.Bounds(*(torch.cat(values)[places] for values in zip(*parts, strict=True)))
+    order = places(batches, some)
+    return estimators.Bounds(*(torch.cat(values)[order] for values in zip(*parts, strict=True)))
 
 
-def _places(batches: Sequence[Sequence[int]], some: Sequence[int]) -> list[int]:
+def places(batches: Sequence[Sequence[int]], some: Sequence[int]) -> list[int]:
     """Where each of `some` stands in the batches, one after the other."""
     place = {number: place for place, number in enumerate(number for batch in batches for number in batch)}
     return [place[number] for number in some]
@@ -282,10 +283,20 @@ def _codes(model: Latent, whole: Tokenised, every: Sequence[int], seed: int) -> 
     count, numbers = len(every), []
     if model.noise:
         mutual = estimators.mutual_information(posterior, seed=seed)
-        estimator = f"over {count:,} sentences, so at most {math.log(count):.2f}"
+        estimator = f"over {count:,} sentences, so at most {math.log(count):.2f}; a lower bound"
         numbers.append(Figure("mutual information", mutual, "nats", estimator))
+        if count > 1:
+            numbers.append(_most(model, posterior, seed))
     estimator = f"variance of the posterior mean above 0.01, over {count:,} sentences"
     return [*numbers, Figure("active units", estimators.active_units(posterior.mean), f"of {model.latent}", estimator)]
+
+
+def _most(model: Latent, posterior: Independent, seed: int) -> Figure:
+    """The lesser of two upper bounds on mutual information: it tells where the lower one is at its cap."""
+    rate = float(model.rates(posterior).sum(1).double().mean())
+    others = estimators.mutual_information(posterior, seed=seed, others=True)
+    which = "the mean KL(q(z | x) || N(0, I))" if rate < others else "each sentence beside all the others"
+    return Figure("mutual information, at most", min(rate, others), "nats", f"an upper bound: {which}")
 
 
 def _reconstruction(opened: Opened, whole: Tokenised, some: Sequence[int], beams: int) -> list[Figure]:
