@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -253,26 +254,29 @@ def test_labels_of_no_training_row_are_none_and_it_is_said(name, both):
     assert "given the class, which 2 of 3 rows lack" in found.figures[0].estimator
     note = "2 of 3 rows have a label that no training row had ('fish', 'person'): they are taken to have none"
     assert note in found.notes and note not in none.notes
-    with pytest.raises(InputError, match="label 'person': no row that .* was trained on has it; known: animal"):
+    with pytest.raises(InputError, match=r"label 'person': no row that .* was trained on has it; known: animal"):
         draw(opened, 1, label="person")
 
 
+class Labelled:
+    """Four rows of the labels b, b, none and a, in a corpus that names c as well."""
+
+    def __init__(self) -> None:
+        self.label_names = ["b", "c", "a"]
+        self.labels = np.array([0, 0, -1, 2], np.int32)
+
+    def __len__(self) -> int:
+        return 4
+
+    def classes(self, some: np.ndarray) -> np.ndarray:
+        return np.array([1, 2, 0, -1])[some]  # b, c, a, none: as of a held-out split
+
+
 def test_labels_of_no_training_row_are_found_and_judged_as_none():
-    class Split:
-        label_names = ["b", "c", "a"]
-        labels = np.array([0, 0, -1, 2], np.int32)
-
-        def classes(self, some):
-            return np.array([1, 2, 0, -1])[some]  # b, c, a, none
-
-    class Two:
-        splits = {"train": Split(), "valid": [Split()]}
-        manifest = {"label_names": Split.label_names}
-
-    assert judging.unseen(Two) == ["c"]
-    Two.splits["valid"] = Split()
-    Split.__len__ = lambda self: 4
-    assert judging._classes(Two, np.arange(4)).tolist() == [1, -1, 0, -1]
+    splits, names = {"train": Labelled(), "valid": Labelled()}, ["b", "c", "a"]
+    corpus = SimpleNamespace(splits=splits, manifest={"label_names": names})
+    assert judging.unseen(corpus) == ["c"]
+    assert judging._classes(corpus, np.arange(4)).tolist() == [1, -1, 0, -1]
 
 
 @every_model

@@ -726,9 +726,7 @@ def test_evaluate_by_annealing_and_with_errors_over_groups(here, model, toy_corp
     assert "expected the name of a group for each" in line
 
 
-def test_likelihoods_of_two_models_are_compared_sentence_by_sentence(
-    here, model, toy_language_model, toy_corpus, capsys
-):
+def test_two_models_are_compared_sentence_by_sentence(here, model, toy_language_model, toy_corpus, capsys):
     words = ["benchmark", "likelihood", toy_corpus, *model, "--other", toy_language_model, "--samples", "20"]
     facts = parsed(capsys, *words, "--rows", "12")
     found = {one["name"]: one for one in facts["figures"]}

@@ -179,8 +179,8 @@ def mutual_information(
     small batch are capped at the logarithm of that batch.
 
     It is a lower bound where the N rows are drawn from more. With `others` the sum is over the N - 1 other rows, and
-    the mean an upper bound (Poole et al. 2019, "On variational bounds of mutual information", eq. 13), loose where it
-    is beyond ln N; the mean rate is another.
+    the mean an upper bound (leave-one-out; Poole et al. 2019, "On variational bounds of mutual information"), loose
+    where it is beyond ln N; the mean rate is another.
     """
     means, deviations = posterior.mean.double(), posterior.stddev.double()
     rows, size = means.shape
