@@ -649,19 +649,45 @@ def test_annealing_meets_the_exact_value(learned):
     torch.testing.assert_close(found.rate, alone.rate)
 
 
-def test_annealing_in_one_step_is_importance_sampling_from_a_wider_posterior(learned):
+def test_annealing_in_one_step_is_importance_sampling_from_the_start(learned):
     """Its weights are p(x, z) over the density of the start, with no move between."""
     model, _ = learned
-    rows, chains = EVERY[:6], 50
+    rows, chains, far = EVERY[:6], 50, 5
     with torch.no_grad():
         posterior = model.posterior(rows)
     weights = annealing.log_weights(model, rows, steps=1, chains=chains, seed=4)
     noise = normals(4, 0, 6, 2 * chains * 2).view(6, 2, chains, 2)[:, 0, :, :1].transpose(0, 1)  # (K, B, 1)
     wide = annealing.WIDTH * posterior.stddev
-    codes = posterior.mean + wide * noise
-    nll = model.distortion(rows.repeat(chains, 1), codes.flatten(0, 1)).view(chains, 6)
-    expected = log_normal(codes) - nll - log_normal(codes, posterior.mean, wide)
-    torch.testing.assert_close(weights, expected.detach(), rtol=1e-4, atol=1e-4)
+    codes = torch.cat([noise[:far], posterior.mean + wide * noise[far:]])
+    with torch.no_grad():
+        nll = model.distortion(rows.repeat(chains, 1), codes.flatten(0, 1)).view(chains, 6)
+    start = (0.9 * log_normal(codes, posterior.mean, wide).exp() + 0.1 * log_normal(codes).exp()).log()
+    torch.testing.assert_close(weights, log_normal(codes) - nll - start, rtol=1e-4, atol=1e-4)
+
+
+def test_a_move_leaves_its_density_as_it_is(learned):
+    """Chains drawn from the density between, by its quadrature, are distributed as before after ten moves."""
+    model, _ = learned
+    rows, chains, share = EVERY[7:8], 4000, 0.6
+    with torch.no_grad():
+        posterior = model.posterior(rows)
+    land = annealing._Landscape(model, rows, None, posterior.mean, posterior.stddev, 0, 0.1, 10**6)
+    points, _ = grid(-9, 9, 3601)
+    places = land.at(((points.float() - posterior.mean) / posterior.stddev)[:, None])
+    heights = places.log_density(share)[:, 0].double().softmax(0).cumsum(0)
+    draws = torch.rand(chains, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    chosen = points[torch.searchsorted(heights, draws).clamp(max=len(points) - 1)].float()
+    place = land.at(((chosen - posterior.mean) / posterior.stddev)[:, None])
+    rates = []
+    for seed in range(10):
+        numbers = normals(seed, 0, chains, 2)[:, None]
+        place, accepted = annealing._move(land, place, numbers[..., :1], numbers[..., 1], torch.full((1,), 1.0), share)
+        rates.append(float(accepted.float().mean()))
+    moved = (posterior.mean + posterior.stddev * place.away[:, 0]).flatten().double()
+    ranks = torch.searchsorted(points.flatten(), moved).clamp(max=len(points) - 1)
+    apart = (heights[ranks].sort().values - torch.linspace(0, 1, chains, dtype=torch.float64)).abs().max()
+    assert 0.2 < sum(rates) / 10 < 1.0, "moves are taken, and some are refused"
+    assert float(apart) < 1.63 / math.sqrt(chains) + 0.01, "Kolmogorov-Smirnov, 1 %, and the grid"
 
 
 def test_rows_of_a_batch_anneal_as_they_do_alone(learned):

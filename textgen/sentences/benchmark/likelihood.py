@@ -70,11 +70,11 @@ def main(chosen: SimpleNamespace, opening: Callable[..., Any]) -> Report:
     some = [both[place] for place in picked(np.random.default_rng(chosen.seed), len(both), chosen.rows).tolist()]
     texts, labels = [texts[n] for n in some], [kept[n].label for n in some]
     costs, how = zip(*(nll(opened, texts, labels, chosen) for opened in (one, two)), strict=True)
-    words = np.array([len(text.split()) + 1 for text in texts])
+    units = np.array([len(text.split()) + 1 for text in texts])
     groups = None if names is None else [names[n] for n in some]
     ways: dict[str, Any] = {"seed": chosen.seed, "groups": groups}
     apart = costs[0] - costs[1]
-    first = np.stack([*costs, words], 1)
+    first = np.stack([*costs, units], 1)
     scores = [
         *(
             score(f"NLL, {opened.name}", measures.NATS, about, cost, **ways)
@@ -85,7 +85,7 @@ def main(chosen: SimpleNamespace, opening: Callable[..., Any]) -> Report:
         score(
             "perplexity ratio",
             "per word",
-            f"{words.sum():,} words, one for the end of each",
+            f"{units.sum():,} words, one for the end of each",
             first,
             statistic=_ratio,
             **ways,
