@@ -149,7 +149,7 @@ def _codes(
     notes: list[str] = []
     note = of_classes(latent, labels)
     if latent.noise:
-        wide = estimators.WIDENED
+        wide = estimators.proposal_for(latent.latent)
         bounds = model.bounds(tokens, samples=samples, seed=seed, label=labels, proposal=wide, ais=ais, tell=tell)
         prior = f"prior {latent.prior.title}{note}"
         draws = f"{samples if ais else wide.counts(samples)[0]} codes from q(z | x) each"

@@ -172,7 +172,8 @@ class PictureModel:
 
     def in_turn(self, count: int) -> list[str] | None:
         """Each class of the model in turn, for so many pictures; None where it has no classes."""
-        return None if self.model.classes is None else list(islice(cycle(self.model.vocab.labels), count))
+        trained = [label for label in self.model.vocab.labels if label not in self.opened.unseen]
+        return None if self.model.classes is None else list(islice(cycle(trained), count))
 
     @property
     def usual(self) -> sampler.Choice:

@@ -573,7 +573,7 @@ def learned(request) -> tuple[Latent, Tensor]:
 def test_the_nll_of_a_trained_model_meets_the_exact_value(learned):
     """To 0.01 on average, by codes of the posterior, of a wider one and of the prior. The posterior's alone do not."""
     model, exact = learned
-    found = estimators.bounds(model, EVERY, samples=4000, seed=0, proposal=estimators.WIDENED)
+    found = estimators.bounds(model, EVERY, samples=4000, seed=0, proposal=estimators.proposal_for(1))
     assert furthest(found.nll.mean(), exact.mean()) < TOLERANCE
     errors = (found.effective * 4000).rsqrt()  # of each row, as the effective sample size has it
     assert ((found.nll - exact).abs() < 4 * errors + TOLERANCE).all()
@@ -586,7 +586,10 @@ def test_the_weights_of_a_mixed_proposal_have_the_likelihood_as_their_mean(learn
     """Few codes, many seeds: the mean of the estimates of p(x) is p(x), so the bound lies above in expectation."""
     model, exact = learned
     several = torch.stack(
-        [estimators.bounds(model, EVERY, samples=10, seed=s, proposal=estimators.WIDENED).nll for s in range(150)]
+        [
+            estimators.bounds(model, EVERY, samples=10, seed=s, proposal=estimators.proposal_for(1)).nll
+            for s in range(150)
+        ]
     )
     ratios = (exact - several).exp().mean(1)  # of all rows, for each seed: 1 in expectation
     assert abs(float(ratios.mean()) - 1) < 4 * float(ratios.std()) / math.sqrt(len(ratios)) + 1e-3
@@ -595,8 +598,8 @@ def test_the_weights_of_a_mixed_proposal_have_the_likelihood_as_their_mean(learn
 
 def test_one_code_of_a_mixed_proposal_is_the_negative_elbo(learned):
     model, _ = learned
-    assert estimators.WIDENED.counts(1) == [1, 0, 0]
-    one = estimators.bounds(model, EVERY, samples=1, seed=3, proposal=estimators.WIDENED)
+    assert estimators.proposal_for(1).counts(1) == [1, 0, 0, 0, 0, 0]
+    one = estimators.bounds(model, EVERY, samples=1, seed=3, proposal=estimators.proposal_for(1))
     other = estimators.bounds(model, EVERY, samples=1, seed=3)
     for values, others in zip(one, other, strict=True):
         torch.testing.assert_close(values, others)
@@ -604,14 +607,15 @@ def test_one_code_of_a_mixed_proposal_is_the_negative_elbo(learned):
 
 @pytest.mark.parametrize("samples", [1, 2, 3, 5, 20, 500, 4001])
 def test_a_proposal_deals_out_all_codes(samples):
-    counts = estimators.WIDENED.counts(samples)
-    assert sum(counts) == samples
-    assert counts[0] >= 1 and min(counts) >= 0
+    for proposal in (estimators.POSTERIOR, estimators.WIDENED, estimators.SPREAD):
+        counts = proposal.counts(samples)
+        assert sum(counts) == samples
+        assert counts[0] >= 1 and min(counts) >= 0
 
 
 def test_distortion_and_elbo_of_a_mixed_proposal_are_of_the_posterior(learned):
     model, _ = learned
-    mixed = estimators.bounds(model, EVERY, samples=8000, seed=0, proposal=estimators.WIDENED)
+    mixed = estimators.bounds(model, EVERY, samples=8000, seed=0, proposal=estimators.proposal_for(1))
     plain = estimators.bounds(model, EVERY, samples=1600, seed=1)
     assert furthest(mixed.distortion.mean(), plain.distortion.mean()) < 5 * TOLERANCE
     assert furthest(mixed.rate, plain.rate) < 1e-5, "exact under N(0, I)"
@@ -630,7 +634,7 @@ def test_a_mixed_proposal_draws_from_a_fitted_prior(learned):
     exact = -(log_likelihoods(model, EVERY, codes) + torch.stack(parts).logsumexp(0)).logsumexp(1) - math.log(step)
     normal, model.prior = model.prior, fitted
     try:
-        found = estimators.bounds(model, EVERY, samples=4000, seed=0, proposal=estimators.WIDENED)
+        found = estimators.bounds(model, EVERY, samples=4000, seed=0, proposal=estimators.proposal_for(1))
     finally:
         model.prior = normal
     assert furthest(found.nll.mean(), exact.mean()) < TOLERANCE

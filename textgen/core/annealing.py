@@ -5,7 +5,7 @@ generative models").
 Chains start at codes from the posterior, widened, and a few from the prior. They pass `steps` densities,
 f(z)^(1 - b) p(x, z)^b with b from 0 to 1, f being the mixture that they start from. At each they take a move of
 Hamiltonian Monte Carlo that leaves it as it is (Duane et al. 1987). The mean of the weights has the expectation p(x)
-whatever the number of steps and of chains, so -log of it lies above -log p(x) in expectation, as the bound of importance
+whatever the number of steps and of chains, so -log of it lies above -log p(x) in expectation, as that of importance
 sampling does. The sizes of the moves are set by a trial run with numbers of its own, so that the chains that count do
 not depend on their own past in any other way.
 """

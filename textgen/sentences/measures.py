@@ -141,7 +141,7 @@ def measure(
     corrected by the mean of what `samples` codes add on the `rows` (a control variate: in expectation the bound of
     `samples` codes on all, at a fraction of the time).
 
-    The codes are those of `estimators.WIDENED`; with `ais` there are `samples` annealed chains of so many steps.
+    The codes are those of `estimators.proposal_for`; with `ais` there are `samples` annealed chains of so many steps.
     `groups` name the author, book or speaker of each text: errors are over them.
     """
     model = opened.model
@@ -183,10 +183,9 @@ class Sampling(NamedTuple):
     ais: int = 0
     progress: bool = False
 
-    @property
-    def posterior(self) -> int:
-        """The codes from the posterior itself."""
-        return self.samples if self.ais else estimators.WIDENED.counts(self.samples)[0]
+    def of_posterior(self, latent: int | None) -> int:
+        """The codes from the posterior itself, of a model with so many numbers in a code."""
+        return self.samples if self.ais else estimators.proposal_for(latent).counts(self.samples)[0]
 
     def __str__(self) -> str:
         if self.ais:
@@ -208,7 +207,7 @@ def _likelihood(
         gained = fine - bounds.nll[some]
         bound += f" ({_gain(gained)} from K={everywhere} on all, by {len(some):,} sentences)"
         nll, some, note = bounds.nll + gained.mean(), every, of_classes(model, whole.labels)
-    codes = f"{how.posterior} codes from q(z | x) each"
+    codes = f"{how.of_posterior(model.latent)} codes from q(z | x) each"
     rate = f"exact KL(q(z | x) || {prior})" if model.prior.standard else f"Monte Carlo KL(q(z | x) || {prior}), {codes}"
     figure = whole.mean("NLL", nll, bound, some)
     if everywhere and figure.error is not None:
@@ -229,7 +228,8 @@ def _gain(gained: torch.Tensor) -> str:
 def bounds_of(model: Latent, whole: Tokenised, some: Sequence[int], how: Sampling) -> estimators.Bounds:
     """The bounds of the rows `some`, in their order."""
     batches, parts, first = list(whole.batches(some, 8)), [], 0
-    ways: dict[str, Any] = {"samples": how.samples, "seed": how.seed, "ais": how.ais, "proposal": estimators.WIDENED}
+    ways: dict[str, Any] = {"samples": how.samples, "seed": how.seed, "ais": how.ais}
+    ways["proposal"] = estimators.proposal_for(model.latent)
     for batch in tracked(batches, "annealing" if how.ais else "importance sampling", how.progress):
         tokens, labels = whole.padded(batch), whole.labels[batch]
         parts.append(estimators.bounds(model, tokens, labels=labels, first=first, **ways))
