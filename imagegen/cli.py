@@ -384,6 +384,7 @@ def evaluate(
         int, Option(min=0, max=o.ROWS, metavar="N", help="pictures drawn by the seed; 0: all")
     ] = defaults.EVALUATE_ROWS,
     samples: Importance = defaults.EVALUATE_SAMPLES,
+    ais: o.Anneal = 0,
     merge: Annotated[
         int | None,
         Option(
@@ -428,7 +429,7 @@ def evaluate(
     with Bar() as bar:
         ways |= {"model": o.named(model, defaults.MODEL), "tell": bar.tell}
         if keep is None:
-            report = verbs.evaluate(data, samples=samples, merge=merge, **ways)
+            report = verbs.evaluate(data, samples=samples, ais=ais, merge=merge, **ways)
         else:
             report = verbs.judge_completions(data, keep=keep, n=n or defaults.COMPLETIONS, **ways)
     return show(report, as_json)

@@ -419,15 +419,18 @@ def evaluate(
     split: str = "test",
     rows: int = defaults.EVALUATE_ROWS,
     samples: int = defaults.EVALUATE_SAMPLES,
+    ais: int = 0,
     merge: int | None = None,
     seed: int = 0,
     device: str = "auto",
     threads: int | None = None,
     tell: Tell | None = None,
 ) -> Any:
-    """Likelihood of the pictures of a split, in nats and bits per pixel; `merge` counts near colours as one."""
+    """Likelihood of the pictures of a split, in nats and bits per pixel; `merge` counts near colours as one. With `ais`
+    of a model with codes by `samples` annealed chains of so many steps."""
     drawer = picture_model(model, device=device, threads=threads)
     ways: dict[str, Any] = {"split": split, "rows": rows, "samples": samples, "seed": seed, "merge": merge}
+    ways["ais"] = ais
     return measures.measure(drawer, Path(data), tell=_telling(tell, "evaluating"), **ways)
 
 

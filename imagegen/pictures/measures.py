@@ -14,7 +14,7 @@ from corpora.modality import modality_of
 from imagegen.pictures import defaults
 from imagegen.pictures.picture_model import PictureModel, Tell, bits
 from textgen.core import estimators
-from textgen.core.figures import Figure, Figures, mean, of_classes, picked
+from textgen.core.figures import Figure, Figures, mean, of_classes, of_weights, picked
 from textgen.core.model import Latent
 
 ACTIVE = 0.1  # nats of rate, on average over pictures, from which a code counts as used
@@ -35,7 +35,8 @@ def corpus_of(model: PictureModel, folder: Path) -> Corpus:
 def tokens_of(model: PictureModel, rows: Rows, some: Sequence[int] | np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
     """Some rows as tokens (N, L), and their classes as the model numbers them (N,); -1 where there are none, or it
     knows none."""
-    classes = [rows.label(row) for row in some] if model.model.classes is not None else None
+    known = model.opened.known([rows.label(row) for row in some])[0]
+    classes = known if model.model.classes is not None else None
     return torch.from_numpy(rows.pad(some)).to(model.device), model.opened.labels(classes, len(some))
 
 
@@ -48,6 +49,7 @@ def measure(
     samples: int = defaults.EVALUATE_SAMPLES,
     seed: int = 0,
     merge: int | None = None,
+    ais: int = 0,
     tell: Tell | None = None,
 ) -> Figures:
     """Figures of a model on `rows` pictures of a split, drawn by `seed` (0: all).
@@ -56,12 +58,17 @@ def measure(
     one are one: -log of the summed probability of the true colour's group, given the true pixels before in all their
     colours (so it compares models, and is not the likelihood of a merged picture).
 
+    With `ais`, of a model with codes, the bound is that of `samples` annealed chains of so many steps.
+
     Raises InputError if the corpus has another palette, size or order than the model, for likelihoods would not
     compare, and for `merge` with a model with codes.
     """
     pictures = corpus_of(model, folder).rows(split)
     some = picked(np.random.default_rng(seed), len(pictures), rows)
     tokens, labels = tokens_of(model, pictures, some)
+    notes = []
+    if model.model.classes is not None:
+        notes = model.opened.known([pictures.label(row) for row in some])[1]
     merged = []
     if merge is not None:  # first, for a model with codes is refused, and its bounds take long
         groups = torch.from_numpy(model.palette.alike(merge)).to(model.device)
@@ -69,12 +76,13 @@ def measure(
         how = f"exact; {int(groups.max()) + 1} colours, those alike by {merge} of 255 merged"
         merged = [mean("NLL per pixel, merged", nll / model.length, how, "nats per pixel")]
     if isinstance(model.model, Latent):
-        figures = _codes(model, model.model, tokens, labels, samples, seed, tell)
+        figures, more = _codes(model, model.model, tokens, labels, samples, seed, ais, tell)
+        notes += more
     else:
         nll = model.nll(tokens, label=labels, tell=tell)
         figures = _per_pixel(model, nll, "exact" + of_classes(model.model, labels))
     figures += merged
-    return Figures(model.opened.name, f"{folder.name}, {split} split", len(some), seed, figures, "pictures")
+    return Figures(model.opened.name, f"{folder.name}, {split} split", len(some), seed, figures, "pictures", notes)
 
 
 def merged_nll(log_p: Iterable[torch.Tensor], tokens: torch.Tensor, groups: torch.Tensor) -> torch.Tensor:
@@ -134,15 +142,23 @@ def _codes(
     labels: torch.Tensor,
     samples: int,
     seed: int,
+    ais: int,
     tell: Tell | None,
-) -> list[Figure]:
+) -> tuple[list[Figure], list[str]]:
     figures: list[Figure] = []
+    notes: list[str] = []
     note = of_classes(latent, labels)
     if latent.noise:
-        bounds = model.bounds(tokens, samples=samples, seed=seed, label=labels, tell=tell)
+        wide = estimators.proposal_for(latent.latent)
+        bounds = model.bounds(tokens, samples=samples, seed=seed, label=labels, proposal=wide, ais=ais, tell=tell)
         prior = f"prior {latent.prior.title}{note}"
-        draws = f"{samples} codes from q(z | x) each"
-        figures += _per_pixel(model, bounds.nll, f"importance-weighted bound, K={samples}, {prior}")
+        draws = f"{samples if ais else wide.counts(samples)[0]} codes from q(z | x) each"
+        how = f"importance-weighted bound, K={samples}"
+        if ais:
+            how = f"annealed importance sampling, {samples} chains of {ais} steps"
+        figures += _per_pixel(model, bounds.nll, f"{how}, {prior}")
+        evenness, notes = of_weights(bounds, samples, "chains" if ais else "codes")
+        figures += evenness
         figures += [
             mean("negative ELBO", bounds.negative_elbo, f"{draws}, {prior}", "nats per picture"),
             mean("distortion", bounds.distortion, draws + note, "nats per picture"),
@@ -162,4 +178,4 @@ def _codes(
     again = torch.cat([model.reconstruct(part, label=known) for part, known in pairs])
     same = 100 * (again == tokens).double().mean(1)
     how = f"most probable colour from the posterior mean{note}"
-    return [*figures, mean("pixels given back", same, how, "% of pixels")]
+    return [*figures, mean("pixels given back", same, how, "% of pixels")], notes

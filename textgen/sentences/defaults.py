@@ -44,6 +44,7 @@ NEIGHBOUR_ROWS = 20_000  # rows of a corpus that are compared with; 0: all
 # evaluate
 EVALUATE_ROWS = 500  # rows for likelihood and reconstruction; 0: all
 EVALUATE_SAMPLES = 500  # importance samples for each row
+EVALUATE_CHAINS = 16  # annealed chains for each row, in place of them
 EVALUATE_BEAMS = 1
 
 # prior

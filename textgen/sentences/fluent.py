@@ -7,6 +7,7 @@ order in which they encode along the line: such as are fluent, and differ little
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -124,7 +125,7 @@ def chosen(
     costs -= fluency * gains[:, None]
     walks = _cheapest(costs, MOST_POINTS if steps is None else steps)
     if steps is None:
-        steepest = [max(apart[b, a] for a, b in zip(walk, walk[1:], strict=False)) for walk in walks]
+        steepest = [max(apart[b, a] for a, b in pairwise(walk)) for walk in walks]
         easy = [number for number, step in enumerate(steepest) if step <= EASY]
         return [points[place] for place in walks[easy[0] if easy else int(np.argmin(steepest))]]
     return [points[place] for place in walks[-1]]

@@ -423,15 +423,9 @@ class SentenceVAE:
         constraint: sampler.Constraint | None = None,
     ) -> list[Walk]:
         """`interpolate` for many pairs, their points decoded together, each walk as it would be by itself."""
-        if path == defaults.PATH:
-            path = fluent.NAME if self.model.code_free else "line"
-        if path not in (fluent.NAME, *PATHS):
-            raise InputError(f"path {quoted(path)}: choose from {', '.join((defaults.PATH, fluent.NAME, *PATHS))}")
+        path, beams = self.way(path, beams)
         if pace not in PACES:
             raise InputError(f"pace {quoted(pace)}: choose from {', '.join(PACES)}")
-        if beams is None:
-            beams = defaults.FLUENT_BEAMS if path == fluent.NAME else defaults.BEAMS
-        require(1 <= beams <= 100, "beams", beams, "1 to 100")
         require(steps is None or 2 <= steps <= 1000, "steps", steps, "2 to 1000 points, or None: as many as it takes")
         if path == fluent.NAME:
             several = self._fluent(pairs, steps, beams, rerank, refine, constraint)
@@ -441,6 +435,22 @@ class SentenceVAE:
             joined(*pair, path, points, self.proper, self.notes(pair))
             for pair, points in zip(pairs, several, strict=True)
         ]
+
+    def way(self, path: str = defaults.PATH, beams: int | None = None) -> tuple[str, int]:
+        """The path and the number of beams of a walk by this model. Raises InputError for what there is not."""
+        if path == defaults.PATH:
+            path = fluent.NAME if self.model.code_free else "line"
+        if path not in (fluent.NAME, *PATHS):
+            raise InputError(f"path {quoted(path)}: choose from {', '.join((defaults.PATH, fluent.NAME, *PATHS))}")
+        if path == fluent.NAME and not self.model.code_free:
+            raise InputError(
+                f"path {fluent.NAME}: the decoder of {self.opened.name} is no language model, so cannot tell what is "
+                "fluent; train with code_fade=0.5 code_free=0.05, or choose line or arc"
+            )
+        if beams is None:
+            beams = defaults.FLUENT_BEAMS if path == fluent.NAME else defaults.BEAMS
+        require(1 <= beams <= 100, "beams", beams, "1 to 100")
+        return path, beams
 
     def _along(
         self,
@@ -482,11 +492,6 @@ class SentenceVAE:
         constraint: sampler.Constraint | None,
     ) -> list[list[Point]]:
         """The points of walks through fluent sentences near the line between two codes."""
-        if not self.model.code_free:
-            raise InputError(
-                f"path {fluent.NAME}: the decoder of {self.opened.name} is no language model, so cannot tell how fluent "
-                "a sentence is; train with code_fade=0.5 code_free=0.05, or choose line or arc"
-            )
         rows, skipped = self._rows([sentence for pair in pairs for sentence in pair])
         _raise_first(skipped)
         means = self._encoded(rows, 0).view(len(pairs), 2, -1)

@@ -55,8 +55,8 @@ def differences(texts: Sequence[str]) -> np.ndarray:
     sizes = np.array([len(row) for row in rows], np.int64)
     longest = int(sizes.max(initial=0))
     table = np.full((len(rows), longest), -1, np.int64)
-    for row, line in zip(rows, table, strict=True):
-        line[: len(row)] = row
+    for numbered, line in zip(rows, table, strict=True):
+        line[: len(numbered)] = numbered
     one, other = np.tril_indices(len(rows), -1)
     left, right = table[one], table[other]  # (P, longest)
     edited = np.zeros(len(one), np.int64)
