@@ -69,7 +69,7 @@ class _Landscape:
         away = WIDTH * numbers[..., :size]
         if self.far:
             some = numbers[: self.far, :, : prior.numbers]
-            codes = prior.draw(some.flatten(0, 1)).view(self.far, -1, size)
+            codes = prior.draw(some.flatten(0, 1)).reshape(self.far, -1, size)
             away[: self.far] = (codes - self.means) / self.deviations
         return away
 
@@ -82,17 +82,17 @@ class _Landscape:
         count, rows, size = away.shape
         with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):  # cuDNN's LSTM has no gradient now
             here = away.detach().requires_grad_()
-            codes = (self.means + self.deviations * here).view(-1, size)
+            codes = (self.means + self.deviations * here).reshape(-1, size)
             classes = None if self.labels is None else self.labels.repeat(count)
             context = self.model.given(len(codes), classes, codes)
             distortion = self.model.distortion(self.tokens.repeat(count, 1), context)
-            log_prior = self.model.prior().log_prob(codes).view(count, rows)
+            log_prior = self.model.prior().log_prob(codes).reshape(count, rows)
             scale = (self.deviations.log() + math.log(WIDTH * math.sqrt(2 * math.pi))).sum(1)
             near = -(here / WIDTH).square().sum(-1) / 2 - scale
             start = near
             if self.share:
                 start = torch.logaddexp(near + math.log(1 - self.share), log_prior + math.log(self.share))
-            joint = log_prior - distortion.view(count, rows)
+            joint = log_prior - distortion.reshape(count, rows)
             start_slope = torch.autograd.grad(start.sum(), here, retain_graph=True)[0]
             joint_slope = torch.autograd.grad(joint.sum(), here)[0]
         return _Place(away, start.detach(), joint.detach(), start_slope, joint_slope)
