@@ -286,7 +286,10 @@ def interpolate(
         Option(metavar="text|code", help="of a line or arc: where the text changes evenly, or even steps of the code"),
     ] = defaults.PACE,
     beams: Annotated[
-        int | None, Option(metavar="N", help=f"candidates for each code (default 10; fluent {defaults.FLUENT_BEAMS})")
+        int | None,
+        Option(
+            min=1, max=100, metavar="N", help=f"candidates for each code (default 10; fluent {defaults.FLUENT_BEAMS})"
+        ),
     ] = None,
     no_rerank: Annotated[
         bool, Option("--no-rerank", help="leave fluency, or on a line the cycle check, out of the choice")

@@ -440,7 +440,7 @@ def test_interpolate_is_the_call_of_the_same_name(model, toy_run, capsys):
         ([ONE, OTHER, "--steps=--3"], "error: --steps '--3': expected a whole number"),
         ([ONE, OTHER, "--steps", "9" * 5000], "error: --steps '9999"),
         ([ONE, OTHER, "--beams", "0"], "error: --beams 0: expected 1 to 100\n"),
-        ([ONE, OTHER, "--path", "curve"], "error: path 'curve': choose from line, arc\n"),
+        ([ONE, OTHER, "--path", "curve"], "error: path 'curve': choose from auto, fluent, line, arc\n"),
         ([ONE, OTHER, "--pace", "fast"], "error: pace 'fast': choose from text, code\n"),
         ([ONE, ""], "error: sentence 2 of 2, '' is empty: give at least one word\n"),
         ([" \t", ONE], "error: sentence 1 of 2, ' \\t' is empty: give at least one word\n"),

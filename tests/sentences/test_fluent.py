@@ -17,8 +17,8 @@ from textgen import verbs
 from textgen.core.sampler import Choice
 from textgen.sentences import draw, fluent, refine
 from textgen.sentences.sentence_vae import SentenceVAE
-from textgen.sentences.units import difference, differences
-from textgen.sentences.walk import Point
+from textgen.sentences.units import difference
+from textgen.sentences.walk import Point, differences
 
 WORDS = st.lists(st.sampled_from(["a", "dog", "ate", "it", "\u6625", "nows"]), max_size=5).map(" ".join)
 

@@ -16,8 +16,7 @@ from torch import Tensor
 
 from textgen.core import sampler
 from textgen.core.model import Latent
-from textgen.sentences.units import differences
-from textgen.sentences.walk import Point
+from textgen.sentences.walk import Point, differences
 
 NAME = "fluent"  # of the path
 TRIED, MOST_TRIED = 3, 240  # codes decoded for each point of a walk, and for all at most

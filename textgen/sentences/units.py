@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-import numpy as np
-
 
 def spaced(texts: Sequence[str]) -> bool:
     """Whether a script writes words apart: most of the texts have a space."""
@@ -46,33 +44,3 @@ def difference(one: str, other: str) -> float:
     if len(left) <= 1 and len(right) <= 1:  # in a script that writes no words apart, such as Thai, too
         left, right = list(one.strip()), list(other.strip())
     return edits(left, right) / max(1, len(left), len(right))
-
-
-def differences(texts: Sequence[str]) -> np.ndarray:
-    """`difference` between any two of several texts, (N, N), all of them at once."""
-    numbers: dict[str, int] = {}
-    rows = [[numbers.setdefault(word, len(numbers)) for word in mixed(text)] for text in texts]
-    sizes = np.array([len(row) for row in rows], np.int64)
-    longest = int(sizes.max(initial=0))
-    table = np.full((len(rows), longest), -1, np.int64)
-    for numbered, line in zip(rows, table, strict=True):
-        line[: len(numbered)] = numbered
-    one, other = np.tril_indices(len(rows), -1)
-    left, right = table[one], table[other]  # (P, longest)
-    edited = np.zeros(len(one), np.int64)
-    row = np.repeat(np.arange(longest + 1, dtype=np.int16)[:, None], len(one), 1)  # (longest + 1, P), as in `edits`
-    for number in range(longest + 1):
-        if number:
-            corner, row[0] = row[0].copy(), number
-            for place in range(longest):
-                change = corner + (left[:, number - 1] != right[:, place])
-                corner = row[place + 1].copy()
-                row[place + 1] = np.minimum(np.minimum(corner, row[place]) + 1, change)
-        done = np.flatnonzero(sizes[one] == number)
-        edited[done] = row[sizes[other[done]], done]
-    shares = edited / np.maximum(1, np.maximum(sizes[one], sizes[other]))
-    for pair in np.flatnonzero((sizes[one] <= 1) & (sizes[other] <= 1)):  # single words, by their characters
-        shares[pair] = difference(texts[one[pair]], texts[other[pair]])
-    result = np.zeros((len(rows), len(rows)))
-    result[one, other] = result[other, one] = shares
-    return result
