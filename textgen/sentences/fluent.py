@@ -136,7 +136,7 @@ def _nodes(first: Point, last: Point, candidates: Sequence[Candidate]) -> list[C
     for one in candidates:
         text = one.point.text
         inside = 0 < one.point.position < 1 and text not in (first.text, last.text)
-        if inside and (text not in best or one.point.distortion < best[text].point.distortion):
+        if inside and (text not in best or one.fluency > best[text].fluency):  # written in other pieces
             best[text] = one
     fluent = sorted(best.values(), key=lambda one: (-one.fluency, one.point.text))[:MOST]
     return sorted(fluent, key=lambda one: (one.point.position, one.point.text))

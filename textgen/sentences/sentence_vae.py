@@ -8,7 +8,7 @@ for point in vae.interpolate("i went to the store to buy some groceries", "don't
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -513,30 +513,38 @@ class SentenceVAE:
     ) -> list[fluent.Candidate]:
         """Sentences decoded from `count` codes near the line between two."""
         codes = fluent.codes(ends, count)
-        way = ends.means[1] - ends.means[0]
-        candidates = []
-        for some in codes.split(AT_ONCE):
-            labels = self.opened.labels(None, len(some))
-            written = self._beams(some, labels, beams, constraint)
-            tokens, scores = written.tokens.flatten(0, 1), written.scores.flatten()
-            whole = (tokens == self.codec.stop).any(1) & scores.isfinite()
-            tokens, scores, some = tokens[whole], scores[whole], some.repeat_interleave(beams, 0)[whole]
-            posterior = self.model.posterior(tokens)
-            drifts = ((posterior.mean - some) / posterior.stddev).norm(dim=1)
-            places = (posterior.mean - ends.means[0]) @ way / way.square().sum().clamp(min=1e-12)
-            figures = zip(
-                tokens.tolist(), *(f.tolist() for f in (places, scores, drifts, self.fluency(tokens))), strict=True
-            )
-            candidates += [
-                fluent.Candidate(Point(place, text, -score, drift, tokens=self._size(row)), fluency)
-                for row, place, score, drift, fluency in figures
-                if (text := self.codec.decode(row)).strip()
-            ]
-        return candidates
+        best: dict[tuple[int, ...], tuple[float, int]] = {}  # of each sentence the greatest log p(x | z), and its code
+        for start in range(0, count, AT_ONCE):
+            some = codes[start : start + AT_ONCE]
+            written = self._beams(some, self.opened.labels(None, len(some)), beams, constraint)
+            scores = written.scores.flatten().tolist()
+            for place, (row, score) in enumerate(zip(written.tokens.flatten(0, 1).tolist(), scores, strict=True)):
+                if self.codec.stop in row and score > -torch.inf:
+                    tokens = tuple(row[: row.index(self.codec.stop)])
+                    best[tokens] = max(best.get(tokens, (-torch.inf, 0)), (score, start + place // beams))
+        rows = [row for row in best if self.codec.decode(list(row)).strip()]
+        return [
+            one for start in range(0, len(rows), 128) for one in self._placed(rows[start:][:128], best, codes, ends)
+        ]
 
-    def _size(self, row: Sequence[int]) -> int:
-        """The tokens of a row, the stop counted."""
-        return row.index(self.codec.stop) + 1
+    def _placed(
+        self,
+        rows: Sequence[tuple[int, ...]],
+        best: Mapping[tuple[int, ...], tuple[float, int]],
+        codes: Tensor,
+        ends: fluent.Ends,
+    ) -> list[fluent.Candidate]:
+        """Rows of tokens as candidates: where each encodes along the line, and how fluent it is."""
+        tokens = self.opened.padded(rows).to(self.device)
+        posterior, way = self.model.posterior(tokens), ends.means[1] - ends.means[0]
+        places = (posterior.mean - ends.means[0]) @ way / way.square().sum().clamp(min=1e-12)
+        scores, numbers = zip(*(best[row] for row in rows), strict=True)
+        drifts = ((posterior.mean - codes[list(numbers)]) / posterior.stddev).norm(dim=1)
+        figures = zip(rows, places.tolist(), scores, drifts.tolist(), self.fluency(tokens).tolist(), strict=True)
+        return [
+            fluent.Candidate(Point(place, self.codec.decode(list(row)), -score, drift, tokens=len(row) + 1), fluency)
+            for row, place, score, drift, fluency in figures
+        ]
 
     @cached_property
     def fluency(self) -> fluent.Fluency:
