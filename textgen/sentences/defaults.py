@@ -52,7 +52,7 @@ PRIOR_ROWS = 50_000  # sentences whose codes a prior is fitted to; 0: all
 
 
 class Sampling(NamedTuple):
-    """How `sample` draws."""
+    """The way that `sample` draws."""
 
     beams: int  # 0: token by token
     best_of: int
@@ -63,7 +63,7 @@ class Sampling(NamedTuple):
 def sampling(
     beams: int | None, best_of: int | None, code_temperature: float | None, *, by_token: bool, fluent: bool = False
 ) -> Sampling:
-    """How `sample` draws; None takes the default.
+    """The way that `sample` draws; None takes the default.
 
     `by_token`: something is said of how tokens are chosen, or there are no codes. Then, and with `beams=0`, sentences
     are drawn token by token, exactly from the model unless told otherwise. `fluent`: the decoder is a language model

@@ -94,9 +94,9 @@ class Fluency:
 
     def _nowhere(self, rows: int) -> Tensor:
         """The context of rows without a code."""
-        given = self._model.given(rows, codes=self._model.summary.weight.new_zeros(rows, self._model.latent or 0))
-        assert given is not None
-        return given
+        context = self._model.given(rows, codes=self._model.summary.weight.new_zeros(rows, self._model.latent or 0))
+        assert context is not None
+        return context
 
 
 def chosen(
