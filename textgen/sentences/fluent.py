@@ -23,7 +23,7 @@ TRIED, MOST_TRIED = 3, 240  # codes decoded for each point of a walk, and for al
 MOST = 120  # sentences that a walk is chosen from: the most fluent
 TRUST = (0.0, -0.3, 0.3)  # of codes in turn: 0, on the line of the means; below, nearer to 0; above, to refined codes
 NEAR = 0.25  # share of the way, at either end, along which a code leaves the refined one for the line of the means
-FLUENCY, STEP, EVEN, STAY = 0.12, 3, 0.5, 0.2  # the cost of a walk, chosen on the valid split (docs/results)
+FLUENCY, STEP, EVEN, STAY = 0.1, 4, 0.5, 0.2  # the cost of a walk, chosen on the valid split (docs/results)
 EASY = 0.5  # greatest step of a walk whose number of points is left open
 MOST_POINTS = 32  # of such a walk
 DRAWN = 64  # rows that token frequencies are estimated from
@@ -105,7 +105,7 @@ def chosen(
     """`steps` points from `first` to `last`; those between are candidates, or repeat the point before them.
 
     Each encodes further along the line than the point before it, and is no further from either end, in words, than the
-    ends are from each other. Of all such walks it has the least cost: the sum of the cubes of the differences between
+    ends are from each other. Of all such walks it has the least cost: the sum of the fourth powers of the differences between
     neighbours, of `EVEN` times the squares of their distances along the line, of `STAY` for each repeat, less `fluency`
     times the fluency of each. By dynamic programming, O(steps x N^2). `steps=None`: as few as make no difference
     greater than `EASY`, or if none does, those with the least.
