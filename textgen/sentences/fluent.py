@@ -105,9 +105,9 @@ def chosen(
     """`steps` points from `first` to `last`; those between are candidates, or repeat the point before them.
 
     Each encodes further along the line than the point before it, and is no further from either end, in words, than the
-    ends are from each other. Of all such walks it has the least cost: the sum of the fourth powers of the differences between
-    neighbours, of `EVEN` times the squares of their distances along the line, of `STAY` for each repeat, less `fluency`
-    times the fluency of each. By dynamic programming, O(steps x N^2). `steps=None`: as few as make no difference
+    ends are from each other. Of all such walks it has the least cost: the sum of the fourth powers of the differences
+    between neighbours, of `EVEN` times the squares of their distances along the line, of `STAY` for each repeat, less
+    `fluency` times the fluency of each. By dynamic programming, O(steps x N^2). `steps=None`: as few as make no difference
     greater than `EASY`, or if none does, those with the least.
     """
     nodes = _nodes(first, last, candidates)
