@@ -107,8 +107,8 @@ def chosen(
     Each encodes further along the line than the point before it, and is no further from either end, in words, than the
     ends are from each other. Of all such walks it has the least cost: the sum of the fourth powers of the differences
     between neighbours, of `EVEN` times the squares of their distances along the line, of `STAY` for each repeat, less
-    `fluency` times the fluency of each. By dynamic programming, O(steps x N^2). `steps=None`: as few as make no difference
-    greater than `EASY`, or if none does, those with the least.
+    `fluency` times the fluency of each. By dynamic programming, O(steps x N^2). `steps=None`: as few as make no
+    difference greater than `EASY`, or if none does, those with the least.
     """
     nodes = _nodes(first, last, candidates)
     points = [first, *(node.point for node in nodes), last]
