@@ -16,6 +16,7 @@ class Words(TextCodec):
     """Words between white space; one that the vocabulary does not have becomes `<unk>`, which is the token blank."""
 
     name = "words"
+    unknown = True
 
     def __init__(self, entries: Sequence[str], *, lower: bool = False, notes: Sequence[str] = ()) -> None:
         self._words = [*SPECIAL, *entries]
