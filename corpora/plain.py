@@ -91,11 +91,14 @@ def shown(name: str) -> str:
     return "standard input" if name == "-" else quoted_path(os.fspath(name))
 
 
-def refuse(name: str, *, as_is: bool = False) -> None:
-    """Raise InputError if a file is plainly no text."""
+def refuse(name: str) -> None:
+    """Raise InputError for a file that is there and is plainly no text, whatever its encoding."""
+    if not Path(name).is_file():
+        return
     with _opened(name) as file:
-        lines_of = _Lines(name, Reading(as_is=as_is))
-        lines_of.check(lines_of.block(file))
+        what = foreign.binary(_Lines(name, Reading()).block(file)[:8192], name)
+        if what is not None:
+            raise InputError(f"{shown(name)}: not a text file but {what}")
 
 
 class _Lines:

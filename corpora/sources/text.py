@@ -85,11 +85,6 @@ def read(inputs: Sequence[str], config: Config) -> Iterator[Row | Told]:
     yield from tabs.remarks()
 
 
-def texts(name: str) -> list[str]:
-    """The lines of a text file that are not blank. Raises InputError as `read` does."""
-    return [row.text for row in read([name], Config()) if isinstance(row, Row) and row.text.strip()]
-
-
 class _Tabs:
     """Whether every line has the same number of tabs, as the lines of a table have."""
 
