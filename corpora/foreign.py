@@ -43,7 +43,7 @@ _IN_ZIP = (
     (b"word/", ".docx", f"a Word document {_DOCUMENT}"),
     (b"xl/", ".xlsx", f"an Excel workbook {_SHEET}"),
     (b"ppt/", ".pptx", f"a PowerPoint document {_DOCUMENT}"),
-    (b"application/epub+zip", ".epub", "an EPUB book (turn it into plain text first, as with pandoc FILE.epub -o FILE.txt)"),
+    (b"application/epub+zip", ".epub", "an EPUB book (take its text out first, as with pandoc FILE.epub -o FILE.txt)"),
     (b"opendocument.text", ".odt", f"an OpenDocument text {_DOCUMENT}"),
     (b"opendocument.spreadsheet", ".ods", f"an OpenDocument sheet {_SHEET}"),
 )  # fmt: skip

@@ -213,8 +213,8 @@ class _Lines:
         if not whole or len(line) <= self.reading.longest:
             return
         raise InputError(
-            f"{shown(self.name)}: line {self.number} is longer than {self.reading.longest:,} bytes; put one sentence on "
-            "each line, or say unit=sentence or unit=window to cut running text"
+            f"{shown(self.name)}: line {self.number} is longer than {self.reading.longest:,} bytes; put one sentence "
+            "on each line, or say unit=sentence or unit=window to cut running text"
         )
 
     def _decoded(self, body: bytes, following: list[bytes]) -> tuple[str, str | None]:
