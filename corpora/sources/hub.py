@@ -68,7 +68,8 @@ def records(
 ) -> Iterator[Mapping[str, Any]]:
     """The rows of a split of a dataset, column -> value, the names of classes in place of their numbers.
 
-    `scheme` is how it was called, for messages. `pick`: of these columns alone, where the data set names them. Raises InputError for a dataset that is not found or not reachable.
+    `scheme` is how it was called, for messages. `pick`: of these columns alone, where the data set
+    names them. Raises InputError for a dataset that is not found or not reachable.
     """
     import datasets
     import huggingface_hub.utils.logging
