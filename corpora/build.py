@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from corpora import classes, files, modality, plain, split, store
 from corpora import codec as codecs
-from corpora import files, modality, plain, split, store
 from corpora import settings as parts
 from corpora.codec import Codec
 from corpora.corpus import Corpus
@@ -115,7 +115,8 @@ def build_items(
         }
         if spools["train"].count:
             work.look(Selection(spools["train"]), len(spools) > 1)
-        splits = split.assign(spools, work.config, repeats=work.repeats, unit=kind.unit)
+        splits = split.assign(spools, work.config, repeats=work.repeats, unit=kind.unit, twins=work.twins())
+        label_notes = classes.settle(spools, splits, labels, kind.unit)
         codec = work.fit_codec(Selection(spools["train"], splits.assign["train"]), tell)
         files.write_file(folder / codecs.FILE, files.to_json(codec.to_dict()))
         tags = work.tags()
@@ -124,10 +125,7 @@ def build_items(
         labels |= {tag: number for number, tag in enumerate(tags)}
         writing = _Writing(folder, codec, work, splits, kind.unit, labelled=bool(labels), tell=tell)
         facts = writing.write(spools)
-        notes = [*work.notes(codec), *remarks.notes(), *splits.notes]
-        if spools["train"].named:
-            counts = ", ".join(f"{fact['rows']:,} {name}" for name, fact in facts.items())
-            notes.append(f"the splits are as the names of folders, files or the source itself say: {counts}")
+        notes = [*work.notes(codec), *remarks.notes(), *splits.notes, *label_notes]
         manifest = _manifest(work, codec, spools, splits, writing.dropped, facts, list(labels)) | {"notes": notes}
         for spool in spools.values():
             spool.remove()
@@ -174,6 +172,7 @@ def _manifest(
         "read": sum(spool.read for spool in spools.values()),
         "dropped": {reason: count for reason, count in dropped.items() if count},
         "held_out_duplicates_removed": splits.removed,
+        "held_out_nearly": {name: count for name, count in splits.nearly.items() if count},
         "splits": facts,
         "label_names": labels,
         **work.facts(facts["train"]["rows"] // work.views),
