@@ -253,7 +253,7 @@ class _Table:
         value = self._loaded("\n".join(held), "the JSON value")
         if isinstance(value, dict):
             value = self._of_object(value)
-        if not isinstance(value, list) or not value:
+        if not isinstance(value, list):
             raise InputError(f"{self.where}: expected a list of JSON objects, found {quoted(value, 40)}")
         for number, record in enumerate(value, 1):
             if isinstance(record, str):
