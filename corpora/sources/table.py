@@ -58,7 +58,7 @@ class Config(Settings):
 
 
 class Pick(NamedTuple):
-    """Which cells of a record are wanted."""
+    """The cells of a record that are wanted."""
 
     where: str  # the table, for messages
     column: str | None
