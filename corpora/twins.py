@@ -44,7 +44,7 @@ class Twins:
             self._centred.clear()
             return
         whole, drawing = _drawn(pixels)
-        self._shape = tuple(min(CELLS, side) for side in pixels.shape[:2])  # type: ignore[assignment]
+        self._shape = tuple(min(CELLS, side) for side in pixels.shape[:2])
         copies.append(_small(whole))
         centred.append(copies[-1] if drawing is None else _small(drawing))
 
