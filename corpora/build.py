@@ -17,12 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from corpora import classes, files, modality, split, store
+from corpora import classes, files, modality, plain, split, store
 from corpora import codec as codecs
 from corpora import settings as parts
 from corpora.codec import Codec
 from corpora.corpus import Corpus
 from corpora.errors import InputError
+from corpora.folder import refuse_empty
 from corpora.modality import Chooser, Modality, Preparation, Progress, without_folders
 from corpora.row import Row, Told
 from corpora.sources.text import files_of as text_files
@@ -30,6 +31,7 @@ from corpora.split import Splits
 from corpora.spool import SPLITS, Chunk, Selection, Spool
 
 _SOURCES = "corpora.sources"
+_OF_TABLES = {"column", "label_column", "delimiter", "header", "quotes"}  # settings that text files do not have
 _PATHS = ("labels", "originals")  # settings of sources that are paths
 _OF_THE_SYSTEM = (".DS_Store", "Thumbs.db", "desktop.ini")  # files that show a folder, which nobody wrote
 Items = Mapping[str, Iterable[Any]]  # of `train`, and of `valid` and `test` where there are files for them
@@ -62,7 +64,7 @@ def build(
     everything = [one for several in by_split.values() for one in several]
     if everything.count("-") > 1:
         raise InputError("standard input (-) can be read once only")
-    module = parts.find(_SOURCES, source or source_of(everything))
+    module = parts.find(_SOURCES, source or source_of(everything, settings or ()))
     # Settings of the source apart from the rest; an unknown one offers the nearest of all.
     config, *_ = parts.override([module.Config(), *modality.get(module.MODALITY).configs()], settings or {})
     rest = {key: value for key, value in (settings or {}).items() if key not in asdict(config)}
@@ -308,8 +310,11 @@ def modality_of_source(source: str) -> Modality:
     return modality.get(parts.find(_SOURCES, source).MODALITY)
 
 
-def source_of(inputs: Sequence[str]) -> str:
-    """The source that inputs call for by their names. Raises InputError if they call for different ones."""
+def source_of(inputs: Sequence[str], settings: Iterable[str] = ()) -> str:
+    """The source that inputs call for by their names, and text files by `settings` that only a table has.
+
+    Raises InputError if they call for different ones, or are plainly nothing that is read.
+    """
     if not inputs:
         raise InputError(
             "nothing to read: name a file, a folder, hf:NAME, toy, sprites, moons, or - for standard input"
@@ -317,11 +322,16 @@ def source_of(inputs: Sequence[str]) -> str:
     sources = {}
     for one in inputs:
         claims = (name for name in parts.names(_SOURCES) if parts.find(_SOURCES, name).accepts(one))
-        sources[next(claims, "text")] = one
+        name = next(claims, "text")
+        if name == "text":  # which is what remains: is it?
+            refuse_empty(one)
+            plain.refuse(one)
+        sources[name] = one
     if len(sources) > 1:
         (first, one), (second, other) = list(sources.items())[:2]
         raise InputError(f"{one} looks like {first} and {other} like {second}: build from one kind, or name --source")
-    return next(iter(sources))
+    chosen = next(iter(sources))
+    return "table" if chosen == "text" and _OF_TABLES & {*settings} else chosen
 
 
 def _described(module: ModuleType, config: Any, by_split: Mapping[str, Sequence[str]]) -> dict[str, Any]:

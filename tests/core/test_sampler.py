@@ -139,6 +139,21 @@ def test_an_impossible_token_is_never_chosen(row, number, how):
     assert row[token] > -math.inf
     if how.top_k:
         assert sum(other > row[token] for other in row) < how.top_k
+        assert sum(other == row[token] for other in row[:token]) < how.top_k, "of equals the first"
+
+
+def test_top_k_with_ties_keeps_k_by_their_order():
+    logits = torch.tensor([[1.0, 2.0, 2.0, 2.0, 0.0], [3.0, 3.0, 3.0, 3.0, 3.0]])
+    every = torch.linspace(0, 1 - 1e-9, 200, dtype=torch.float64)
+    for row, order in zip(logits, ([1, 2, 3, 0], [0, 1, 2, 3]), strict=True):
+        for k in (1, 2, 3, 4):
+            drawn = draw_tokens(row.expand(200, -1), every, Choice(top_k=k))
+            assert set(drawn.tolist()) == set(order[:k])
+
+
+def test_top_p_with_ties_takes_the_first_of_equals():
+    drawn = draw_tokens(torch.zeros(200, 40), torch.linspace(0, 1 - 1e-9, 200, dtype=torch.float64), Choice(top_p=0.05))
+    assert set(drawn.tolist()) == {0, 1}
 
 
 @pytest.mark.parametrize("at", ["first", "middle", "last"])
@@ -481,3 +496,22 @@ def test_a_sampler_that_forgets_the_impossible_would_be_caught(monkeypatch):
         test_what_follows_a_stop_is_padding()
     with pytest.raises(AssertionError):
         test_with_beams_enough_every_row_is_found(Table, 4)
+
+
+def test_a_late_choice_begins_when_two_tokens_differ():
+    """Before, tokens are drawn from the model as it is, with the same numbers; without a choice it changes nothing."""
+    vocab = Vocabulary(6, None, None, None)
+    backbone, how = Table(vocab, seed=5), Choice(temperature=0)
+    free = sample(backbone, vocab, rows=200, length=9, seed=1)
+    late = sample(backbone, vocab, rows=200, length=9, seed=1, how=how, late=True)
+    assert torch.equal(sample(backbone, vocab, rows=200, length=9, seed=1, late=True), free)
+    for row, plain in zip(late, free, strict=True):
+        begun = int((plain != plain[0]).int().argmax()) + 1 if (plain != plain[0]).any() else 9
+        assert torch.equal(row[:begun], plain[:begun])
+        for before, after in zip(row[begun - 1 : -1].tolist(), row[begun:].tolist(), strict=True):
+            assert after == int(backbone.table[before].argmax())
+    prompt = torch.tensor([[1, 1], [1, 2]]).repeat(50, 1)
+    late = sample(backbone, vocab, rows=100, length=9, seed=1, how=how, late=True, prompt=prompt)
+    assert len(late[1::2].unique(dim=0)) == 1 < len(late[::2].unique(dim=0))  # a prompt of two tokens has begun
+    few = sample(backbone, vocab, rows=3, length=9, seed=1, first=7, how=how, late=True)
+    assert torch.equal(few, sample(backbone, vocab, rows=10, length=9, seed=1, how=how, late=True)[7:])
