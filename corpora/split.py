@@ -209,9 +209,9 @@ def _label_train(chosen: np.ndarray, inverse: np.ndarray, sizes: np.ndarray, lab
         own = members[named_so == label]
         mine = int(own[np.argmin(sizes[own])])
         needed = np.unique(members[(named_so >= 0) & (trained[named_so + 1] < 2)])
-        spare = np.setdiff1d(np.flatnonzero((chosen == 0) & (sizes <= sizes[mine])), needed)
+        spare = np.setdiff1d(np.flatnonzero((chosen == 0) & (sizes <= 2 * sizes[mine] + 1)), needed)
         if len(spare):
-            other = int(spare[np.argmax(sizes[spare])])
+            other = int(spare[np.argmin(np.abs(sizes[spare] - sizes[mine]))])
             chosen[mine], chosen[other] = 0, chosen[mine]
             trained[named_so[members == mine] + 1] += 1
             trained[named_so[members == other] + 1] -= 1

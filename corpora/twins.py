@@ -56,8 +56,7 @@ class Twins:
         if not 1 < self.count <= MOST:
             return None
         copies = self._array(self._copies)
-        _, names, first = np.unique(copies.reshape(self.count, -1), axis=0, return_inverse=True, return_index=True)
-        names, first = first, names  # np.unique gives the indices first
+        _, first, names = np.unique(copies.reshape(self.count, -1), axis=0, return_index=True, return_inverse=True)
         pairs = [_pairs(copies[first])]
         centred = self._array(self._centred)[first]
         if (centred != copies[first]).any():
