@@ -49,8 +49,8 @@ def codes(ends: Ends, count: int) -> Tensor:
     A mean is the centre of all codes that say its sentence, and nearer to 0 than they are. A refined code lies out at
     their edge, where the decoder is sure: half way between two of those it has no code like it to go by.
     """
-    positions = torch.arange(1, count + 1, device=ends.means.device)[:, None] / (count + 1)
-    trust = torch.tensor(TRUST, device=ends.means.device).repeat(-(-count // len(TRUST)))[:count, None]
+    positions = torch.arange(1, count + 1).to(ends.means)[:, None] / (count + 1)
+    trust = torch.tensor(TRUST).to(ends.means).repeat(-(-count // len(TRUST)))[:count, None]
     first, second = ends.refined - ends.means
     kept = trust.clamp(min=0)
     here = torch.maximum(kept * (1 - positions), 1 - positions / NEAR)
