@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -17,20 +17,23 @@ from typing import Any
 
 import numpy as np
 
+from corpora import classes, files, modality, plain, split, store
 from corpora import codec as codecs
-from corpora import files, modality, split, store
 from corpora import settings as parts
 from corpora.codec import Codec
 from corpora.corpus import Corpus
 from corpora.errors import InputError
+from corpora.folder import refuse_empty
 from corpora.modality import Chooser, Modality, Preparation, Progress, without_folders
-from corpora.row import Row
+from corpora.row import Row, Told
 from corpora.sources.text import files_of as text_files
 from corpora.split import Splits
 from corpora.spool import SPLITS, Chunk, Selection, Spool
 
 _SOURCES = "corpora.sources"
+_OF_TABLES = {"column", "label_column", "delimiter", "header", "quotes"}  # settings that text files do not have
 _PATHS = ("labels", "originals")  # settings of sources that are paths
+_OF_THE_SYSTEM = (".DS_Store", "Thumbs.db", "desktop.ini")  # files that show a folder, which nobody wrote
 Items = Mapping[str, Iterable[Any]]  # of `train`, and of `valid` and `test` where there are files for them
 
 
@@ -61,7 +64,7 @@ def build(
     everything = [one for several in by_split.values() for one in several]
     if everything.count("-") > 1:
         raise InputError("standard input (-) can be read once only")
-    module = parts.find(_SOURCES, source or source_of(everything))
+    module = parts.find(_SOURCES, source or source_of(everything, settings or ()))
     # Settings of the source apart from the rest; an unknown one offers the nearest of all.
     config, *_ = parts.override([module.Config(), *modality.get(module.MODALITY).configs()], settings or {})
     rest = {key: value for key, value in (settings or {}).items() if key not in asdict(config)}
@@ -100,19 +103,21 @@ def build_items(
     out, tell = Path(out), progress or (lambda what, count: None)
     kind = modality.get(kind) if isinstance(kind, str) else kind
     work = kind.prepare(settings or {}, codec, about or {}, chooser)
-    if replace and out.exists() and not (out / files.MANIFEST).is_file():
-        raise InputError(f"{files.quoted_path(out)} is not a corpus, so it is not replaced: remove it yourself")
+    if replace and out.exists():
+        _check_replaced(out)
     files.sweep(out)
-    with files.new_folder(out, replace=replace) as folder, files.explained(out):
+    with files.new_folder(out, replace=replace, check=_check_replaced) as folder, files.explained(out):
         labels: dict[str, int] = {}
+        remarks = _Remarks()
         spools = {
-            name: Spool(folder / name, work.entries(items[name], name), labels, tell)
+            name: Spool(folder / name, work.entries(remarks.taken_from(items[name]), name), labels, tell)
             for name in SPLITS
             if name in items
         }
         if spools["train"].count:
             work.look(Selection(spools["train"]), len(spools) > 1)
-        splits = split.assign(spools, work.config, repeats=work.repeats, unit=kind.unit)
+        splits = split.assign(spools, work.config, repeats=work.repeats, unit=kind.unit, twins=work.twins())
+        label_notes = classes.settle(spools, splits, labels, kind.unit)
         codec = work.fit_codec(Selection(spools["train"], splits.assign["train"]), tell)
         files.write_file(folder / codecs.FILE, files.to_json(codec.to_dict()))
         tags = work.tags()
@@ -121,11 +126,47 @@ def build_items(
         labels |= {tag: number for number, tag in enumerate(tags)}
         writing = _Writing(folder, codec, work, splits, kind.unit, labelled=bool(labels), tell=tell)
         facts = writing.write(spools)
-        manifest = _manifest(work, codec, spools, splits, writing.dropped, facts, list(labels))
+        notes = [*work.notes(codec), *remarks.notes(), *splits.notes, *label_notes]
+        manifest = _manifest(work, codec, spools, splits, writing.dropped, facts, list(labels)) | {"notes": notes}
         for spool in spools.values():
             spool.remove()
         at_hand = {"name": f"{kind.units} at hand", "settings": {}, "inputs": {}}
         files.write_manifest(folder, {**manifest, "source": source() if source else at_hand})
+
+
+def _check_replaced(out: Path) -> None:
+    """Raise InputError unless a folder is a corpus and holds nothing but what a build wrote."""
+    where, remedy = files.quoted_path(out), "so it is not replaced: remove it yourself, or choose another --out"
+    if out.is_symlink() or not (out / files.MANIFEST).is_file():
+        raise InputError(f"{where} is {'a link' if out.is_symlink() else 'not a corpus'}, {remedy}")
+    manifest = files.from_json(files.read_bytes(out / files.MANIFEST, 64 << 20), out / files.MANIFEST)
+    listed = manifest.get("files")
+    if not isinstance(listed, dict) or codecs.FILE not in listed or not isinstance(manifest.get("splits"), dict):
+        raise InputError(f"{where} is not a corpus, {remedy}")
+    others = sorted({path.name for path in out.iterdir()} - {*listed, files.MANIFEST, *_OF_THE_SYSTEM})
+    if others:
+        more = f" and {len(others) - 1:,} more" if len(others) > 1 else ""
+        raise InputError(f"{where} holds {files.quoted_path(others[0])}{more}, which no build made, {remedy}")
+
+
+class _Remarks:
+    """The remarks that sources yield among their items, in the order of the first of each."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int | None] = {}
+
+    def taken_from(self, items: Iterable[Any]) -> Iterator[Any]:
+        """The items without the remarks among them, which are kept."""
+        for item in items:
+            if isinstance(item, Told):
+                before = self._numbers.get(item.remark)
+                self._numbers[item.remark] = item.number if before is None else before + (item.number or 0)
+            else:
+                yield item
+
+    def notes(self) -> list[str]:
+        """A line for each remark."""
+        return [remark if number is None else f"{number:,} {remark}" for remark, number in self._numbers.items()]
 
 
 def _manifest(
@@ -147,9 +188,9 @@ def _manifest(
         "read": sum(spool.read for spool in spools.values()),
         "dropped": {reason: count for reason, count in dropped.items() if count},
         "held_out_duplicates_removed": splits.removed,
+        "held_out_nearly": {name: count for name, count in splits.nearly.items() if count},
         "splits": facts,
         "label_names": labels,
-        "notes": work.notes(codec),
         **work.facts(facts["train"]["rows"] // work.views),
     }
 
@@ -269,8 +310,11 @@ def modality_of_source(source: str) -> Modality:
     return modality.get(parts.find(_SOURCES, source).MODALITY)
 
 
-def source_of(inputs: Sequence[str]) -> str:
-    """The source that inputs call for by their names. Raises InputError if they call for different ones."""
+def source_of(inputs: Sequence[str], settings: Iterable[str] = ()) -> str:
+    """The source that inputs call for by their names, and text files by `settings` that only a table has.
+
+    Raises InputError if they call for different ones, or are plainly nothing that is read.
+    """
     if not inputs:
         raise InputError(
             "nothing to read: name a file, a folder, hf:NAME, toy, sprites, moons, or - for standard input"
@@ -278,11 +322,16 @@ def source_of(inputs: Sequence[str]) -> str:
     sources = {}
     for one in inputs:
         claims = (name for name in parts.names(_SOURCES) if parts.find(_SOURCES, name).accepts(one))
-        sources[next(claims, "text")] = one
+        name = next(claims, "text")
+        if name == "text":  # which is what remains: is it?
+            refuse_empty(one)
+            plain.refuse(one)
+        sources[name] = one
     if len(sources) > 1:
         (first, one), (second, other) = list(sources.items())[:2]
         raise InputError(f"{one} looks like {first} and {other} like {second}: build from one kind, or name --source")
-    return next(iter(sources))
+    chosen = next(iter(sources))
+    return "table" if chosen == "text" and _OF_TABLES & {*settings} else chosen
 
 
 def _described(module: ModuleType, config: Any, by_split: Mapping[str, Sequence[str]]) -> dict[str, Any]:

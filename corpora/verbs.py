@@ -21,9 +21,12 @@ from corpora import build as builds
 from corpora import codec as codecs
 from corpora import fetch as fetching
 from corpora import modality as modalities
+from corpora import palettes
 from corpora import settings as parts
 from corpora.codec import TextCodec
+from corpora.codecs.palette import Palette
 from corpora.corpus import Corpus
+from corpora.errors import InputError, quoted
 
 Progress = Callable[[str, int], None]  # what is being done, how many are done
 EXAMPLES = 5  # of each split, that `show` shows
@@ -144,6 +147,25 @@ class Shown:
         return lines
 
 
+@dataclass(frozen=True)
+class Swatches:
+    """A palette that was written into a file."""
+
+    file: str
+    colours: Sequence[tuple[int, int, int, int]]  # red, green, blue, alpha
+    notes: Sequence[str]  # what the format could not hold
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"file": self.file, "colours": [list(colour) for colour in self.colours], "notes": list(self.notes)}
+
+    def __str__(self) -> str:
+        clear = ", one of them transparent" if any(colour[3] == 0 for colour in self.colours) else ""
+        first = (
+            f"wrote {self.file}: the {len(self.colours):,} colours of the palette{clear}, in the order of its tokens"
+        )
+        return "\n".join([first, *(f"note      {note}" for note in self.notes)])
+
+
 # -------------------------------------------------------------------------------------------------------- verbs
 
 
@@ -203,6 +225,30 @@ def show(folder: str | Path, *, n: int = EXAMPLES, verify: bool = False) -> Show
     return Shown(corpus, str(folder), verify, examples)
 
 
+def palette(place: str | Path, out: str | Path) -> Swatches:
+    """Write the palette of a corpus, a model folder, a run, or a model that ships, as the ending of `out` says: .gpl
+    (GIMP), .hex, .pal (JASC), .txt (Paint.NET), .ase, .act (Adobe), .png (an indexed picture of the swatches).
+
+    Raises InputError for rows that are no pictures, and for another ending.
+    """
+    codec = codecs.read(_with_codec(place))
+    if not isinstance(codec, Palette):
+        raise InputError(f"{place}: its codec is {codec.name}, for {codec.things}: pictures alone have a palette")
+    return Swatches(str(out), codec.colours, palettes.write(out, codec.colours))
+
+
+def _with_codec(place: str | Path) -> Path:
+    """The folder with the codec of a corpus, a model folder, a run, or a model that ships."""
+    path, own = Path(place), Path(__file__).parents[1]
+    shipped = {folder.name: folder for folder in sorted(own.glob("*/pretrained/*")) if (folder / codecs.FILE).is_file()}
+    if not path.exists() and str(place) in shipped:
+        return shipped[str(place)]
+    if not path.exists():
+        raise InputError(f"{quoted(str(place))}: no corpus or model: give a folder, or one of {', '.join(shipped)}")
+    checkpoints = [] if (path / codecs.FILE).is_file() else sorted((path / "checkpoints").glob(f"*/{codecs.FILE}"))
+    return checkpoints[-1].parent if checkpoints else path
+
+
 # ------------------------------------------------------------------------------------------------------- facts
 
 
@@ -225,12 +271,19 @@ def _losses(corpus: Corpus) -> list[str]:
     lines = [f"read      {manifest['read']:,} rows; dropped: {dropped or 'none'}"]
     removed = {name: count for name, count in manifest["held_out_duplicates_removed"].items() if count}
     if removed:
-        each = ", ".join(f"{count:,} of {name} that are in another split" for name, count in removed.items())
+        nearly = manifest.get("held_out_nearly", {})
+        each = ", ".join(
+            f"{count:,} of {name} that are in another split{_but(nearly.get(name))}" for name, count in removed.items()
+        )
         lines.append(f"removed   {each}")
     names = manifest["label_names"]
     if names:
         lines.append(f"labels    {len(names):,}: {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}")
     return lines + [f"note      {note}" for note in manifest["notes"]]
+
+
+def _but(nearly: Any) -> str:
+    return f" ({nearly:,} but for case, spaces or punctuation)" if isinstance(nearly, int) and nearly else ""
 
 
 def _shape(corpus: Corpus, facts: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -78,19 +78,18 @@ def trained(
         _check_resume(inputs, settings, {"out": out, **chosen})
     elif not inputs:
         raise InputError("nothing to train on: give files, a folder, hf:NAME, or one made up (toy, sprites, moons)")
-    from textgen import verbs
-    from textgen.runs.folder import Stopped
+    from textgen.runs import folder as folders
     from textgen.runs.run import Run
     from textgen.runs.screen import Screen
 
-    folder = Path(resume or out or verbs.free_run())
     screen = Screen(quiet=quiet)
     try:
-        if resume is not None:
-            best = Run.open(folder).train(screen, steps=options["steps"])
-        else:
-            best = new_run(inputs, folder, settings=settings, screen=screen, **chosen).train(screen)
-    except Stopped as stopped:
+        with folders.chosen(resume or out) as folder:
+            if resume is not None:
+                best = Run.open(folder).train(screen, steps=options["steps"])
+            else:
+                best = new_run(inputs, folder, settings=settings, screen=screen, **chosen).train(screen)
+    except folders.Stopped as stopped:
         print(f"{stopped}; go on with: {program} train --resume {folder}", file=sys.stderr)
         return 128 + stopped.number
     if int(os.environ.get("RANK", "0")) == 0:
@@ -187,7 +186,8 @@ def sample(
             min=1,
             max=1000,
             metavar="N",
-            help=f"draw N for each, keep the best by NLL per token (default {defaults.SAMPLE_BEST_OF}; by token 1)",
+            help="draw N for each, keep the most fluent, or of a model that cannot tell the best by NLL per token "
+            f"(default {defaults.FLUENT_BEST_OF}, {defaults.SAMPLE_BEST_OF}; by token 1)",
         ),
     ] = None,
     code_temperature: Annotated[
@@ -197,7 +197,7 @@ def sample(
             max=100,
             metavar="X",
             help="noise of the codes times X: below 1 nearer to the middle of the prior "
-            f"(default {defaults.SAMPLE_CODE_TEMPERATURE}; by token 1)",
+            f"(default {defaults.FLUENT_CODE_TEMPERATURE} or {defaults.SAMPLE_CODE_TEMPERATURE}, as below; by token 1)",
         ),
     ] = None,
     top_k: o.TopK = None,
@@ -226,11 +226,13 @@ def sample(
       textgen sample -n 20 --temperature 1
       textgen sample --prompt "the old man" --top-p 0.9
 
-    A model with codes by default writes what reads best: the most probable sentences (--beams 5) of codes nearer to
-    the middle of the prior (--code-temperature 0.7), and of each four the best by NLL per token (--best-of 4). With
-    --temperature, --top-p, a prompt or --beams 0, and from a language model, sentences are drawn token by token,
-    exactly from the model unless another option says otherwise. One thing is left out: where the codec has <unk> for
-    unknown words, none is written, and the known ones share its probability; --unk allows it.
+    A model with codes by default writes what reads best. Where its decoder is a language model too, that is the most
+    fluent of 16 sentences drawn at --temperature 0.6 from codes at --code-temperature 0.85. Else it is the most
+    probable sentences (--beams 5) of codes nearer to the middle of the prior (--code-temperature 0.7), and of each four
+    the best by NLL per token (--best-of 4). With --temperature, --top-p, a prompt or --beams 0, and from a language
+    model, sentences are drawn token by token, exactly from the model unless another option says otherwise. One thing is
+    left out: where the codec has <unk> for unknown words, none is written, and the known ones share its probability;
+    --unk allows it.
     """
     chosen = o.how(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p, no_repeat=no_repeat, unk=unk or None)
     from textgen import verbs
@@ -274,14 +276,25 @@ def interpolate(
     ] = str(defaults.STEPS),
     model: o.Model = None,
     path: Annotated[
-        str, Option(metavar="line|arc", help="a straight line, or an arc that keeps the norm")
+        str,
+        Option(
+            metavar="auto|fluent|line|arc",
+            help="fluent sentences near the line, the points of the line, or of an arc that keeps the norm; "
+            "auto: fluent, if the model's decoder is a language model too",
+        ),
     ] = defaults.PATH,
     pace: Annotated[
-        str, Option(metavar="text|code", help="points where the text changes evenly, or even steps of the code")
+        str,
+        Option(metavar="text|code", help="of a line or arc: where the text changes evenly, or even steps of the code"),
     ] = defaults.PACE,
-    beams: s.Beams = defaults.BEAMS,
+    beams: Annotated[
+        int | None,
+        Option(
+            min=1, max=100, metavar="N", help=f"candidates for each code (default 10; fluent {defaults.FLUENT_BEAMS})"
+        ),
+    ] = None,
     no_rerank: Annotated[
-        bool, Option("--no-rerank", help="take the most probable candidate, without the cycle check")
+        bool, Option("--no-rerank", help="leave fluency, or on a line the cycle check, out of the choice")
     ] = False,
     refine: s.Refine = defaults.REFINE,
     length: s.Length = None,
@@ -298,8 +311,10 @@ def interpolate(
       textgen interpolate "i went to the store to buy some groceries" "don't worry about it, she said"
       textgen interpolate A B --steps auto --model runs/poems
 
-    Both are encoded; the points of the path between their codes are decoded by beam search and re-ranked by their
-    likelihood and by whether they encode back near their point. The ends are shown as you wrote them and as decoded.
+    Both are encoded, and sentences decoded by beam search from codes near the line between them. Those make the walk
+    that are fluent by the model itself and change evenly. A model that is no language model too, such as one trained
+    without code_fade, decodes the points of the line: the best of each by its likelihood and by whether it encodes back
+    near its point. The ends are shown as you wrote them and as decoded.
     """
     points = _points(steps)
     from textgen import verbs
@@ -425,9 +440,10 @@ def _lines(word: str) -> list[str]:
         return [word]
     if word == "@":
         raise InputError("'@': expected @FILE, a file with a sentence on each line")
+    from corpora.row import items_alone
     from corpora.sources import text
 
-    return [row.text for row in text.read([word[1:]], text.Config()) if row.text.strip()]
+    return [row.text for row in items_alone(text.read([word[1:]], text.Config())) if row.text.strip()]
 
 
 def vary(

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,7 +65,8 @@ class Samples:
         return {"seed": self.seed, **self.drawn, **note, "sentences": self.sentences}
 
     def __str__(self) -> str:
-        return "\n".join(self.sentences)
+        between = "\n\n" if any("\n" in sentence for sentence in self.sentences) else "\n"  # rows of several lines
+        return between.join(self.sentences)
 
 
 @dataclass(frozen=True)
@@ -246,7 +246,7 @@ def interpolate(
     steps: int | None = defaults.STEPS,
     path: str = defaults.PATH,
     pace: str = defaults.PACE,
-    beams: int = defaults.BEAMS,
+    beams: int | None = None,
     rerank: bool = True,
     refine: int = defaults.REFINE,
     length: int | None = None,
@@ -295,17 +295,18 @@ def sample(
         raise InputError("--beams needs a model with codes: every beam of a language model is the same sentence")
     check_codes(opened, code_temperature)
     by_token = not coded or how is not None or bool(prompt)
-    beams, best_of, code_temperature = defaults.sampling(beams, best_of, code_temperature, by_token=by_token)
     rule = rules(opened.codec, [prompt], length=length, tones=tones, rhyme=rhyme, new_words=new_words)
-    drawn: dict[str, Any] = {"best_of": best_of, "code_temperature": code_temperature}
-    ways = {"seed": seed, "how": how, "prompt": prompt, "label": label, "constraint": rule, **drawn}
-    if beams:
-        texts = SentenceVAE(opened, new_words=bool(new_words)).sample(n, beams=beams, **ways)
-    else:
-        texts = draw(opened, n, **ways)
     allowed = how is not None and how.unk
-    note = NO_UNK if opened.codec.unknown and not beams and not allowed else ""
-    return Samples(texts, seed, {"beams": beams, **drawn} if coded else {}, note)
+    note = NO_UNK if opened.codec.unknown and not allowed else ""
+    ways: dict[str, Any] = {"seed": seed, "how": how, "prompt": prompt, "label": label, "constraint": rule}
+    if not coded:
+        return Samples(draw(opened, n, best_of=1 if best_of is None else best_of, **ways), seed, {}, note)
+    vae = SentenceVAE(opened, new_words=bool(new_words))
+    texts = vae.sample(n, beams=beams, best_of=best_of, code_temperature=code_temperature, **ways)
+    fluent = vae.model.code_free
+    drawn = defaults.sampling(beams, best_of, code_temperature, by_token=by_token, fluent=fluent)
+    facts = {name: value for name, value in drawn._asdict().items() if value is not None}
+    return Samples(texts, seed, facts, "" if drawn.beams else note)
 
 
 def _clips(
@@ -542,9 +543,11 @@ def new_run(
 ) -> Run:
     """Begin the run that `train` trains."""
     from textgen.runs.begin import begin
+    from textgen.runs.folder import chosen
     from textgen.sentences import preset
 
-    return begin(inputs, out or free_run(), sizer=preset.Auto, screen=screen, **options)
+    with chosen(out) as folder:
+        return begin(inputs, folder, sizer=preset.Auto, screen=screen, **options)
 
 
 def resume(folder: str | Path, *, steps: int | None = None, screen: Screen | None = None) -> Path:
@@ -552,16 +555,6 @@ def resume(folder: str | Path, *, steps: int | None = None, screen: Screen | Non
     from textgen.runs.run import Run
 
     return Run.open(folder).train(screen, steps=steps)
-
-
-def free_run() -> Path:
-    """The first of runs/1, runs/2, ... that is free. Several processes cannot agree on one: InputError."""
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise InputError("several processes need to be told the same run folder: give --out")
-    number = 1
-    while Path("runs", str(number)).exists():
-        number += 1
-    return Path("runs", str(number))
 
 
 def prior(

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from corpora import cut
 from corpora.errors import InputError, quoted
-from corpora.row import Row
+from corpora.row import Row, Told
 from corpora.settings import Settings, setting
-from corpora.sources.table import rows_of
+from corpora.sources.table import Pick, cut_cells, rows_of
 
 MODALITY = "text"
 
@@ -28,6 +29,9 @@ class Config(Settings):
     split: str = setting("train", "the split to read; hf:NAME#SPLIT says it for one input")
     streaming: bool = setting(True, "read as it comes, in place of downloading all first")
     revision: str | None = setting(None, "a branch, tag or commit of the dataset")
+    unit: str = cut.unit_setting("cell", more=("cell",))
+    window: int = cut.window_setting()
+    window_of: str = cut.window_of_setting()
 
 
 def accepts(address: str) -> bool:
@@ -35,24 +39,37 @@ def accepts(address: str) -> bool:
     return address.startswith("hf:")
 
 
-def read(inputs: Sequence[str], config: Config) -> Iterator[Row]:
+def read(inputs: Sequence[str], config: Config) -> Iterator[Row | Told]:
     """The rows of the datasets in order. Raises InputError for one that is not found or not reachable."""
     for address in inputs:
         name, _, split = address.removeprefix("hf:").partition("#")
         if not name:
             raise InputError(f"{quoted(address)}: name a dataset, as in hf:ag_news")
+        guesses: list[str] = []
+        pick = Pick(address, config.column, config.label_column)
         fetched = records(
-            name, split or config.split, subset=config.subset, streaming=config.streaming, revision=config.revision
-        )
-        yield from rows_of(fetched, address, config.column, config.label_column)
+            name, split or config.split, subset=config.subset, streaming=config.streaming, revision=config.revision,
+            pick=pick,
+        )  # fmt: skip
+        rows = rows_of(fetched, pick, guesses)
+        yield from cut_cells(rows, config.unit, config.window, config.window_of, address)
+        yield from (Told(f"{address}: {guess}") for guess in guesses)
 
 
 def records(
-    name: str, split: str, *, subset: str | None, streaming: bool, revision: str | None, scheme: str = "hf"
+    name: str,
+    split: str,
+    *,
+    subset: str | None,
+    streaming: bool,
+    revision: str | None,
+    scheme: str = "hf",
+    pick: Pick | None = None,
 ) -> Iterator[Mapping[str, Any]]:
     """The rows of a split of a dataset, column -> value, the names of classes in place of their numbers.
 
-    `scheme` is how it was called, for messages. Raises InputError for a dataset that is not found or not reachable.
+    `scheme` is how it was called, for messages. `pick`: of these columns alone, where the data set
+    names them. Raises InputError for a dataset that is not found or not reachable.
     """
     import datasets
     import huggingface_hub.utils.logging
@@ -66,6 +83,8 @@ def records(
     # The libraries underneath raise errors of many kinds; each of them means that the dataset cannot be had.
     try:
         loaded = datasets.load_dataset(name, subset, split=split, streaming=streaming, revision=revision)
+        wanted = [] if pick is None else _wanted(loaded.features or {}, pick)
+        loaded = loaded.select_columns(wanted) if wanted else loaded
         classes = {
             column: feature.names
             for column, feature in (loaded.features or {}).items()
@@ -86,6 +105,13 @@ def records(
             if isinstance(number, int):
                 record[column] = names[number] if 0 <= number < len(names) else None
         yield record
+
+
+def _wanted(features: Mapping[str, Any], pick: Pick) -> list[str]:
+    """The columns to read, so that no other one is decoded; none where the choice needs the rows, or is wrong."""
+    text = "text" if pick.column is None and "text" in features else pick.column
+    wanted = [text, *([pick.label_column] if pick.label_column is not None else [])]
+    return [*dict.fromkeys(one for one in wanted if one is not None)] if {*wanted} <= {*features} else []
 
 
 def _explained(name: str, split: str, error: Exception) -> InputError:

@@ -379,7 +379,7 @@ def test_a_bad_file_is_refused_with_its_line(here, toy_run, toy_language_model, 
     [
         (["--points", "2"], "--points 2: expected 3 to 1,000"),
         (["--beams", "0"], "--beams 0: expected 1 to 100"),
-        (["--path", "curve"], "path 'curve': choose from line, arc"),
+        (["--path", "curve"], "path 'curve': choose from auto, fluent, line, arc"),
         (["--rows", "-1"], "--rows -1: expected 0 to"),
         (["--real", "nowhere.txt"], "nowhere.txt: no such file"),
         (["--judge", "nowhere"], "no model 'nowhere'"),

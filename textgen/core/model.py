@@ -227,6 +227,11 @@ class Latent(LikelihoodModel):
         self.corruption = corruption or Corruption()
         self.word_dropout_now = self.corruption.word_dropout
 
+    @property
+    def code_free(self) -> bool:
+        """Whether the decoder learned p(x) too, from a code of zeros."""
+        return self.noise and (self.corruption.code_free > 0 or self.corruption.code_fade > 0)
+
     def posterior(self, tokens: Tensor) -> Independent:
         """q(z | x) for (B, L) tokens: a diagonal Normal over (B, Z)."""
         mean, log_std = precise(self.summary(self.encoder(tokens, self.vocab.mask(tokens)))).chunk(2, 1)

@@ -53,8 +53,8 @@ def interpolation(
         Option(metavar="CORPUS", help="the corpus that the model was trained on: how much is copied from it?"),
     ] = None,
     points: Annotated[int, Option(min=3, max=1000, metavar="N", help="of each path, ends included")] = 10,
-    beams: s.Beams = defaults.BEAMS,
-    path: Annotated[str, Option(metavar="line|arc", help="as for `interpolate`")] = defaults.PATH,
+    beams: Annotated[int | None, Option(min=1, max=100, metavar="N", help="as for `interpolate`")] = None,
+    path: Annotated[str, Option(metavar="auto|fluent|line|arc", help="as for `interpolate`")] = defaults.PATH,
     pace: Annotated[str, Option(metavar="text|code", help="as for `interpolate`")] = defaults.PACE,
     refine: s.Refine = defaults.REFINE,
     new_words: s.NewWords = None,
@@ -90,6 +90,7 @@ def main(chosen: SimpleNamespace, opening: Callable[..., Any]) -> Report:
     judge = Judge(opening(chosen.judge)) if chosen.judge else None
     real = measures.texts(Path(chosen.real), "test")[0] if chosen.real else None
     train = measures.texts(Path(chosen.train), "train")[0] if chosen.train else None
+    chosen.path, chosen.beams = vae.way(chosen.path, chosen.beams)
     how = {key: getattr(chosen, key) for key in ("points", "path", "pace", "beams", "refine")}
     walks = walk_all(vae, pairs, progress=not chosen.as_json, **how)
     if chosen.paths:
