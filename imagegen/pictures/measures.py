@@ -121,7 +121,7 @@ def _fitted(
         kept = [every[number] for number in picked(draw, len(every), rows)]
         pixels, own, data = [one.pixels for one in kept], [one.label for one in kept], folder.name
     taken = take(model, pixels, [f"picture {number} of {data}" for number in range(len(pixels))], fit)
-    known = set(model.model.vocab.labels) if model.model.classes is not None else set()
+    known = set(model.model.vocab.labels) - model.opened.unseen if model.model.classes is not None else set()
     labels = model.opened.labels([label if label in known else None for label in own], len(own))
     how = f"{taken.note or 'none was of another size'}; laid on white, pixel by pixel, {taken.whole.most:.1f} at most"
     far = torch.tensor([one.mean for one in taken.recoloured], dtype=torch.float64)

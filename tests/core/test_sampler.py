@@ -491,7 +491,7 @@ def test_beam_search_needs_a_stop():
 
 
 def test_a_sampler_that_forgets_the_impossible_would_be_caught(monkeypatch):
-    monkeypatch.setattr(sampler, "impossible", lambda logits, vocab: logits)
+    monkeypatch.setattr(sampler, "impossible", lambda logits, vocab, unk=False: logits)
     with pytest.raises(AssertionError):
         test_what_follows_a_stop_is_padding()
     with pytest.raises(AssertionError):

@@ -125,7 +125,7 @@ def _walk(
     written = np.full((rows, length), 0 if vocab.pad is None else vocab.pad)
     open_rows = np.ones(rows, bool)
     for place in range(length):
-        counts = heights(without(stepper.logits, vocab.impossible))
+        counts = heights(without(stepper.logits, backbone.impossible))
         for row in np.flatnonzero(open_rows):
             written[row, place] = token(counts[row], int(row), place)
         if vocab.stop is not None:

@@ -106,7 +106,7 @@ def of_groups(groups: Sequence[str] | None) -> str:
 
 
 def of_weights(bounds: Bounds, samples: int, what: str = "codes") -> tuple[list[Figure], list[str]]:
-    """How even importance weights are, and a warning where few of the codes carry all of it."""
+    """The evenness of importance weights, and a warning where few of the codes carry all of it."""
     effective, greatest = (values.double() * scale for values, scale in zip(bounds[4:], (samples, 100), strict=True))
     few, median = int((effective < ENOUGH).sum()), float(effective.median())
     spread = f"median; the least {float(effective.min()):.1f}, {few:,} of {len(effective):,} rows below {ENOUGH}"

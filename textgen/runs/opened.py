@@ -70,13 +70,18 @@ class Opened(NamedTuple):
         return set(self.facts.get("labels_unseen", ()))
 
     def known(self, labels: Sequence[str | None]) -> tuple[list[str | None], list[str]]:
-        """The labels of rows, None for those that the model was not trained on; and a note that says so, if any."""
+        """The labels of rows, None for those that the model was not trained on; and a note that says so, if any.
+
+        Raises InputError where it knows none of them: rows of another kind would be measured without a word.
+        """
         trained = set(self.model.vocab.labels) - self.unseen
         others = [label for label in labels if label is not None and label not in trained]
         kept = [label if label in trained else None for label in labels]
         if not others:
             return kept, []
         names = ", ".join(quoted(name) for name in sorted(set(others))[:5]) + (", ..." if len(set(others)) > 5 else "")
+        if self.model.classes is not None and not {label for label in labels if label} & set(self.model.vocab.labels):
+            raise InputError(f"no label of these rows ({names}) is one of {self.name}: {', '.join(sorted(trained))}")
         return kept, [
             f"{len(others):,} of {len(labels):,} rows have a label that no training row had ({names}): "
             "they are taken to have none"

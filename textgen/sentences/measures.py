@@ -207,7 +207,8 @@ def _likelihood(
         gained = fine - bounds.nll[some]
         bound += f" ({_gain(gained)} from K={everywhere} on all, by {len(some):,} sentences)"
         nll, some, note = bounds.nll + gained.mean(), every, of_classes(model, whole.labels)
-    codes = f"{how.of_posterior(model.latent)} codes from q(z | x) each"
+    count = how.of_posterior(model.latent)
+    codes = f"{count} code{'s' * (count > 1)} from q(z | x) each"
     rate = f"exact KL(q(z | x) || {prior})" if model.prior.standard else f"Monte Carlo KL(q(z | x) || {prior}), {codes}"
     figure = whole.mean("NLL", nll, bound, some)
     if everywhere and figure.error is not None:

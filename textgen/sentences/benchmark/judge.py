@@ -142,7 +142,8 @@ def _bca(drawn: np.ndarray, value: float, influences: Sequence[np.ndarray]) -> t
     import numpy as np
     from scipy.stats import norm
 
-    below = (float((drawn < value).mean()) + float((drawn <= value).mean())) / 2  # of draws equal to it half
+    same = np.isclose(drawn, value, rtol=1e-9, atol=0)  # of few rows or groups many draws are the figure itself
+    below = float(((drawn < value) & ~same).mean() + same.mean() / 2)
     squares = sum(float(np.square(some).sum()) for some in influences)
     cubes = sum(float((some**3).sum()) for some in influences)
     if not 0 < below < 1 or squares == 0:
