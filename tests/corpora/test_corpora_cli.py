@@ -380,6 +380,19 @@ def test_output_to_a_pipe_is_utf8_whatever_the_locale():
     assert (done.returncode, done.stdout, done.stderr) == (0, "床\n".encode(), "é\n".encode())
 
 
+@pytest.mark.parametrize("errors", ["", ":strict", ":ignore"])
+def test_characters_that_the_output_lacks_are_told_of(errors):
+    """Whoever asks for another encoding gets it; what it cannot hold is no reason to stop, and not lost silently."""
+    work = r"print('\u5e8a\u5e8b caf\xe9') or 0"
+    done = process(work, env={"PYTHONIOENCODING": f"cp1252{errors}"})
+    assert (done.returncode, done.stdout) == (0, "?? café\n".encode("cp1252"))
+    assert done.stderr.decode("cp1252") == (
+        "note: the output is cp1252: 2 different characters that it lacks are written as ?: set "
+        "PYTHONIOENCODING=utf-8 (or leave it unset)\n"
+    )
+    assert process(r"print('caf\xe9') or 0", env={"PYTHONIOENCODING": "cp1252"}).stderr == b""
+
+
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_closed_streams_are_no_error(closed):
     work = "print(len(sys.stdin.read()), flush=True) or print('x', file=sys.stderr) or 0"
