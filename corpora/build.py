@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -24,7 +24,7 @@ from corpora.codec import Codec
 from corpora.corpus import Corpus
 from corpora.errors import InputError
 from corpora.modality import Chooser, Modality, Preparation, Progress, without_folders
-from corpora.row import Row
+from corpora.row import Row, Told
 from corpora.sources.text import files_of as text_files
 from corpora.split import Splits
 from corpora.spool import SPLITS, Chunk, Selection, Spool
@@ -105,8 +105,9 @@ def build_items(
     files.sweep(out)
     with files.new_folder(out, replace=replace) as folder, files.explained(out):
         labels: dict[str, int] = {}
+        remarks = _Remarks()
         spools = {
-            name: Spool(folder / name, work.entries(items[name], name), labels, tell)
+            name: Spool(folder / name, work.entries(remarks.taken_from(items[name]), name), labels, tell)
             for name in SPLITS
             if name in items
         }
@@ -121,11 +122,35 @@ def build_items(
         labels |= {tag: number for number, tag in enumerate(tags)}
         writing = _Writing(folder, codec, work, splits, kind.unit, labelled=bool(labels), tell=tell)
         facts = writing.write(spools)
-        manifest = _manifest(work, codec, spools, splits, writing.dropped, facts, list(labels))
+        notes = [*work.notes(codec), *remarks.notes(), *splits.notes]
+        if spools["train"].named:
+            counts = ", ".join(f"{fact['rows']:,} {name}" for name, fact in facts.items())
+            notes.append(f"the splits are as the names of folders, files or the source itself say: {counts}")
+        manifest = _manifest(work, codec, spools, splits, writing.dropped, facts, list(labels)) | {"notes": notes}
         for spool in spools.values():
             spool.remove()
         at_hand = {"name": f"{kind.units} at hand", "settings": {}, "inputs": {}}
         files.write_manifest(folder, {**manifest, "source": source() if source else at_hand})
+
+
+class _Remarks:
+    """The remarks that sources yield among their items, in the order of the first of each."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int | None] = {}
+
+    def taken_from(self, items: Iterable[Any]) -> Iterator[Any]:
+        """The items without the remarks among them, which are kept."""
+        for item in items:
+            if isinstance(item, Told):
+                before = self._numbers.get(item.remark)
+                self._numbers[item.remark] = item.number if before is None else before + (item.number or 0)
+            else:
+                yield item
+
+    def notes(self) -> list[str]:
+        """A line for each remark."""
+        return [remark if number is None else f"{number:,} {remark}" for remark, number in self._numbers.items()]
 
 
 def _manifest(
@@ -149,7 +174,6 @@ def _manifest(
         "held_out_duplicates_removed": splits.removed,
         "splits": facts,
         "label_names": labels,
-        "notes": work.notes(codec),
         **work.facts(facts["train"]["rows"] // work.views),
     }
 

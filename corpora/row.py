@@ -8,11 +8,13 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     import numpy as np
 
+T = TypeVar("T")
 _CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]+")  # those that are not white space
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _NOT_WORDS = re.compile(r"[\W_]+")
@@ -31,6 +33,9 @@ class Row(NamedTuple):
     text: str
     label: str | None = None
     dropped: str | None = None
+    split: str | None = None  # train, valid or test, where its source says so
+    done: tuple[str, ...] = ()  # what was done to read it, as a phrase each: `stood over several lines`
+    group: str | None = None  # rows of one group stay in one split: windows over one text, say
 
 
 class Picture(NamedTuple):
@@ -42,6 +47,7 @@ class Picture(NamedTuple):
     split: str | None = None  # train, valid or test, where its source says so
     done: tuple[str, ...] = ()  # what was done to read it, as a phrase each: `converted from CMYK`
     within: tuple[np.ndarray, int, int] | None = None  # a larger picture it is cut from; its first row, column there
+    group: str | None = None  # pictures of one group stay in one split: frames of one animation, say
 
 
 class Clip(NamedTuple):
@@ -55,6 +61,17 @@ class Clip(NamedTuple):
     done: tuple[str, ...] = ()  # what was done to read it, as a phrase each: `mixed from 2 channels to one`
 
 
+class Told(NamedTuple):
+    """A remark of a source, which it yields among its items; a build makes a note of it and never an item.
+
+    `Told("the delimiter is ';', as the first line shows")` is a note as it stands. With a `number`, the numbers of
+    equal remarks are added up, and the sum stands in front: `Told("files were left out, for their ending .md", 3)`.
+    """
+
+    remark: str
+    number: int | None = None
+
+
 class Entry(NamedTuple):
     """An item once its modality has prepared it, as a build keeps it until it ends.
 
@@ -66,6 +83,12 @@ class Entry(NamedTuple):
     label: str | None = None
     split: str | None = None
     dropped: str | None = None
+    group: int | None = None  # 64 bits; items of one group stay in one split. None: only those of one key do
+
+
+def items_alone(stream: Iterable[T | Told]) -> Iterator[T]:
+    """The items that a source reads, without its remarks."""
+    return (item for item in stream if not isinstance(item, Told))
 
 
 def whole(text: str) -> str:

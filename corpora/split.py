@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from corpora.errors import InputError
-from corpora.spool import SPLITS, Assign, Spool
+from corpora.naming import named as named
+from corpora.spool import SPLITS, Assign, Chunk, Spool
 
 if TYPE_CHECKING:
     from corpora.modality import BuildConfig
@@ -22,6 +23,7 @@ class Splits(NamedTuple):
     present: list[str]  # the splits there are
     removed: dict[str, int]  # held-out items that are in another split too, by split
     repeated: int  # items that repeat another of their split, dropped
+    notes: list[str] = []  # noqa: RUF012 (never changed)
 
 
 def assign(spools: Mapping[str, Spool], config: BuildConfig, *, repeats: bool, unit: str) -> Splits:
@@ -36,27 +38,41 @@ def assign(spools: Mapping[str, Spool], config: BuildConfig, *, repeats: bool, u
             raise InputError(f"no usable {unit} for {name}: {why}")
     whole, several = spools["train"], len(spools) > 1
     removed = {name: 0 for name in spools if name != "train"}
-    if several:
-        present = [name for name in SPLITS if name in spools]
-        start = {name: _constant(SPLITS.index(name)) for name in spools}
-    elif whole.named:
-        start = {"train": lambda chunk: np.maximum(chunk.splits, 0)}
-        taken = {int(place) for chunk in whole.chunks(data=False) for place in np.unique(np.maximum(chunk.splits, 0))}
-        present = [name for place, name in enumerate(SPLITS) if place in taken]
+    start = {name: _constant(SPLITS.index(name)) for name in spools}
+    present = [name for name in SPLITS if name in spools]
+    if whole.named:
+        present, start["train"] = _named(whole, spools, unit)
         if "train" not in present:
             raise InputError(
                 f"every {unit} that was read is held out ({' and '.join(present)}): add some for train, or raise limit"
             )
-    else:
+    elif not several:
         shares = {"train": 1.0, "valid": config.valid_share, "test": config.test_share}
         decide = by_hash(whole.count, whole.key_chunks, config.valid_share, config.test_share, unit)
         start = {"train": lambda chunk: decide(chunk.keys)}
         present = [name for name in SPLITS if shares[name] > 0]
     if config.keep_duplicates or (repeats and not several and not whole.named):
         return Splits(start, present, removed, 0)
-    if repeats and several:
+    if repeats and several and not whole.named:
         return Splits(_without_leaks(spools, removed, unit), present, removed, 0)
     return _without_repeats(spools, start, present, removed, repeats, unit)
+
+
+def _named(whole: Spool, spools: Mapping[str, Spool], unit: str) -> tuple[list[str], Assign]:
+    """The splits there are where the items of `whole` name theirs, and the split of each; those that name none are
+    of train. Raises InputError where one of them has an input of its own."""
+
+    def places(chunk: Chunk) -> np.ndarray:
+        return np.maximum(chunk.splits, 0)
+
+    taken = {SPLITS[place] for chunk in whole.chunks(data=False) for place in np.unique(places(chunk)).tolist()}
+    for name in SPLITS[1:]:
+        if name in taken and name in spools:
+            raise InputError(
+                f"the input names {unit}s of {name}, and --{name} names others: leave out one of the two, or build "
+                "from the files of train alone"
+            )
+    return [name for name in SPLITS if name in taken or name in spools], places
 
 
 def _constant(place: int) -> Assign:

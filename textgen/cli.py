@@ -421,9 +421,10 @@ def _lines(word: str) -> list[str]:
         return [word]
     if word == "@":
         raise InputError("'@': expected @FILE, a file with a sentence on each line")
+    from corpora.row import items_alone
     from corpora.sources import text
 
-    return [row.text for row in text.read([word[1:]], text.Config()) if row.text.strip()]
+    return [row.text for row in items_alone(text.read([word[1:]], text.Config())) if row.text.strip()]
 
 
 def vary(

@@ -177,7 +177,8 @@ class _Preparation(Preparation):
             pixels = _plain(picture.pixels, alpha)
             around = _plain(_around(picture, margin), alpha) if margin else pixels
             key = data_hash(pixels.tobytes(), self.config.split_seed)
-            yield Entry(around.tobytes(), key, picture.label, picture.split)
+            group = None if picture.group is None else data_hash(picture.group.encode(), self.config.split_seed)
+            yield Entry(around.tobytes(), key, picture.label, picture.split, group=group)
             left = None if left is None else left - 1
             if left == 0:
                 return

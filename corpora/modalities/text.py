@@ -16,7 +16,7 @@ from corpora import settings as parts
 from corpora.codec import Codec, TextCodec, of_text
 from corpora.errors import InputError
 from corpora.modality import BuildConfig, Chooser, Items, Modality, Preparation, Progress, codec_of, without_folders
-from corpora.row import Entry, Row, clean, key_hash
+from corpora.row import Entry, Row, clean, data_hash, key_hash
 from corpora.settings import setting
 
 _LOOKED_AT = 50_000, 16  # rows and megabytes that a chooser sees
@@ -89,6 +89,7 @@ class _Preparation(Preparation):
         self.config, self._of_codec, self._codec, self._chooser = config, of_codec, codec, chooser
         self._taken = codec is not None
         self._sample: list[str] = []
+        self._done: Counter[str] = Counter()
         self._set_lengths()
 
     def _set_lengths(self) -> None:
@@ -98,11 +99,13 @@ class _Preparation(Preparation):
         config = self.config
         for row in islice(items, config.limit if split == "train" else None):
             line = clean(row.text)
+            self._done.update(row.done)
             reason = row.dropped or ("empty" if not line else None)
             if reason is None and config.max_words is not None and line.count(" ") >= config.max_words:
                 reason = "too many words"
             if reason is None:
-                yield Entry(line.encode(), key_hash(line, config.split_seed), row.label)
+                group = None if row.group is None else data_hash(row.group.encode(), config.split_seed)
+                yield Entry(line.encode(), key_hash(line, config.split_seed), row.label, row.split, group=group)
             else:
                 yield Entry(dropped=reason)
 
@@ -136,6 +139,10 @@ class _Preparation(Preparation):
         return Counter(
             bytes=sum(len(text.encode()) for text in texts), words=sum(text.count(" ") + 1 for text in texts)
         )
+
+    def notes(self, codec: Codec) -> list[str]:
+        some = [f"{count:,} {'sentence' if count == 1 else 'sentences'} {did}" for did, count in self._done.items()]
+        return [*codec.notes, *some]
 
     def settings(self) -> dict[str, Any]:
         return without_folders(asdict(self.config) | ({} if self._taken else asdict(self._of_codec)))

@@ -16,9 +16,9 @@ import numpy as np
 from corpora import sound
 from corpora.errors import InputError, quoted
 from corpora.files import explained, is_of, listed, quoted_path
-from corpora.row import Clip
+from corpora.naming import by_name, named_splits_setting
+from corpora.row import Clip, Told
 from corpora.settings import Settings, setting
-from corpora.spool import SPLITS
 
 MODALITY = "audio"
 _ENDINGS = (".wav", ".flac")
@@ -33,6 +33,7 @@ class Config(Settings):
         "the label of a clip: folder (the sub-folder it is in), name (of its file, up to the first _) or none",
         choices=("folder", "name", "none"),
     )
+    named_splits: bool = named_splits_setting()
 
 
 def accepts(address: str) -> bool:
@@ -48,26 +49,20 @@ def files_of(inputs: Sequence[str]) -> list[Path]:
     return listed(inputs, _ENDINGS, "sound")
 
 
-def read(inputs: Sequence[str], config: Config) -> Iterator[Clip]:
+def read(inputs: Sequence[str], config: Config) -> Iterator[Clip | Told]:
     """The clips of the inputs in order, each of one channel.
 
     Raises InputError, naming the file, for one that is missing, no sound, or cut off.
     """
-    for one in inputs:
-        folder = Path(one)
-        paths = files_of([one])
-        tops = {path.relative_to(folder).parts[0] for path in paths} if folder.is_dir() else set()
-        splits = "train" in tops and tops <= {*SPLITS}
-        for path in paths:
-            if path.suffix.lower() == ".npz":
-                yield from _arrays(path)
-                continue
-            folders = path.relative_to(folder).parts[:-1] if folder.is_dir() else ()
-            split = folders[0] if splits else None
-            within = folders[splits:]
-            label = {"folder": within[0] if within else None, "name": path.stem.partition("_")[0], "none": None}
-            samples, rate, done = sound.read(path)
-            yield Clip(samples, rate, label[config.label_from], quoted_path(path), split, done)
+    files, told = by_name(inputs, files_of, config.named_splits)
+    yield from told
+    for path, split, folders in files:
+        if path.suffix.lower() == ".npz":
+            yield from (clip._replace(split=split) for clip in _arrays(path))
+            continue
+        label = {"folder": folders[0] if folders else None, "name": path.stem.partition("_")[0], "none": None}
+        samples, rate, done = sound.read(path)
+        yield Clip(samples, rate, label[config.label_from], quoted_path(path), split, done)
 
 
 def _arrays(path: Path) -> Iterator[Clip]:

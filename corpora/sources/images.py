@@ -14,7 +14,8 @@ import numpy as np
 
 from corpora.errors import InputError, quoted
 from corpora.files import explained, is_of, listed, quoted_path
-from corpora.row import Picture
+from corpora.naming import by_name, named_splits_setting
+from corpora.row import Picture, Told
 from corpora.settings import Settings, setting
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Config(Settings):
     """Settings of picture files."""
 
     frames: str = setting("first", "of an animation: the first picture alone, or all", choices=("first", "all"))
+    named_splits: bool = named_splits_setting()
 
 
 def accepts(address: str) -> bool:
@@ -53,20 +55,20 @@ def files_of(inputs: Sequence[str]) -> list[Path]:
     return listed(inputs, _ENDINGS, "picture")
 
 
-def read(inputs: Sequence[str], config: Config) -> Iterator[Picture]:
+def read(inputs: Sequence[str], config: Config) -> Iterator[Picture | Told]:
     """The pictures of the inputs in order, each as it is meant to be seen.
 
-    Of a folder with sub-folders, the label of a picture is the name of the sub-folder it is in. Raises InputError,
-    naming the file, for one that is missing, no picture, cut off or too large.
+    Of a folder with sub-folders, the label of a picture is the name of the sub-folder it is in, but for one that names
+    a split. Frames of one file are a group. Raises InputError, naming the file, for one that is missing, no picture,
+    cut off or too large.
     """
-    for address in inputs:
-        folder = Path(address)
-        for path in files_of([address]):
-            inside = path.relative_to(folder).parts if folder.is_dir() else ()
-            label = inside[0] if len(inside) > 1 else None
-            for pixels, done, frame in _frames(path, config.frames == "all"):
-                name = quoted_path(path) + (f", frame {frame}" if frame else "")
-                yield Picture(pixels, label, name, None, done)
+    files, told = by_name(inputs, files_of, config.named_splits)
+    yield from told
+    for path, split, folders in files:
+        label = folders[0] if folders else None
+        for pixels, done, frame in _frames(path, config.frames == "all"):
+            name = quoted_path(path) + (f", frame {frame}" if frame else "")
+            yield Picture(pixels, label, name, split, done, group=str(path))
 
 
 def _frames(path: Path, every: bool) -> Iterator[tuple[np.ndarray, tuple[str, ...], int]]:

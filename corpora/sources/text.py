@@ -17,7 +17,8 @@ from typing import Any, BinaryIO, cast
 
 from corpora.errors import InputError
 from corpora.files import explained, quoted_path
-from corpora.row import Row
+from corpora.naming import by_name, named_splits_setting
+from corpora.row import Row, Told
 from corpora.settings import Settings, setting
 
 LONGEST = 1 << 20  # bytes in a line or block
@@ -57,6 +58,7 @@ class Config(Settings):
         choices=("strict", "replace", "skip"),
     )
     labels: str | None = setting(None, "a file with the label of each row on a line; *.label: of each input its own")
+    named_splits: bool = named_splits_setting()
 
 
 def accepts(address: str) -> bool:
@@ -87,20 +89,24 @@ def files_of(inputs: Sequence[str]) -> list[Path]:
     return listed
 
 
-def read(inputs: Sequence[str], config: Config) -> Iterator[Row]:
+def read(inputs: Sequence[str], config: Config) -> Iterator[Row | Told]:
     """Rows of the inputs in order. Memory stays below a few times `LONGEST`.
 
     Raises InputError, naming file and line, for a file that is missing, empty, binary, not UTF-8 or cut off.
     """
-    names = [name for address in inputs for name in ([address] if address == "-" else map(str, files_of([address])))]
+    files, told = by_name(inputs, files_of, config.named_splits)
+    yield from told
+    names = [str(file.path) for file in files]
+    each = (
+        (str(file.path), (row._replace(split=file.split) for row in _rows(str(file.path), config))) for file in files
+    )
     rows: Iterator[Row]
     if config.labels is None:
-        rows = (Row(text, None, dropped) for text, dropped in _texts(names, config))
+        rows = (row for _, some in each for row in some)
     elif "*" in config.labels:
-        each = ((name, _beside(name, config.labels)) for name in names)
-        rows = (row for name, labels in each for row in _labelled(_texts([name], config), labels, config.unit))
+        rows = (row for name, some in each for row in _labelled(some, _beside(name, config.labels), config.unit))
     else:
-        rows = _labelled(_texts(names, config), config.labels, config.unit)
+        rows = _labelled((row for _, some in each for row in some), config.labels, config.unit)
     first = next(rows, None)
     if first is None:
         what = "standard input" if names == ["-"] else ", ".join(map(quoted_path, names[:3]))
@@ -111,16 +117,17 @@ def read(inputs: Sequence[str], config: Config) -> Iterator[Row]:
     yield from rows
 
 
-def _texts(names: Sequence[str], config: Config) -> Iterator[tuple[str, str | None]]:
-    """(text, None) or ("", why it is dropped) of each line or block of several files."""
-    for name in names:
-        if config.unit == "line":
-            yield from lines(name, config.errors)
-        elif config.unit == "sentence":
-            for text, dropped in _blocks(lines(name, config.errors), name, " ", _FULL_STOP):
-                yield from ((part, None) for part in sentences(text)) if dropped is None else [("", dropped)]
-        else:
-            yield from _blocks(lines(name, config.errors), name, " " if config.unit == "paragraph" else " / ")
+def _rows(name: str, config: Config) -> Iterator[Row]:
+    """The lines or blocks of a file, without labels."""
+    if config.unit == "line":
+        blocks = lines(name, config.errors)
+    elif config.unit == "sentence":
+        blocks = _blocks(lines(name, config.errors), name, " ", _FULL_STOP)
+    else:
+        blocks = _blocks(lines(name, config.errors), name, " " if config.unit == "paragraph" else " / ")
+    for text, dropped in blocks:
+        parts = sentences(text) if config.unit == "sentence" and dropped is None else [text]
+        yield from (Row(part, None, dropped) for part in parts)
 
 
 def _beside(name: str, pattern: str) -> str:
@@ -129,18 +136,18 @@ def _beside(name: str, pattern: str) -> str:
     return str(path.parent / pattern.replace("*", _ENDING.sub("", path.name)))
 
 
-def _labelled(texts: Iterable[tuple[str, str | None]], name: str, unit: str) -> Iterator[Row]:
+def _labelled(rows: Iterable[Row], name: str, unit: str) -> Iterator[Row]:
     """Rows with the labels that a second file holds, one on each line."""
     labels = (label.strip() for label, _ in lines(name, "strict"))
     hint = (
         f"there should be one label on a line for each {unit} (labels=*.label takes a file of its own for each input)"
     )
     count = 0
-    for count, (text, dropped) in enumerate(texts, 1):
+    for count, row in enumerate(rows, 1):
         label = next(labels, None)
         if label is None:
             raise InputError(f"{quoted_path(name)}: only {count - 1:,} labels, but there are more rows: {hint}")
-        yield Row(text, label or None, dropped)
+        yield row._replace(label=label or None)
     if next(labels, None) is not None:
         raise InputError(f"{quoted_path(name)}: more labels than the {count:,} rows: {hint}")
 

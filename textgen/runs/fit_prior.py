@@ -25,6 +25,7 @@ from corpora.codec import TextCodec
 from corpora.corpus import Corpus
 from corpora.errors import InputError
 from corpora.modality import modality_of
+from corpora.row import items_alone
 from corpora.sources import text as text_source
 from textgen.core import estimators
 from textgen.core.model import Latent, draw_code
@@ -100,7 +101,7 @@ def rows_of(opened: Opened, path: Path, split: str, most: int, seed: int) -> tup
     codec = _text_codec(opened, f"{files.quoted_path(path)} is no corpus")
     if build.source_of([str(path)]) != "text":
         raise InputError(f"{path} is a table: make a corpus of it first, corpora build {path} column=NAME --out DIR")
-    texts = [row.text for row in text_source.read([str(path)], text_source.Config()) if row.text.strip()]
+    texts = [row.text for row in items_alone(text_source.read([str(path)], text_source.Config())) if row.text.strip()]
     return codec.encode_many([texts[row] for row in some(len(texts))]), path.name
 
 

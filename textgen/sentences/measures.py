@@ -18,7 +18,7 @@ from corpora import build
 from corpora.codec import of_text
 from corpora.corpus import Corpus
 from corpora.errors import InputError
-from corpora.row import Row
+from corpora.row import Row, items_alone
 from corpora.sources import text as text_source
 from textgen.core import estimators, figures
 from textgen.core.figures import Figure, Figures, of_classes, picked, standard_error
@@ -48,7 +48,7 @@ def labelled(path: Path, split: str) -> tuple[list[Row], str]:
     elif build.source_of([str(path)]) != "text":
         raise InputError(f"{path} is a table: make a corpus of it first, corpora build {path} column=NAME --out DIR")
     else:
-        rows = [row for row in text_source.read([str(path)], text_source.Config()) if row.text.strip()]
+        rows = [row for row in items_alone(text_source.read([str(path)], text_source.Config())) if row.text.strip()]
         name = path.name
     if not rows:
         raise InputError(f"{path}: no sentence to evaluate on")
