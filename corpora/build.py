@@ -18,11 +18,12 @@ from typing import Any
 import numpy as np
 
 from corpora import codec as codecs
-from corpora import files, modality, split, store
+from corpora import files, modality, plain, split, store
 from corpora import settings as parts
 from corpora.codec import Codec
 from corpora.corpus import Corpus
 from corpora.errors import InputError
+from corpora.folder import refuse_empty
 from corpora.modality import Chooser, Modality, Preparation, Progress, without_folders
 from corpora.row import Row, Told
 from corpora.sources.text import files_of as text_files
@@ -302,7 +303,11 @@ def source_of(inputs: Sequence[str]) -> str:
     sources = {}
     for one in inputs:
         claims = (name for name in parts.names(_SOURCES) if parts.find(_SOURCES, name).accepts(one))
-        sources[next(claims, "text")] = one
+        name = next(claims, "text")
+        if name == "text":  # which is what remains: is it?
+            refuse_empty(one)
+            plain.refuse(one)
+        sources[name] = one
     if len(sources) > 1:
         (first, one), (second, other) = list(sources.items())[:2]
         raise InputError(f"{one} looks like {first} and {other} like {second}: build from one kind, or name --source")

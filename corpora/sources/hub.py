@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from corpora import cut
 from corpora.errors import InputError, quoted
-from corpora.row import Row
+from corpora.row import Row, Told
 from corpora.settings import Settings, setting
-from corpora.sources.table import rows_of
+from corpora.sources.table import Pick, cut_cells, rows_of
 
 MODALITY = "text"
 
@@ -28,6 +29,9 @@ class Config(Settings):
     split: str = setting("train", "the split to read; hf:NAME#SPLIT says it for one input")
     streaming: bool = setting(True, "read as it comes, in place of downloading all first")
     revision: str | None = setting(None, "a branch, tag or commit of the dataset")
+    unit: str = cut.unit_setting("cell", more=("cell",))
+    window: int = cut.window_setting()
+    window_of: str = cut.window_of_setting()
 
 
 def accepts(address: str) -> bool:
@@ -35,7 +39,7 @@ def accepts(address: str) -> bool:
     return address.startswith("hf:")
 
 
-def read(inputs: Sequence[str], config: Config) -> Iterator[Row]:
+def read(inputs: Sequence[str], config: Config) -> Iterator[Row | Told]:
     """The rows of the datasets in order. Raises InputError for one that is not found or not reachable."""
     for address in inputs:
         name, _, split = address.removeprefix("hf:").partition("#")
@@ -44,7 +48,10 @@ def read(inputs: Sequence[str], config: Config) -> Iterator[Row]:
         fetched = records(
             name, split or config.split, subset=config.subset, streaming=config.streaming, revision=config.revision
         )
-        yield from rows_of(fetched, address, config.column, config.label_column)
+        guesses: list[str] = []
+        rows = rows_of(fetched, Pick(address, config.column, config.label_column), guesses)
+        yield from cut_cells(rows, config.unit, config.window, config.window_of, address)
+        yield from (Told(f"{address}: {guess}") for guess in guesses)
 
 
 def records(
