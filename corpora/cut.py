@@ -68,9 +68,7 @@ def window_of_setting() -> Any:
     return setting("characters", "unit=window: characters or words", choices=("characters", "words"))
 
 
-def rows(
-    parts: Iterable[Part], where: str, unit: str, window: int, window_of: str
-) -> Iterator[tuple[str, str | None]]:
+def rows(parts: Iterable[Part], where: str, unit: str, window: int, window_of: str) -> Iterator[tuple[str, str | None]]:
     """(text, None) or ("", why it is dropped) of each row of running text that comes as lines, or parts of them.
 
     Rows of `poem` and `window` hold line ends. Raises InputError, naming the line, for a block without an end.

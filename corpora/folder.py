@@ -82,7 +82,9 @@ def _stem(file: Path) -> str:
 
 def _ending(file: Path) -> str:
     """The ending of a file's name, as a word of a message."""
-    return "".join(file.suffixes[-2:] if file.suffix.lower() == ".gz" else file.suffixes[-1:]).lower() or "without ending"
+    return (
+        "".join(file.suffixes[-2:] if file.suffix.lower() == ".gz" else file.suffixes[-1:]).lower() or "without ending"
+    )
 
 
 def _every(path: Path) -> tuple[Path, ...]:

@@ -150,7 +150,9 @@ class _Lines:
         if self.encoding in ("utf-8", "utf-8-sig"):
             self.encoding = None
         if named is None and self.encoding is not None:
-            self.reading.told[f"file in {self.encoding.upper()}, as its byte order mark says: {Path(self.name).name}"] += 1
+            self.reading.told[
+                f"file in {self.encoding.upper()}, as its byte order mark says: {Path(self.name).name}"
+            ] += 1
         what = foreign.binary(start, self.name)
         if what is not None:
             raise InputError(f"{where}: not a text file but {what}")

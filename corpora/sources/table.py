@@ -35,9 +35,13 @@ MODALITY = "text"
 class Config(Settings):
     """Settings of tables."""
 
-    column: str | None = setting(None, "the column with the text, by name or number from 1; by default `text`, or the only one")
+    column: str | None = setting(
+        None, "the column with the text, by name or number from 1; by default `text`, or the only one"
+    )
     label_column: str | None = setting(None, "the column with the labels, by name or number from 1")
-    delimiter: str | None = setting(None, "CSV: the sign between cells, or comma, semicolon, tab, pipe; by default guessed, and told")
+    delimiter: str | None = setting(
+        None, "CSV: the sign between cells, or comma, semicolon, tab, pipe; by default guessed, and told"
+    )
     header: bool | None = setting(None, "CSV: the first line names the columns; by default guessed, and told")
     quotes: bool | None = setting(
         None, "CSV: cells may stand in double quotes, and then hold line ends; by default yes, but not between tabs"
@@ -332,9 +336,7 @@ def label_of(value: Any, place: str) -> str | None:
     return str(value)
 
 
-def cut_cells(
-    rows: Iterable[Row | Told], unit: str, window: int, window_of: str, where: str
-) -> Iterator[Row | Told]:
+def cut_cells(rows: Iterable[Row | Told], unit: str, window: int, window_of: str, where: str) -> Iterator[Row | Told]:
     """Rows of the text in cells, which may hold line ends; each has the label of its cell."""
     if unit == "cell":
         yield from rows
