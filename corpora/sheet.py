@@ -6,9 +6,11 @@ A picture is an array (H, W, 4) of uint8, red, green, blue and opacity.
 from __future__ import annotations
 
 import io
+import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,6 +18,7 @@ from corpora import files
 from corpora.errors import InputError
 
 GAP = 1  # pixels of the original size between two pictures of a grid
+TILES = "stroll-sheet"  # the name under which a PNG file says where the pictures of a sheet lie
 SMALLEST = 96  # screen pixels that the longer side of a picture is enlarged to at least
 _PAPER = np.array([255, 255, 255, 255], np.uint8)
 _GREYS = (np.array([235, 235, 235], np.uint8), np.array([250, 250, 250], np.uint8))
@@ -40,31 +43,88 @@ def flat(picture: np.ndarray) -> np.ndarray:
     return (picture[..., :3] * cover + board * (1 - cover)).round().astype(np.uint8)
 
 
-def grid(pictures: Sequence[np.ndarray], columns: int | None = None) -> np.ndarray:
-    """Pictures of one size side by side, row after row, on white. Raises InputError for none, or for several sizes."""
+class Tiles(NamedTuple):
+    """The places of the pictures on a sheet, in pixels of their own size. A PNG file carries this, so that a build
+    reads the same pictures back."""
+
+    height: int  # of each picture
+    width: int
+    columns: int
+    total: int  # pictures
+    margin: int = GAP  # around all of them
+    spacing: int = GAP  # between two
+    scale: int = 1  # by which the file is enlarged
+
+    def corner(self, number: int) -> tuple[int, int]:
+        """The first row and column of a picture on a sheet that is not enlarged."""
+        row, column = divmod(number, self.columns)
+        return self.margin + row * (self.height + self.spacing), self.margin + column * (self.width + self.spacing)
+
+    def to_json(self) -> str:
+        """As a PNG file carries it: `{"tile": [H, W], "columns": ..., "count": ...}`."""
+        own = {"columns": self.columns, "count": self.total, "margin": self.margin, "spacing": self.spacing}
+        return json.dumps({"tile": [self.height, self.width], **own, "scale": self.scale})
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of a sheet that is not enlarged."""
+        rows = -(-self.total // self.columns)
+        sides = (rows, self.height), (self.columns, self.width)
+        down, across = (2 * self.margin + n * side + (n - 1) * self.spacing for n, side in sides)
+        return down, across
+
+
+def layout(pictures: Sequence[np.ndarray], columns: int | None = None, gap: int = GAP) -> Tiles:
+    """The places of pictures of one size on the sheet that `grid` makes of them.
+
+    Raises InputError for none, or for several sizes.
+    """
     if not len(pictures):
         raise InputError("there is no picture to show")
     height, width = pictures[0].shape[:2]
     if any(picture.shape != pictures[0].shape for picture in pictures):
         raise InputError("pictures of several sizes do not fit into one grid")
     columns = min(len(pictures), columns or math.ceil(math.sqrt(len(pictures))))
-    rows = -(-len(pictures) // columns)
-    sheet = np.empty((rows * (height + GAP) + GAP, columns * (width + GAP) + GAP, 4), np.uint8)
+    return Tiles(height, width, columns, len(pictures), gap, gap)
+
+
+def grid(pictures: Sequence[np.ndarray], columns: int | None = None, gap: int = GAP) -> np.ndarray:
+    """Pictures of one size side by side, row after row, on white. Raises InputError for none, or for several sizes."""
+    tiles = layout(pictures, columns, gap)
+    sheet = np.empty((*tiles.size, 4), np.uint8)
     sheet[:] = _PAPER
     for number, picture in enumerate(pictures):
-        row, column = divmod(number, columns)
-        down, right = GAP + row * (height + GAP), GAP + column * (width + GAP)
-        sheet[down : down + height, right : right + width] = picture
+        down, right = tiles.corner(number)
+        sheet[down : down + tiles.height, right : right + tiles.width] = picture
     return sheet
 
 
-def png(picture: np.ndarray, scale: int = 1) -> bytes:
-    """The picture as a PNG file."""
-    from PIL import Image
+def png(picture: np.ndarray, scale: int = 1, tiles: Tiles | None = None) -> bytes:
+    """The picture as a PNG file. `tiles`: where the pictures lie on it if it is a sheet, so that a build can cut it."""
+    from PIL import Image, PngImagePlugin
 
-    out = io.BytesIO()
-    Image.fromarray(enlarged(picture, scale), "RGBA").save(out, "PNG", optimize=True)
+    out, about = io.BytesIO(), PngImagePlugin.PngInfo()
+    if tiles is not None:
+        about.add_text(TILES, tiles._replace(scale=scale).to_json())
+    Image.fromarray(enlarged(picture, scale), "RGBA").save(out, "PNG", optimize=True, pnginfo=about)
     return out.getvalue()
+
+
+def tiles_of(text: object, size: tuple[int, int]) -> Tiles | None:
+    """The places of the pictures, as a PNG file of height and width `size` carries them; None if it does not, or if the
+    picture was changed since, so that they cannot be right."""
+    try:
+        stored = json.loads(str(text))
+        height, width = stored["tile"]
+        own = (stored[key] for key in ("columns", "count", "margin", "spacing", "scale"))
+        tiles = Tiles(height, width, *own)
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    if not all(type(value) is int and 0 <= value <= 1 << 20 for value in tiles):
+        return None
+    if min(tiles.height, tiles.width, tiles.columns, tiles.total, tiles.scale) < 1:
+        return None
+    return tiles if tuple(side * tiles.scale for side in tiles.size) == size else None
 
 
 def gif(frames: Sequence[np.ndarray], scale: int = 1, seconds: float = 0.1, pause: float = 1.0) -> bytes:
@@ -96,14 +156,14 @@ def format_of(path: str | Path, formats: Mapping[str, str] = PICTURES) -> str:
     return formats[ending] if ending else next(iter(formats.values()))
 
 
-def encoded(path: str | Path, picture: np.ndarray, scale: int = 1) -> bytes:
+def encoded(path: str | Path, picture: np.ndarray, scale: int = 1, tiles: Tiles | None = None) -> bytes:
     """The picture in the format that the file's name asks for. GIF and JPEG have no half opacity: over a board of grey;
-    JPEG blurs the edges of pixels."""
+    JPEG blurs the edges of pixels. `tiles` as for `png`, which alone can carry them."""
     from PIL import Image
 
     kind = format_of(path)
     if kind == "PNG":
-        return png(picture, scale)
+        return png(picture, scale, tiles)
     if kind == "GIF":
         return gif([picture], scale)
     out, large = io.BytesIO(), enlarged(picture, scale)

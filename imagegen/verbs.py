@@ -128,10 +128,9 @@ def named(picture: Picture) -> tuple[np.ndarray, str | None]:
         if int(row) >= len(rows):
             raise InputError(f"{quoted(name)}: {split} has rows 0 to {len(rows) - 1}")
         return rows.picture(int(row)), rows.label(int(row))
-    from corpora.row import items_alone
-    from corpora.sources import images
+    from corpora import decoding
 
-    return next(items_alone(images.read([name], images.Config()))).pixels, None
+    return next(decoding.frames(Path(name), False)).pixels, None
 
 
 def _encoded(model: PictureModel, pictures: Sequence[Picture], label: str | None) -> tuple[Tensor, Tensor]:

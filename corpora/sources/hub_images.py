@@ -9,11 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from corpora import decoding
 from corpora.errors import InputError, choose, quoted
 from corpora.files import quoted_path
 from corpora.row import Picture
 from corpora.settings import Settings, setting
-from corpora.sources import hub, images
+from corpora.sources import hub
 
 MODALITY = "picture"
 PREFIX = "hf-images:"
@@ -58,7 +59,7 @@ def read(inputs: Sequence[str], config: Config) -> Iterator[Picture]:
         for number, record in enumerate(rows):
             chosen = chosen or _column(record, address, config)
             where = f"{quoted_path(address)}, row {number}"
-            pixels, done = images.decoded(record.get(chosen), where)
+            pixels, done = decoding.decoded(record.get(chosen), where)
             label = record.get(config.label_column) if config.label_column is not None else None
             yield Picture(pixels, None if label is None or label == "" else str(label), where, None, done)
         if number < 0:

@@ -18,7 +18,7 @@ from corpora.codecs import palette
 from corpora.colour import lab_of, pack, unpack
 from corpora.errors import InputError, quoted
 from corpora.files import quoted_path
-from corpora.row import Picture
+from corpora.row import Picture, items_alone
 from corpora.settings import Settings, setting
 from corpora.sources.text import lines
 
@@ -109,7 +109,7 @@ def _originals(address: str, table: np.ndarray) -> np.ndarray:
     from corpora.sources import arrays, images
 
     source = arrays if arrays.accepts(address) else images
-    larger = [picture.pixels for picture in source.read([address], source.Config())]
+    larger = [picture.pixels for picture in items_alone(source.read([address], source.Config()))]
     where = f"originals={quoted_path(address)}"
     if len({one.shape for one in larger}) > 1 or min(larger[0].shape[:2]) < SIDE:
         raise InputError(f"{where}: expected pictures of one size, at least {SIDE}x{SIDE}")
