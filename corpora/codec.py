@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from corpora import files
+from corpora import files, white
 from corpora import settings as parts
 from corpora.errors import InputError, quoted
-from corpora.row import clean, whole
+from corpora.row import whole
 from corpora.settings import Settings, setting
 from corpora.typed import Typed
 
@@ -122,6 +122,12 @@ class Config(Settings):
         "auto", "pieces: unigram, bpe, or auto: unigram, but bpe for a small text", choices=("auto", "unigram", "bpe")
     )
     lower: bool = setting(False, "lower-case the text")
+    white_space: str = setting(
+        "auto",
+        "white space in a row: join (each run is one space), lines (line ends stay, as a token), keep (all stays, as code "
+        "needs it), or auto: lines where rows have line ends, else join",
+        choices=("auto", *white.WAYS),
+    )
     vocab_file: str | None = setting(None, "words: a file with one word on each line, in place of the most frequent")
     coverage: float = setting(
         0.9995, "pieces: share of characters with a piece of their own; the rest become bytes", low=0.5, high=1
@@ -138,6 +144,11 @@ class Config(Settings):
         """Raise InputError for a vocabulary file that is not there, or that the codec does not read."""
         if self.vocab_file is not None and self.codec != "words":
             raise InputError(f"vocab_file={self.vocab_file}: only codec=words reads a vocabulary file")
+        if self.white_space == "keep" and self.codec == "words":
+            raise InputError(
+                "white_space=keep: words stand between white space, which they lose: take white_space=lines, or "
+                "codec=pieces, characters or bytes"
+            )
         if self.vocab_file is not None and not Path(self.vocab_file).is_file():
             raise InputError(f"{files.quoted_path(self.vocab_file)}: no such file")
 
@@ -153,6 +164,7 @@ class TextCodec(Codec):
     least = 1 + len(SPECIAL)
     measures = ("bytes", "words")
     lower: bool
+    white_space: str = "join"  # what becomes of it in a row: one of `white.WAYS`
     lexicon: Sequence[str] = ()  # the words, in lower case, that a model is held to, if any
     typed: Typed = Typed()  # how the corpus writes sentences that are typed in lower case, or without their mark
 
@@ -193,7 +205,8 @@ class TextCodec(Codec):
         return self._join(self.inside(tokens))
 
     def _head(self) -> dict[str, Any]:
-        return {"codec": self.name, "vocab_size": self.vocab_size, "lower": self.lower, "notes": list(self.notes)}
+        head = {"codec": self.name, "vocab_size": self.vocab_size, "lower": self.lower, "notes": list(self.notes)}
+        return head if self.white_space == "join" else {**head, "white_space": self.white_space}
 
 
 def of_text(codec: Codec) -> TextCodec:
@@ -242,11 +255,6 @@ def read(folder: Path) -> Codec:
         raise error if str(error).startswith(prefix) else InputError(f"{prefix}: {error}") from error
 
 
-def lowered(text: str, lower: bool) -> str:
-    """Cleaned, and in lower case if asked for (which can undo NFC, hence a second time)."""
-    return clean(clean(text).lower()) if lower else clean(text)
-
-
 def composed(text: str, lower: bool) -> str:
     """NFC, and in lower case if asked for; white space and control characters stay."""
     text = unicodedata.normalize("NFC", whole(text))
@@ -275,6 +283,19 @@ def strings(data: Mapping[str, Any], key: str) -> list[str]:
     if len(entries) > LARGEST or not all(isinstance(entry, str) for entry in entries):
         raise InputError(f"the codec's {key!r} should be a list of at most {LARGEST:,} strings")
     return entries
+
+
+def white_space(data: Mapping[str, Any]) -> str:
+    """The way of white space of a codec that a stranger may have written. Raises InputError for one there is not."""
+    way = data.get("white_space", "join")
+    if way not in white.WAYS:
+        raise InputError(f"the codec's 'white_space' is {quoted(way, 40)}: expected {', '.join(white.WAYS)}")
+    return way
+
+
+def way_of(config: Config) -> str:
+    """What becomes of white space when a codec is trained: auto, which a build settles, is join."""
+    return "join" if config.white_space == "auto" else config.white_space
 
 
 def notes(data: Mapping[str, Any]) -> list[str]:

@@ -16,11 +16,12 @@ SAMPLE = 1000  # records that a guess is made from
 _DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "space": " ", "\\t": "\t"}
 _NAMES = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a pipe", " ": "a space"}
 _GUESSED = (",", ";", "\t", "|")
-_HEADERS = frozenset(
-    "text texts sentence sentences content body review reviews comment message title id idx index label labels class "
-    "category target sentiment stars rating score author name date url source lang language quote joke poem line lyrics "
-    "tweet question answer summary headline description".split()
-)
+_HEADERS = frozenset((
+    "text", "texts", "sentence", "sentences", "content", "body", "review", "reviews", "comment", "message", "title",
+    "id", "idx", "index", "label", "labels", "class", "category", "target", "sentiment", "stars", "rating", "score",
+    "author", "name", "date", "url", "source", "lang", "language", "quote", "joke", "poem", "line", "lyrics", "tweet",
+    "question", "answer", "summary", "headline", "description",
+))  # fmt: skip
 _SEPARATOR = re.compile(r"sep=(.)\s*$", re.I)  # the first line of a table that Excel is to read
 _NUMBER = re.compile(r"[-+]?[\d.,:/%eE+\- ]*\d[\d.,:/%eEZT+\- ]*$")
 _UNSPACED = re.compile("[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]")
@@ -96,7 +97,7 @@ def sniff(
     if lines and delimiter is None and (said := _SEPARATOR.match(lines[0])):
         delimiter, skip = said[1], 1
         guesses.append(f"{name_of(delimiter)} between cells, as its first line says")
-    body = [line for line in lines[skip:]]
+    body = list(lines[skip:])
     if delimiter is not None:
         read = _read(body, delimiter, quotes, whole)
     else:
@@ -138,8 +139,7 @@ def _parsed(lines: list[str], dialect: Dialect, whole: bool) -> tuple[list[Span]
     """The records up to the first mistake, and whether there is none."""
     spans: list[Span] = []
     try:
-        for span in records(lines, dialect):
-            spans.append(span)
+        spans.extend(records(lines, dialect))
     except csv.Error as error:
         return spans, not whole and "unexpected end" in str(error)
     return spans, True
@@ -154,7 +154,7 @@ def _share(spans: Sequence[Span]) -> float:
 
 
 def _quoting(lines: Sequence[str], delimiter: str) -> bool:
-    """Whether cells between tabs stand in quotes as in CSV: some double those inside, and none begins with one alone."""
+    """Whether cells between tabs stand in quotes as in CSV: some double those inside, and none begins with one only."""
     doubled = False
     for line in lines:
         for cell in line.split(delimiter):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 T = TypeVar("T")
-_CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]+")  # those that are not white space
+CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]+")  # those that are not white space
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _NOT_WORDS = re.compile(r"[\W_]+")
 _DIGIT = re.compile(r"\d")
@@ -99,9 +99,9 @@ def whole(text: str) -> str:
 def clean(text: str) -> str:
     """Unicode NFC on one line: control characters removed, every run of white space one space, none at the ends."""
     if not text.isascii():
-        text = unicodedata.normalize("NFC", _CONTROLS.sub("", whole(text)))
+        text = unicodedata.normalize("NFC", CONTROLS.sub("", whole(text)))
     elif not text.isprintable():
-        text = _CONTROLS.sub("", text)
+        text = CONTROLS.sub("", text)
     return " ".join(text.split())
 
 

@@ -63,7 +63,8 @@ class Samples:
         return {"seed": self.seed, **self.drawn, "sentences": self.sentences}
 
     def __str__(self) -> str:
-        return "\n".join(self.sentences)
+        between = "\n\n" if any("\n" in sentence for sentence in self.sentences) else "\n"  # rows of several lines
+        return between.join(self.sentences)
 
 
 @dataclass(frozen=True)

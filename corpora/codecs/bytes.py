@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
-from corpora.codec import SPECIAL, Config, TextCodec, composed, notes, value
+from corpora.codec import SPECIAL, Config, TextCodec, composed, notes, value, way_of, white_space
 
 
 class Bytes(TextCodec):
@@ -13,19 +13,20 @@ class Bytes(TextCodec):
 
     name = "bytes"
 
-    def __init__(self, *, lower: bool = False, notes: Sequence[str] = ()) -> None:
+    def __init__(self, *, lower: bool = False, white_space: str = "join", notes: Sequence[str] = ()) -> None:
         self.vocab_size = len(SPECIAL) + 256
         self.lower = lower
+        self.white_space = white_space
         self.notes = list(notes)
 
     @classmethod
     def train(cls, texts: Iterable[str], config: Config) -> Self:
         """Nothing is learned from the texts."""
-        return cls(lower=config.lower)
+        return cls(lower=config.lower, white_space=way_of(config))
 
     @classmethod
     def _from_dict(cls, data: Mapping[str, Any]) -> Self:
-        return cls(lower=value(data, "lower", bool), notes=notes(data))
+        return cls(lower=value(data, "lower", bool), white_space=white_space(data), notes=notes(data))
 
     def to_dict(self) -> dict[str, Any]:
         return self._head()

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
-from corpora.codec import SPECIAL, Config, TextCodec, composed, frequent, notes, strings, value
+from corpora.codec import SPECIAL, Config, TextCodec, composed, frequent, notes, strings, value, way_of, white_space
 from corpora.errors import InputError
 
 
@@ -15,13 +15,16 @@ class Characters(TextCodec):
 
     name = "characters"
 
-    def __init__(self, characters: Sequence[str], *, lower: bool = False, notes: Sequence[str] = ()) -> None:
+    def __init__(
+        self, characters: Sequence[str], *, lower: bool = False, white_space: str = "join", notes: Sequence[str] = ()
+    ) -> None:
         self._characters = ["", "", "\ufffd", *characters]
         self._tokens = {character: token for token, character in enumerate(self._characters) if token > 1}
         if len(self._tokens) != len(characters) + 1 or any(len(character) != 1 for character in characters):
             raise InputError("the vocabulary should hold single characters, each once, without U+FFFD")
         self.vocab_size = len(self._characters)
         self.lower = lower
+        self.white_space = white_space
         self.notes = list(notes)
 
     @classmethod
@@ -31,11 +34,16 @@ class Characters(TextCodec):
         for text in texts:
             counts.update(composed(text, config.lower))
         counts.pop("\ufffd", None)
-        return cls(frequent(counts, config, "characters"), lower=config.lower)
+        return cls(frequent(counts, config, "characters"), lower=config.lower, white_space=way_of(config))
 
     @classmethod
     def _from_dict(cls, data: Mapping[str, Any]) -> Self:
-        return cls(strings(data, "characters"), lower=value(data, "lower", bool), notes=notes(data))
+        return cls(
+            strings(data, "characters"),
+            lower=value(data, "lower", bool),
+            white_space=white_space(data),
+            notes=notes(data),
+        )
 
     def to_dict(self) -> dict[str, Any]:
         return {**self._head(), "characters": self._characters[len(SPECIAL) :]}

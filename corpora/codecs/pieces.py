@@ -11,11 +11,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Self
 
-from corpora.codec import WORD, Config, TextCodec, lowered, notes, strings, value
+from corpora.codec import WORD, Config, TextCodec, notes, strings, value, way_of, white_space
 from corpora.errors import InputError, quoted
 from corpora.typed import Typed
+from corpora.white import lowered
 
 _MODEL_BYTES = 64 << 20
+_LINE_END = 3 + 0x0A  # the token of its byte
 _TRAINING_SLICE = 1000  # characters; SentencePiece skips longer texts (over 4192 bytes) when it trains
 _ENOUGH = 100_000  # texts that show how sentences are written
 _NEW = 0.2  # with a greater share of words that occur in the text once, other text has too many that are not in it
@@ -24,7 +26,8 @@ _NEW = 0.2  # with a greater share of words that occur in the text once, other t
 class Pieces(TextCodec):
     """SentencePiece pieces with single bytes for what they do not cover, so nothing is unknown.
 
-    `normalise`: `row.clean`, U+2581 (SentencePiece's mark for a space) as a space, and lower case if asked for.
+    `normalise`: `white.cleaned`, U+2581 (SentencePiece's mark for a space) as a space, and lower case if asked for.
+    Where line ends stay, each is the token of its byte, and every line is encoded as if it stood alone.
     """
 
     name = "pieces"
@@ -34,6 +37,7 @@ class Pieces(TextCodec):
         model: bytes,
         *,
         lower: bool = False,
+        white_space: str = "join",
         notes: Sequence[str] = (),
         lexicon: Sequence[str] = (),
         typed: Typed | None = None,
@@ -54,6 +58,7 @@ class Pieces(TextCodec):
         self._model = model
         self.vocab_size = size
         self.lower = lower
+        self.white_space = white_space
         self.notes = list(notes)
         self.lexicon = list(lexicon)
         self.typed = typed or Typed()
@@ -61,7 +66,8 @@ class Pieces(TextCodec):
     @classmethod
     def train(cls, texts: Iterable[str], config: Config) -> Self:
         """Train on texts, with one thread so that the result is the same each time."""
-        normal = [_spaces(text, config.lower) for text in texts]
+        way = way_of(config)
+        normal = [line for text in texts for line in _spaces(text, config.lower, way).split("\n")]
         slices = [
             text[i : i + _TRAINING_SLICE].strip() for text in normal for i in range(0, len(text), _TRAINING_SLICE)
         ]
@@ -69,12 +75,12 @@ class Pieces(TextCodec):
         if not slices:
             raise InputError("there is no text to train a codec on")
         kind = "unigram" if config.model_type == "auto" else config.model_type
-        codec = cls(_sentencepiece(slices, kind, config), lower=config.lower)
+        codec = cls(_sentencepiece(slices, kind, config), lower=config.lower, white_space=way)
         if codec.vocab_size != config.vocab:
             asked = f"vocab={config.vocab:,} was asked for; this text supports {codec.vocab_size:,} {kind} pieces"
             if config.model_type == "auto":
                 # Where it runs out of text, the unigram model cuts even the most frequent words in two; bpe keeps them.
-                codec = cls(_sentencepiece(slices, "bpe", config), lower=config.lower)
+                codec = cls(_sentencepiece(slices, "bpe", config), lower=config.lower, white_space=way)
                 asked += f", so these are {codec.vocab_size:,} bpe pieces (model_type=unigram keeps unigram)"
             codec.notes.append(asked)
         if config.lexicon:
@@ -96,7 +102,10 @@ class Pieces(TextCodec):
         if len({*lexicon}) < len(lexicon) or not all(WORD.fullmatch(word) and word == word.lower() for word in lexicon):
             raise InputError("the codec's 'lexicon' should be words in lower case, each once")
         typed = Typed.from_dict(data["typed"]) if "typed" in data else None
-        return cls(model, lower=value(data, "lower", bool), notes=notes(data), lexicon=lexicon, typed=typed)
+        return cls(
+            model, lower=value(data, "lower", bool), white_space=white_space(data), notes=notes(data), lexicon=lexicon,
+            typed=typed,
+        )  # fmt: skip
 
     def to_dict(self) -> dict[str, Any]:
         model = base64.b64encode(self._model).decode("ascii")
@@ -108,16 +117,33 @@ class Pieces(TextCodec):
         return facts
 
     def normalise(self, text: str) -> str:
-        return _spaces(text, self.lower)
+        return _spaces(text, self.lower, self.white_space)
 
     def encode_many(self, texts: Sequence[str]) -> list[list[int]]:
-        return self._processor.encode([_spaces(text, self.lower) for text in texts])
+        normal = [self.normalise(text) for text in texts]
+        if not any("\n" in text for text in normal):
+            return self._processor.encode(normal)
+        lines = iter(self._processor.encode([line for text in normal for line in text.split("\n")]))
+        rows = []
+        for text in normal:
+            row = list(next(lines))
+            for _ in range(text.count("\n")):
+                row += [_LINE_END, *next(lines)]
+            rows.append(row)
+        return rows
 
     def _join(self, tokens: list[int]) -> str:
-        return self._processor.decode([token for token in tokens if token != self.blank])
+        lines: list[list[int]] = [[]]
+        for token in tokens:
+            if token == _LINE_END and self.white_space != "join":
+                lines.append([])
+            elif token != self.blank:
+                lines[-1].append(token)
+        return "\n".join(map(self._processor.decode, lines))
 
     def fallback_tokens(self) -> list[int]:
-        return [self.blank, *range(3, 259)]
+        ends = [_LINE_END] if self.white_space != "join" else []
+        return [self.blank, *(token for token in range(3, 259) if token not in ends)]
 
     def pieces(self) -> list[str]:
         """The text that each token adds, a space in the place of U+2581; nothing for special tokens and bytes."""
@@ -128,8 +154,11 @@ class Pieces(TextCodec):
         """This codec with the words of more texts in its lexicon, as `_words` finds them; without one it gains none."""
         if not self.lexicon:
             return self
-        lexicon = self._words((_spaces(text, self.lower) for text in texts), Config.lexicon)
-        return type(self)(self._model, lower=self.lower, notes=self.notes, lexicon=lexicon, typed=self.typed)
+        lexicon = self._words(map(self.normalise, texts), Config.lexicon)
+        return type(self)(
+            self._model, lower=self.lower, white_space=self.white_space, notes=self.notes, lexicon=lexicon,
+            typed=self.typed,
+        )  # fmt: skip
 
     def _words(self, texts: Iterable[str], most: int) -> list[str]:
         """The lexicon with the `most` frequent words of normalised texts; a new one only where few are new (`_NEW`).
@@ -162,6 +191,7 @@ def _sentencepiece(texts: Sequence[str], model_type: str, config: Config) -> byt
             character_coverage=config.coverage,
             byte_fallback=True,
             normalization_rule_name="identity",  # `normalise` has done it
+            remove_extra_whitespaces=config.white_space != "keep",
             hard_vocab_limit=False,
             pad_id=TextCodec.pad,
             eos_id=TextCodec.stop,
@@ -184,8 +214,8 @@ def _sentencepiece(texts: Sequence[str], model_type: str, config: Config) -> byt
     return model.getvalue()
 
 
-def _spaces(text: str, lower: bool) -> str:
-    return lowered(text.replace("\u2581", " "), lower)
+def _spaces(text: str, lower: bool, way: str) -> str:
+    return lowered(text.replace("\u2581", " "), lower, way)
 
 
 def _interruptibly(work: Callable[[], None]) -> None:

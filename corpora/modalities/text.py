@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -16,9 +17,11 @@ from corpora import settings as parts
 from corpora.codec import Codec, TextCodec, of_text
 from corpora.errors import InputError
 from corpora.modality import BuildConfig, Chooser, Items, Modality, Preparation, Progress, codec_of, without_folders
-from corpora.row import Entry, Row, clean, data_hash, key_hash
+from corpora.row import Entry, Row, data_hash, key_hash
 from corpora.settings import setting
+from corpora.white import cleaned
 
+_ONE_ROW = 1000  # bytes of a row that is surely more than one
 _LOOKED_AT = 50_000, 16  # rows and megabytes that a chooser sees
 
 
@@ -74,7 +77,8 @@ class Text(Modality):
         return f"{codec.name} codec with {codec.vocab_size:,} tokens"
 
     def preview(self, codec: Codec, rows: Sequence[Sequence[int]], folder: Path, stem: str) -> list[tuple[str, str]]:
-        return [("sample", " ".join(codec.decode(row).split())) for row in rows]  # bytes may hold line breaks
+        texts = [str(codec.decode(row)).strip() for row in rows]  # bytes may hold line ends
+        return [("sample", " ".join(text.replace("\n", " / ").split())) for text in texts]
 
 
 class _Preparation(Preparation):
@@ -90,6 +94,9 @@ class _Preparation(Preparation):
         self._taken = codec is not None
         self._sample: list[str] = []
         self._done: Counter[str] = Counter()
+        self._of_lines = 0  # rows with line ends in them
+        way = of_codec.white_space if codec is None else codec.white_space
+        self._white_space = "lines" if way == "auto" else way
         self._set_lengths()
 
     def _set_lengths(self) -> None:
@@ -98,18 +105,24 @@ class _Preparation(Preparation):
     def entries(self, items: Iterable[Row], split: str) -> Iterator[Entry]:
         config = self.config
         for row in islice(items, config.limit if split == "train" else None):
-            line = clean(row.text)
+            line = cleaned(row.text, self._white_space)
+            reason = row.dropped or ("empty" if not line.strip() else None)
             self._done.update(row.done)
-            reason = row.dropped or ("empty" if not line else None)
-            if reason is None and config.max_words is not None and line.count(" ") >= config.max_words:
+            if reason is None and config.max_words is not None and len(line.split()) > config.max_words:
                 reason = "too many words"
             if reason is None:
+                self._of_lines += "\n" in line
                 group = None if row.group is None else data_hash(row.group.encode(), config.split_seed)
                 yield Entry(line.encode(), key_hash(line, config.split_seed), row.label, row.split, group=group)
             else:
                 yield Entry(dropped=reason)
 
     def look(self, items: Items, held_out: bool) -> None:
+        if items.rows == 1 and items.size > _ONE_ROW and not held_out:
+            raise InputError(
+                f"all of the text is one row of {items.size:,} bytes: say unit=sentence, or unit=window to cut it into "
+                "windows of so many characters (window=200) or words (window_of=words)"
+            )
         if self._chooser is None:
             return
         self._sample = list(_texts(items, *_LOOKED_AT))
@@ -118,6 +131,8 @@ class _Preparation(Preparation):
 
     def fit_codec(self, items: Items, tell: Progress) -> Codec:
         texts = _texts(items, self.config.codec_rows, self.config.codec_megabytes)
+        if self._of_codec.white_space == "auto":
+            (self._of_codec,) = parts.override([self._of_codec], {"white_space": "lines" if self._of_lines else "join"})
         if self._codec is None:
             tell("training the codec", 0)
             codec = codecs.train(texts, self._of_codec)
@@ -137,11 +152,14 @@ class _Preparation(Preparation):
     def measures(self, codec: Codec, data: Sequence[bytes]) -> Counter[str]:
         texts = [of_text(codec).normalise(line.decode()) for line in data]
         return Counter(
-            bytes=sum(len(text.encode()) for text in texts), words=sum(text.count(" ") + 1 for text in texts)
+            bytes=sum(len(text.encode()) for text in texts), words=sum(len(re.split("[ \n]", text)) for text in texts)
         )
 
     def notes(self, codec: Codec) -> list[str]:
         some = [f"{count:,} {'sentence' if count == 1 else 'sentences'} {did}" for did, count in self._done.items()]
+        if self._of_lines:
+            kept = "each of which is a token (white_space=join makes them spaces)"
+            some.append(f"{self._of_lines:,} rows hold line ends, {kept}")
         return [*codec.notes, *some]
 
     def settings(self) -> dict[str, Any]:

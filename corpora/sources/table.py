@@ -173,7 +173,8 @@ class _Table:
             yield from [None] * skipped
         except csv.Error as error:
             hint = "if quotes mean nothing here, say quotes=false" if way.quotes else "is it a table?"
-            raise InputError(f"{self.where}: line {reached + 1} or below: {error}; {hint}") from error
+            why = "a cell in quotes never ends" if "unexpected end" in str(error) else str(error)
+            raise InputError(f"{self.where}: line {reached + 1}: {why}; {hint}") from error
 
     def _names(self, cells: list[str], *, header: bool) -> list[str]:
         """The names of the columns: their numbers where there is no header, or a name is empty."""

@@ -10,6 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from corpora import codec as codecs
+from corpora import white
 from corpora.codec import Config, from_dict, train
 from corpora.errors import InputError
 from corpora.row import clean, near_key
@@ -23,11 +24,19 @@ def made(kind: str, **options: object) -> codecs.Codec:
     return train(ENGLISH + CHINESE, Config(codec=kind, **options))
 
 
-CODECS = {(kind, lower): made(kind, lower=lower) for kind in KINDS for lower in (False, True)}
+CODECS = {
+    (kind, lower, way): made(kind, lower=lower, white_space=way)
+    for kind in KINDS
+    for lower in (False, True)
+    for way in white.WAYS
+    if (kind, way) != ("words", "keep")
+}
 anything = st.text(st.characters(exclude_categories=()), max_size=60) | st.text(
-    st.sampled_from("the cat <pad></s>▁ \u200d\ufffd\u0301e")
+    st.sampled_from("the cat <pad></s>▁ \u200d\ufffd\u0301e\n\n\r\t")
 )
-every_codec = pytest.mark.parametrize("codec", CODECS.values(), ids=lambda c: f"{c.name}{'-lower' * c.lower}")
+every_codec = pytest.mark.parametrize(
+    "codec", CODECS.values(), ids=lambda c: f"{c.name}{'-lower' * c.lower}-{c.white_space}"
+)
 odd = [
     "",
     " ",
@@ -52,6 +61,9 @@ odd = [
     "\uffff",
     "ﬁ",
     " ⁇ ",
+    "a\n b \n\nc\n",
+    "\tif x:\n\t\treturn  1\n",
+    "\n\n a\r\nb\rc ",
 ]
 
 
@@ -104,6 +116,28 @@ def test_ordinary_text_is_kept_to_the_letter():
     for kind in KINDS:
         for text in ("The small cat sat on the mat.", "我喜欢吃苹果"):
             assert made(kind).normalise(text) == text
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_line_end_is_a_token(kind):
+    poem = "The small cat\nsat on the mat.\n\na dog"
+    codec = train([*ENGLISH, poem], Config(codec=kind, white_space="lines"))
+    (end,) = {*codec.encode("the\ncat")} & {*codec.encode("a\na")} - {*codec.encode("the a cat")}
+    assert codec.encode(poem).count(end) == 3
+    assert end not in codec.fallback_tokens()
+    assert codec.decode(codec.encode(poem)) == poem
+    assert codec.normalise(" the  cat \r\n the\n") == "the cat\nthe" or kind in ("characters", "bytes")
+
+
+def test_code_keeps_its_indents():
+    code = "def f(x):\n    if x:\n\treturn  1\n    return x\n"
+    for kind in ("pieces", "characters", "bytes"):
+        codec = train([code] * 9, Config(codec=kind, white_space="keep", vocab=320))
+        assert codec.decode(codec.encode(code)).strip("\n") == code.strip("\n")
+    with pytest.raises(InputError, match="white_space=keep: words stand between white space"):
+        Config(codec="words", white_space="keep")
+    with pytest.raises(InputError, match="the codec's 'white_space' is 'odd'"):
+        from_dict({**made("bytes").to_dict(), "white_space": "odd"})
 
 
 def test_what_is_blank():

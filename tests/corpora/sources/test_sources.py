@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from corpora import settings
 from corpora.build import build, source_of
 from corpora.errors import InputError
-from corpora.row import Row
+from corpora.row import Row, Told, items_alone
 from corpora.sources import hub, table, text, toy
 
 TEXT = [name for name in settings.names("corpora.sources") if settings.find("corpora.sources", name).MODALITY == "text"]
@@ -26,7 +26,7 @@ LABELS = ["a", "b", "a", "b", "a", "c"]
 
 def rows(module, inputs, **words) -> list[Row]:
     (config,) = settings.override([module.Config()], words)
-    return list(module.read([str(given) for given in inputs], config))
+    return list(items_alone(module.read([str(given) for given in inputs], config)))
 
 
 def texts(module, inputs, **words) -> list[str]:
@@ -154,7 +154,9 @@ def test_bytes_that_are_not_utf8(tmp_path):
     path.write_bytes(b"\xef\xbb\xbfone\ncaf\xe9 x\nthree\n")
     with pytest.raises(InputError) as caught:
         texts(text, [path])
-    assert str(caught.value) == f"{path}: line 2, byte 10: not UTF-8 (0xe9); use errors=replace to go on"
+    perhaps = "perhaps cp1252: say encoding=cp1252, or errors=replace to go on"
+    assert str(caught.value) == f"{path}: line 2, byte 10: not UTF-8 (0xe9), {perhaps}"
+    assert texts(text, [path], encoding="cp1252")[1] == "café x"
     assert texts(text, [path], errors="replace") == ["one", "caf\ufffd x", "three"]
     assert rows(text, [path], errors="skip")[1] == Row("", None, "not UTF-8")
     assert texts(text, [path], errors="skip", unit="paragraph") == [""]
@@ -174,7 +176,7 @@ def test_bytes_that_are_not_utf8(tmp_path):
         ("x.txt", b"\x89PNG\r\n\x1a\n", "not a text file but a PNG picture"),
         ("x.txt", b"PK\x03\x04....", "not a text file but a zip archive (unpack it first)"),
         ("x.txt", b"PAR1....", "not a text file but Parquet"),
-        ("x.txt", "hallo".encode("utf-16"), "not a text file but UTF-16 (convert it: iconv -f UTF-16 -t UTF-8)"),
+        ("x.txt", "hallo".encode("utf-16-le"), "(byte 1); perhaps UTF-16 without a mark: say encoding=utf-16-le"),
         ("x.gz", b"plain text", "the name ends in .gz but this is not gzip data"),
         ("x.gz", gzip.compress(b"a\n" * 10000)[:-20], "the gzip data end early: the file is cut off; get it again"),
         ("x.gz", gzip.compress(b"a\n" * 9)[:10] + b"\xff" * 300, "damaged gzip data after line 0; get the file again"),
@@ -269,11 +271,9 @@ def test_cells_with_line_breaks_and_quotes(tmp_path):
     assert texts(table, [path]) == ['a\nb "c"', 'plain "x"']
     path = tmp_path / "x.tsv"
     path.write_text('n\tbody\n1\t"open\n2\tx\n')
-    assert texts(table, [path], quotes="false", column="body") == ['"open', "x"]
-    with pytest.raises(
-        InputError, match=r"x\.tsv: line 3: unexpected end of data; if quotes mean nothing here, say quotes=false"
-    ):
-        texts(table, [path], column="body")
+    assert texts(table, [path], column="body") == ['"open', "x"]  # between tabs, quotes mean nothing
+    with pytest.raises(InputError, match=r"x\.tsv: line 2: a cell in quotes never ends; if quotes mean nothing here"):
+        texts(table, [path], quotes="true", column="body")
 
 
 def test_which_column(tmp_path):
@@ -299,7 +299,7 @@ def test_which_column(tmp_path):
         ("x.csv", b"text\n", "x.csv: the table has no rows"),
         ("x.csv", b"", "x.csv: the table has no rows"),
         ("x.parquet", b"PAR1 nonsense", "x.parquet: not readable as Parquet"),
-        ("x.txt", b"a", "x.txt: not a table: a name should end in .csv, .tsv, .jsonl, .ndjson, .parquet (or .gz)"),
+        ("x.xlsx", b"PK\x03\x04....xl/", "not a text file but an Excel workbook (save the sheet as CSV)"),
     ],
 )
 def test_tables_that_cannot_be_read(name, data, message, tmp_path):
