@@ -30,7 +30,7 @@ class Bar(NamedTuple):
 
 
 def histogram(lengths: np.ndarray) -> list[Bar]:
-    """How many rows are how long: at most `BARS` ranges of equal size up to the 99th percentile, the last one open."""
+    """Count rows by their lengths: at most `BARS` ranges of equal size up to the 99th percentile, the last one open."""
     if not len(lengths):
         return []
     low, high = int(lengths.min()), int(lengths.max())
@@ -66,7 +66,7 @@ def bars(counts: Mapping[str, int]) -> list[str]:
 
 
 def labels(corpus: Corpus) -> dict[str, dict[str, int]]:
-    """How many rows of each split have each label, the most frequent first; rows without one last, as `(none)`."""
+    """Rows of each split by label, the most frequent label first; those without one last, as `(none)`."""
     names = corpus.manifest["label_names"]
     if not names:
         return {}

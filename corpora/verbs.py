@@ -115,12 +115,12 @@ class Shown:
 
     @property
     def labels(self) -> dict[str, dict[str, int]]:
-        """How many rows of each split have each label, the most frequent first."""
+        """Rows of each split by label, the most frequent label first."""
         return overview.labels(self.corpus)
 
     @property
     def lengths(self) -> list[overview.Bar]:
-        """How many rows of train are how long, in tokens, the stop counted; nothing of pictures, all of one size."""
+        """Rows of train by length in tokens, the stop counted; nothing of pictures, all of one size."""
         return [] if self.corpus.codec.shape is not None else overview.histogram(self.corpus.rows("train").lengths)
 
     @property
