@@ -20,6 +20,7 @@ VERBS = {
     "build": Verb("corpora.cli", "build a corpus from files of text, pictures or sound"),
     "fetch": Verb("corpora.cli", "fetch the files of a data set"),
     "show": Verb("corpora.cli", "what is in a corpus"),
+    "palette": Verb("corpora.cli", "the colours of a corpus or model as a palette file or a picture"),
 }
 
 
@@ -98,13 +99,13 @@ def build(
       corpora build hf:ag_news --out news limit=50000
       zcat lines.gz | corpora build - --out lines
       corpora build icons --out icons size=24x24 fit=pad colours=32
-      corpora build sheet.png --out tiles tile=16x16
+      corpora build sheet.png --out tiles tile=16x16 palette_file=sweetie16.gpl
       corpora build tiles.npz --out tiles label_array=category
       corpora build lecture:DIR --out sprites repair=true
       corpora build hf-images:ylecun/mnist --out digits label_column=label limit=10000
 
     `corpora list` prints every setting. A folder stands for the .txt and .txt.gz files in it or, where it has none, for
-    the pictures (PNG, GIF, JPEG, WebP); their labels are the names of its sub-folders.
+    the pictures (PNG, GIF, JPEG, WebP, BMP and others); their labels are the names of its sub-folders.
     """
     from corpora import verbs
 
@@ -180,6 +181,24 @@ def show(
         lines = f"; lines from the top: {', '.join(contact.lines)}" if contact.lines else ""
         print(printable(f"\nwrote {path}: pictures of train over the palette{lines}"))
     return code
+
+
+def palette(
+    place: Annotated[str, Argument(metavar="CORPUS|MODEL", autocompletion=corpora)],
+    out: Annotated[str, Option(metavar="FILE", help="the file to write; its ending chooses the format")],
+    as_json: Json = False,
+) -> int:
+    """Write the palette of a corpus, a run or a model of pictures, in the order of its tokens.
+
+      corpora palette icons --out icons.gpl
+      corpora palette tiles --out tiles.png
+
+    .gpl is for GIMP, Aseprite, Krita and Inkscape; .hex for Lospec; .pal is JASC's; .txt is Paint.NET's; .ase and .act
+    are Adobe's; .png is an indexed picture of the swatches. `corpora build ... palette_file=FILE` reads all of them.
+    """
+    from corpora import verbs
+
+    return show_result(verbs.palette(place, out), as_json)
 
 
 if __name__ == "__main__":

@@ -43,6 +43,8 @@ _MAGIC = {
     **{bytes((10, version, 1)): "PCX" for version in (0, 2, 3, 4, 5)},
     **{f"P{number}".encode() + space: "PPM" for number in range(1, 7) for space in (b"\n", b" ", b"\t", b"\r")},
 }
+KINDS = {*_MAGIC.values(), "WEBP", "TGA"}  # formats that are read
+TEXT = "this is text, not a picture"
 _OTHERS = {  # files of pictures that are not read, by what they begin with, and what to do
     b"8BPS": "a Photoshop file: export it as PNG",
     b"gimp xcf": "a GIMP file: export it as PNG",
@@ -100,7 +102,7 @@ def frames(path: Path, every: bool) -> Iterator[Frame]:
         warnings.simplefilter("ignore", UserWarning)  # of odd metadata, which are left alone
         with explained(path):
             kind = kind_of(file.read(512), path)
-        if kind not in _KINDS:
+        if kind not in KINDS:
             raise InputError(f"{where}: {kind}")
         try:
             source = png.plain(file) if kind == "PNG" else file
@@ -117,9 +119,6 @@ def frames(path: Path, every: bool) -> Iterator[Frame]:
             raise InputError(
                 f"{where}: the picture is cut off or damaged: {quoted(str(error), 80)}; get it again"
             ) from error
-
-
-_KINDS = {*_MAGIC.values(), "WEBP", "TGA"}
 
 
 def kind_of(head: bytes, path: Path) -> str:
@@ -146,7 +145,7 @@ def kind_of(head: bytes, path: Path) -> str:
         return "nothing but zero bytes: get it again"
     text = head.decode("utf-8", "ignore")
     is_text = len(text.encode()) > len(head) - 4 and not re.search(r"[\x00-\x08\x0e-\x1f]", text)
-    return f"{'this is text, not a picture' if is_text else 'not a picture that can be read'}: expected {READ}"
+    return f"{TEXT if is_text else 'not a picture that can be read'}: expected {READ}"
 
 
 def is_picture(path: Path) -> bool:
@@ -157,7 +156,7 @@ def is_picture(path: Path) -> bool:
     except OSError:
         return False
     binary = any(byte < 9 or 13 < byte < 32 for byte in head)
-    return binary and path.suffix.lower() != ".tga" and kind_of(head, path) in _KINDS
+    return binary and path.suffix.lower() != ".tga" and kind_of(head, path) in KINDS
 
 
 def _frames(image: Image.Image, file: BinaryIO, every: bool, where: str) -> Iterator[Frame]:

@@ -21,12 +21,12 @@ from corpora import build as builds
 from corpora import codec as codecs
 from corpora import fetch as fetching
 from corpora import modality as modalities
-from corpora import overview, sheet
+from corpora import overview, palettes, sheet
 from corpora import settings as parts
 from corpora.codec import TextCodec
 from corpora.codecs.palette import Palette
 from corpora.corpus import Corpus
-from corpora.errors import InputError
+from corpora.errors import InputError, quoted
 
 Progress = Callable[[str, int], None]  # what is being done, how many are done
 EXAMPLES = 10  # rows of each split that `show` shows
@@ -168,7 +168,7 @@ class Shown:
         lines += [f"codec     {_described(self.corpus)}", *_losses(self.corpus), "", *self._table()]
         lines += [*self._lengths(), *self._labels(), *self._colours()]
         for name, rows in self.examples.items():
-            texts = [f"  {_cut(row['text'])}{_label(row.get('label'))}" for row in rows]
+            texts = [f"  {_cut(row['text'])}{_label(row.get('label'))}".replace("\n", "\n  ") for row in rows]
             lines += ["", name, *texts] if self.is_text else []
         return "\n".join(lines)
 
@@ -219,6 +219,25 @@ class Shown:
                 f"{facts['length_median']:>15,}{facts['length_95']:>6,}{facts['longest']:>9,}  {facts['fallback']:.2%}"
             )
         return lines
+
+
+@dataclass(frozen=True)
+class Swatches:
+    """A palette that was written into a file."""
+
+    file: str
+    colours: Sequence[tuple[int, int, int, int]]  # red, green, blue, alpha
+    notes: Sequence[str]  # what the format could not hold
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"file": self.file, "colours": [list(colour) for colour in self.colours], "notes": list(self.notes)}
+
+    def __str__(self) -> str:
+        clear = ", one of them transparent" if any(colour[3] == 0 for colour in self.colours) else ""
+        first = (
+            f"wrote {self.file}: the {len(self.colours):,} colours of the palette{clear}, in the order of its tokens"
+        )
+        return "\n".join([first, *(f"note      {note}" for note in self.notes)])
 
 
 # -------------------------------------------------------------------------------------------------------- verbs
@@ -278,6 +297,30 @@ def show(folder: str | Path, *, n: int = EXAMPLES, verify: bool = False) -> Show
                 for i in overview.spread(len(rows), n)
             ]
     return Shown(corpus, str(folder), verify, examples)
+
+
+def palette(place: str | Path, out: str | Path) -> Swatches:
+    """Write the palette of a corpus, a model folder, a run, or a model that ships, as the ending of `out` says: .gpl
+    (GIMP), .hex, .pal (JASC), .txt (Paint.NET), .ase, .act (Adobe), .png (an indexed picture of the swatches).
+
+    Raises InputError for rows that are no pictures, and for another ending.
+    """
+    codec = codecs.read(_with_codec(place))
+    if not isinstance(codec, Palette):
+        raise InputError(f"{place}: its codec is {codec.name}, for {codec.things}: pictures alone have a palette")
+    return Swatches(str(out), codec.colours, palettes.write(out, codec.colours))
+
+
+def _with_codec(place: str | Path) -> Path:
+    """The folder with the codec of a corpus, a model folder, a run, or a model that ships."""
+    path, own = Path(place), Path(__file__).parents[1]
+    shipped = {folder.name: folder for folder in sorted(own.glob("*/pretrained/*")) if (folder / codecs.FILE).is_file()}
+    if not path.exists() and str(place) in shipped:
+        return shipped[str(place)]
+    if not path.exists():
+        raise InputError(f"{quoted(str(place))}: no corpus or model: give a folder, or one of {', '.join(shipped)}")
+    checkpoints = [] if (path / codecs.FILE).is_file() else sorted((path / "checkpoints").glob(f"*/{codecs.FILE}"))
+    return checkpoints[-1].parent if checkpoints else path
 
 
 # ------------------------------------------------------------------------------------------------------- facts

@@ -11,18 +11,21 @@ from typing import Any
 
 import numpy as np
 
+from corpora import fitting, palettes, sheet, tiles
 from corpora import settings as parts
-from corpora import sheet
 from corpora.codec import Codec
 from corpora.codecs import palette
 from corpora.codecs.palette import LARGEST, LONGEST_SIDE, ORDERS, Palette
 from corpora.colour import on_white, pack, unpack
 from corpora.errors import InputError
+from corpora.files import quoted_path
 from corpora.modality import BuildConfig, Chooser, Items, Modality, Preparation, Progress, codec_of
 from corpora.row import Entry, Picture, data_hash
 from corpora.settings import require, setting
 
 Size = tuple[int, int]  # height and width in pixels
+AUTO, KEEP = "auto", "keep"  # what alpha= says of half-transparent pixels, beside a number
+_THRESHOLD = 128  # of alpha, where no number is said
 _WAYS = {  # the tag of a view that is or is not mirrored, and moved
     (False, False): "as it is",
     (True, False): "mirrored",
@@ -38,15 +41,24 @@ class Config(BuildConfig):
     size: str | None = setting(None, "HEIGHTxWIDTH of every picture in pixels; by default that of the first")
     fit: str = setting(
         "exact",
-        "pictures of another size: exact (an error), crop (the centre), pad (transparent around it), "
-        "resize (nearest neighbour)",
-        choices=("exact", "crop", "pad", "resize"),
+        "pictures of another size: exact (an error), crop (the centre), pad (transparent around it), resize (area for "
+        "photographs, nearest for pixel art, by the number of colours), area (means) or nearest (pixels)",
+        choices=("exact", *fitting.WAYS),
     )
     tile: str | None = setting(
         None, "HEIGHTxWIDTH: cut sheets into tiles of this size; wholly transparent ones are left out"
     )
-    alpha: int = setting(
-        128, "a pixel with a smaller alpha is transparent; 0: none is, all are laid on white", low=0, high=255
+    margin: int | None = setting(
+        None, "pixels around the tiles of a sheet; by default as lines of one colour show", low=0, high=4096
+    )
+    spacing: int | None = setting(
+        None, "pixels between the tiles of a sheet; by default as lines of one colour show", low=0, high=4096
+    )
+    trim: bool = setting(False, "cut empty edges off each picture or tile: transparent, or of one colour")
+    alpha: int | str = setting(
+        AUTO,
+        "half-transparent pixels: keep (alpha levels in the palette), auto (keep, where all colours fit into it, else "
+        "128) or a number: a smaller alpha is transparent, others are opaque; 0: all are laid on white",
     )
     colours: int | None = setting(
         None, "colours at most, the transparent one included; by default as delta_e asks", low=2, high=LARGEST
@@ -54,7 +66,10 @@ class Config(BuildConfig):
     delta_e: float = setting(
         10.0, "take so many colours that 95 % of pixels change by this Delta E (CIE76) at most", above=0
     )
-    palette_file: str | None = setting(None, "take the colours of this file, a line `red green blue` for each")
+    palette_file: str | None = setting(
+        None,
+        "take the colours of this file: .gpl, .hex, .pal, .txt, .ase, .act, an indexed PNG, lines `red green blue`",
+    )
     codec_from: str | None = setting(None, "take size, palette and order of this corpus or model folder")
     order: str | None = setting(
         None,
@@ -84,6 +99,12 @@ class Config(BuildConfig):
         super().check()
         size_of("size", self.size)
         size_of("tile", self.tile)
+        if isinstance(self.alpha, str):
+            require(self.alpha in (AUTO, KEEP), "alpha", self.alpha, f"{AUTO}, {KEEP}, or 0 to 255")
+        else:
+            require(0 <= self.alpha <= 255, "alpha", self.alpha, f"0 to 255, {AUTO} or {KEEP}")
+        if self.tile is None and (self.margin or self.spacing):
+            raise InputError("margin and spacing are of the tiles of a sheet: add tile=HEIGHTxWIDTH")
         if self.fit != "exact" and self.size is None and self.codec_from is None:
             raise InputError(f"fit={self.fit} needs a size to bring the pictures to: add size=HEIGHTxWIDTH")
         if not (self.flip or self.shift) and (self.views or self.tag):
@@ -133,16 +154,22 @@ class Pictures(Modality):
         codec = codec or codec_of(config, self)
         if not isinstance(codec, Palette | None):
             raise InputError(f"the codec {codec.name} is for {codec.things}: pictures need a palette")
-        colours = about.get("colours")
+        colours, notes = about.get("colours"), []
         if config.palette_file is not None:
-            colours = palette.read_palette(Path(config.palette_file))
+            listed = palettes.read(config.palette_file)
+            name = quoted_path(Path(config.palette_file).name)
+            colours, notes = listed.colours, [f"{name}: {note}" for note in listed.notes]
+            if listed.transparent:  # not the first
+                notes.append(f"{name}: its transparent colour, number {listed.transparent}, is moved to the front")
         elif config.colours is not None:
             colours = None
-        return _Preparation(config, codec, colours)
+        return _Preparation(config, codec, colours, notes)
 
     def describe(self, codec: Codec) -> str:
         assert isinstance(codec, Palette)
         clear = ", one of them transparent" if codec.transparent else ""
+        half = sum(0 < colour[3] < 255 for colour in codec.colours)
+        clear += f", {half:,} half transparent" if half else ""
         order = "" if codec.order == "down" else f", order {codec.order}"
         return f"palette of {codec.vocab_size:,} colours{clear}, pictures of {codec.height}x{codec.width}{order}"
 
@@ -159,57 +186,89 @@ class _Preparation(Preparation):
 
     config: Config
 
-    def __init__(self, config: Config, codec: Palette | None, colours: Sequence[Sequence[int]] | None) -> None:
-        self.config, self._codec, self._colours = config, codec, colours
+    def __init__(
+        self,
+        config: Config,
+        codec: Palette | None,
+        colours: Sequence[Sequence[int]] | None,
+        notes: Sequence[str] = (),
+    ) -> None:
+        self.config, self._codec, self._colours, self._notes = config, codec, colours, list(notes)
         self._fitting = _Fitting(config, codec)
+        self._threshold = config.alpha if isinstance(config.alpha, int) else _THRESHOLD
+        self._keeps = False  # whether half-transparent pixels stay so, once the colours are known
+        self._half = _Half()
         self._far = palette.Distortion(0, 0, 0)
         self._margins = {"train": config.shift}  # pixels around each picture that its views may show
         self._ways = config.seen()
         self.views = len(self._ways)
 
     def entries(self, items: Iterable[Picture], split: str) -> Iterator[Entry]:
-        alpha, margin = self.config.alpha, self._margins.get(split, 0)
+        margin, seed = self._margins.get(split, 0), self.config.split_seed
         left = self.config.limit if split == "train" else None
         for picture in self._fitting.pictures(items):
-            if picture is None:
-                yield Entry(dropped="transparent tiles")
+            if isinstance(picture, str):
+                yield Entry(dropped=picture)
                 continue
-            pixels = _plain(picture.pixels, alpha)
-            around = _plain(_around(picture, margin), alpha) if margin else pixels
-            key = data_hash(pixels.tobytes(), self.config.split_seed)
-            group = None if picture.group is None else data_hash(picture.group.encode(), self.config.split_seed)
+            pixels, half = self._spooled(picture.pixels), self._half.count(picture.pixels, self._threshold)
+            around = self._spooled(_around(picture, margin)) if margin else pixels
+            # half-transparent pixels that stay make a picture another one, but do not move it to another split
+            key, group = data_hash(pixels.tobytes(), seed), None
+            if picture.group is not None:
+                group = data_hash(picture.group.encode(), seed)
+            elif half and not isinstance(self.config.alpha, int):
+                group = data_hash(_plain(picture.pixels, self._threshold).tobytes(), seed)
             yield Entry(around.tobytes(), key, picture.label, picture.split, group=group)
             left = None if left is None else left - 1
             if left == 0:
                 return
 
+    def _spooled(self, pixels: np.ndarray) -> np.ndarray:
+        """Pixels as they are kept until the palette is there: their alpha settled if a number settles it."""
+        return _plain(pixels, self._threshold) if isinstance(self.config.alpha, int) else _cleared(pixels)
+
     def fit_codec(self, items: Items, tell: Progress) -> Codec:
-        rgb, counts, transparent = self._gathered(items)
+        colours, counts, transparent = self._gathered(items)
         size, config, codec = self._fitting.size, self.config, self._codec
-        if codec is None and self._colours is None:
+        if codec is None and self._colours is not None:
+            levels = any(0 < alpha < 255 for *_, alpha in (colour for colour in self._colours if len(colour) > 3))
+            codec = _listed(self._colours, size, transparent or bool((colours[:, 3] < _THRESHOLD).any() and not levels))
+        self._keeps = self._decided(codec, len(colours) + transparent)
+        if not self._keeps:
+            colours, counts, transparent = _settled(colours, counts, transparent)
+        if codec is None:
             tell("making the palette", 0)
             codec = palette.build_palette(
-                rgb, counts, *size, colours=config.colours, delta_e=config.delta_e, transparent=transparent
+                colours, counts, *size, colours=config.colours, delta_e=config.delta_e, transparent=transparent
             )
-        elif codec is None:
-            codec = _listed(self._colours or [], size, transparent, rgb, counts)
+        elif self._codec is None:
+            codec = _noted(codec, colours, counts, any(tuple(one[3:]) == (0,) for one in self._colours or []))
         if config.order is not None:
             codec = Palette(codec.colours, *size, order=config.order, notes=codec.notes)
-        self._far = palette.distortion(codec, rgb, counts)
+        self._far = palette.distortion(codec, colours, counts)
         return codec
 
+    def _decided(self, codec: Palette | None, count: int) -> bool:
+        """Whether half-transparent pixels keep their alpha: as asked for, where the palette has or can have such
+        colours; `count` is the number of all different colours."""
+        if isinstance(self.config.alpha, int):
+            return False
+        if codec is not None:
+            return codec.levels
+        return self.config.alpha == KEEP or count <= (self.config.colours or palette.EXACT)
+
     def _gathered(self, items: Items) -> tuple[np.ndarray, np.ndarray, bool]:
-        """The different colours of opaque pixels (N, 3) uint8, how often each occurs (N,), and whether any pixel is
-        transparent."""
+        """The different colours of pixels that are not wholly transparent (N, 4) uint8, how often each occurs (N,), and
+        whether any pixel is transparent."""
         numbers, counts, transparent = np.zeros(0, np.uint32), np.zeros(0, np.int64), False
         for data, _ in items.chunks():
             flat = np.frombuffer(b"".join(data), np.uint8).reshape(-1, 4)
-            opaque = flat[:, 3] > 0
-            transparent |= not opaque.all()
-            own, times = np.unique(pack(flat[opaque]), return_counts=True)
+            seen = flat[:, 3] > 0
+            transparent |= not seen.all()
+            own, times = np.unique(palette.pack_alpha(flat[seen]), return_counts=True)
             numbers, places = np.unique(np.concatenate([numbers, own]), return_inverse=True)
             counts = np.bincount(places, np.concatenate([counts, times]), len(numbers)).astype(np.int64)
-        return unpack(numbers), counts, transparent
+        return palette.unpack_alpha(numbers), counts, transparent
 
     def tokens(self, codec: Codec, data: Sequence[bytes], numbers: np.ndarray, view: int) -> Sequence[Sequence[int]]:
         assert isinstance(codec, Palette)
@@ -225,6 +284,8 @@ class _Preparation(Preparation):
                 top, left = np.random.default_rng(seed).integers(0, 2 * reach + 1, 2)
             pixels = np.frombuffer(raw, np.uint8).reshape(tall + 2 * reach, wide + 2 * reach, 4)
             out[place] = pixels[top : top + tall, left : left + wide]
+        if not self._keeps:
+            out = _plain(out, self._threshold)
         return codec.encode_many(out[:, :, ::-1] if mirrored else out).tolist()
 
     def tags(self) -> list[str]:
@@ -234,7 +295,7 @@ class _Preparation(Preparation):
         return self.config.ways().index(self._ways[view])
 
     def notes(self, codec: Codec) -> list[str]:
-        notes = [*codec.notes, *self._fitting.notes()]
+        notes = [*codec.notes, *self._notes, *self._fitting.notes(), *self._half.notes(self._keeps, self.config.alpha)]
         if self.config.codec_from is not None:
             notes.insert(0, f"the palette is that of codec_from; for these pictures: {self._far}; how it was made:")
         return notes
@@ -247,6 +308,39 @@ class _Preparation(Preparation):
         }
 
 
+class _Half:
+    """Counts the pixels that are half transparent, and those that a threshold makes opaque or transparent."""
+
+    def __init__(self) -> None:
+        self._pixels = self._half = self._opaque = 0
+
+    def count(self, pixels: np.ndarray, threshold: int) -> bool:
+        """Count those of a picture; whether there are any."""
+        alpha = pixels[..., 3]
+        half = alpha[(alpha > 0) & (alpha < 255)]
+        self._pixels += alpha.size
+        self._half += half.size
+        self._opaque += int((half >= threshold).sum())
+        return bool(half.size)
+
+    def notes(self, kept: bool, alpha: int | str) -> list[str]:
+        """A line on them, if there are any."""
+        if not self._half:
+            return []
+        share, opaque, dropped = (
+            f"{count / self._pixels:.2%}" for count in (self._half, self._opaque, self._half - self._opaque)
+        )
+        what = f"{share} of the pixels are half transparent"
+        if kept:
+            return [
+                f"{what}: their alpha is kept, in levels of the palette (alpha=128 makes each opaque or transparent)"
+            ]
+        if alpha == 0:
+            return [f"{what}: laid on white, as all pixels (alpha=keep keeps them)"]
+        threshold = alpha if isinstance(alpha, int) else _THRESHOLD
+        return [f"{what}: {opaque} made opaque, {dropped} dropped (alpha={threshold}; alpha=keep keeps them)"]
+
+
 class _Fitting:
     """Brings pictures to one size and counts what it does."""
 
@@ -254,6 +348,7 @@ class _Fitting:
         self._config = config
         self._tile = size_of("tile", config.tile)
         self._size = size_of("size", config.size)
+        self._least = config.alpha if isinstance(config.alpha, int) else 1  # alpha of what is not transparent
         if codec is not None:
             if self._size not in (None, (codec.height, codec.width)):
                 raise InputError(
@@ -274,35 +369,49 @@ class _Fitting:
         """The changes that pictures went through, and how many did: a line for each."""
         return [f"{count:,} {'picture' if count == 1 else 'pictures'} {change}" for change, count in self._done.items()]
 
-    def pictures(self, pictures: Iterable[Picture]) -> Iterator[Picture | None]:
-        """The pictures, or their tiles, in the size of all; None for a tile that is wholly transparent.
+    def pictures(self, pictures: Iterable[Picture]) -> Iterator[Picture | str]:
+        """The pictures, or their tiles, in the size of all; for a tile that is left out the reason.
 
         Raises InputError for a picture that cannot be brought to that size.
         """
         for picture in pictures:
             self._done.update(picture.done)
-            yield from (None if one is None else self._fitted(one) for one in self._tiles(picture))
+            for one in self._tiles(picture):
+                yield one if isinstance(one, str) else self._fitted(self._trimmed(one))
 
-    def _tiles(self, picture: Picture) -> Iterator[Picture | None]:
+    def _tiles(self, picture: Picture) -> Iterator[Picture | str]:
         if self._tile is None:
             yield picture
             return
         height, width = self._tile
-        rows, columns = picture.pixels.shape[0] // height, picture.pixels.shape[1] // width
-        if not (rows and columns):
+        grid = tiles.grid_of(picture.pixels, self._tile, self._config.margin, self._config.spacing)
+        if not (grid.rows and grid.columns):
             raise InputError(
                 f"{picture.name} is {_shape(picture)}, smaller than tile={height}x{width}: choose smaller tiles"
             )
-        if (rows * height, columns * width) != picture.pixels.shape[:2]:
-            self._done[f"cut into tiles of {height}x{width} that leave a margin over at the right or below"] += 1
-        for row in range(rows):
-            for column in range(columns):
-                part = picture.pixels[row * height : (row + 1) * height, column * width : (column + 1) * width]
-                if (part[..., 3] < max(1, self._config.alpha)).all():
-                    yield None
-                else:
-                    name = f"{picture.name}, tile {row}.{column}"
-                    yield picture._replace(pixels=part, name=name, within=None)
+        what = f"cut into tiles of {height}x{width}"
+        if grid.scale > 1:
+            what += f" at their own size, since they are enlarged {grid.scale} times,"
+        if grid.lines is not None:
+            what += f" with margin={grid.margin} spacing={grid.spacing}, as lines of one colour around them show"
+            self._done[f"{what} (margin=0 spacing=0 cuts without)"] += 1
+        elif grid.over:
+            self._done[f"{what} that leave a margin over at the right or below"] += 1
+        cells = list(tiles.cut(picture.pixels, self._tile, grid))
+        yield from ["empty cells at the end of a sheet"] * (grid.rows * grid.columns - len(cells))
+        for row, column, part in cells:
+            if (part[..., 3] < max(1, self._least)).all():
+                yield "transparent tiles"
+            else:
+                name = f"{picture.name}, tile {row}.{column}"
+                yield picture._replace(pixels=part, name=name, within=None)
+
+    def _trimmed(self, picture: Picture) -> Picture:
+        pixels = tiles.trimmed(picture.pixels) if self._config.trim else picture.pixels
+        if pixels.shape == picture.pixels.shape:
+            return picture
+        self._done["trimmed at their empty edges"] += 1
+        return picture._replace(pixels=pixels, within=None)
 
     def _fitted(self, picture: Picture) -> Picture:
         pixels, fit, (tall, wide) = picture.pixels, self._config.fit, picture.pixels.shape[:2]
@@ -320,41 +429,37 @@ class _Fitting:
             ways = f"fit=crop, fit=pad or fit=resize{'' if self._asked else ' and size=HEIGHTxWIDTH'} bring all to one"
             other = f"not {height}x{width}" if self._asked else f"but {self._first} is {height}x{width}"
             raise InputError(f"{picture.name} is {tall}x{wide}, {other}: {ways}")
-        change = {"crop": "cropped", "pad": "padded", "resize": "resized"}[fit]
-        self._done[f"{change} to {height}x{width}"] += 1
-        if fit == "resize":
-            down = (2 * np.arange(height) + 1) * tall // (2 * height)  # the pixel under the middle of the new one
-            across = (2 * np.arange(width) + 1) * wide // (2 * width)
-            return picture._replace(pixels=pixels[down[:, None], across], within=None)
-        top, left = (tall - height) // 2, (wide - width) // 2
-        if fit == "crop":
-            if top < 0 or left < 0:
-                raise InputError(
-                    f"{picture.name} is {tall}x{wide}, too small to crop to {height}x{width}: use fit=pad or fit=resize"
-                )
-            cut = pixels[top : top + height, left : left + width]
-            return picture._replace(pixels=cut, within=(pixels, top, left))
-        if tall > height or wide > width:
-            raise InputError(
-                f"{picture.name} is {tall}x{wide}, too large to pad to {height}x{width}: use fit=crop or fit=resize"
-            )
-        out = np.zeros((height, width, 4), np.uint8)
-        top, left = (height - tall) // 2, (width - wide) // 2
-        out[top : top + tall, left : left + wide] = pixels
-        return picture._replace(pixels=out, within=None)
+        fitted = fitting.fit(pixels, self._size, fit, name=picture.name)
+        self._done[fitted.change] += 1
+        within = None if fitted.corner is None else (pixels, *fitted.corner)
+        return picture._replace(pixels=fitted.pixels, within=within)
 
 
-def _listed(
-    colours: Sequence[Sequence[int]], size: Size, transparent: bool, rgb: np.ndarray, counts: np.ndarray
-) -> Palette:
-    """The palette of listed colours, with the transparent one in front if there are transparent pixels."""
-    entries = [(0, 0, 0, 0)] * transparent + [(*map(int, colour), 255) for colour in colours]
-    codec = Palette(entries, *size)
-    far = palette.distortion(codec, rgb, counts)
-    note = f"the {len(entries):,} colours are as given"
+def _listed(colours: Sequence[Sequence[int]], size: Size, transparent: bool) -> Palette:
+    """The palette of listed colours in their order, with the transparent one in front if it is listed, or wanted."""
+    entries = [(*map(int, colour), 255)[:4] for colour in colours]
+    clear = transparent or any(entry[3] == 0 for entry in entries)
+    return Palette([(0, 0, 0, 0)] * clear + [entry for entry in entries if entry[3]], *size)
+
+
+def _noted(codec: Palette, colours: np.ndarray, counts: np.ndarray, listed: bool) -> Palette:
+    """The palette of listed colours with a note on how far it is from those of the pictures; `listed`: whether the
+    transparent one is of the list."""
+    far = palette.distortion(codec, colours, counts)
+    added = codec.transparent and not listed
+    note = f"the {codec.vocab_size - added:,} colours are as given{', and a transparent one in front' if added else ''}"
     if far.rmse:
-        note += f"; for the {len(rgb):,} of the pictures: {far}"
-    return Palette(entries, *size, notes=[note])
+        note += f"; for the {len(colours):,} of the pictures: {far}"
+    return Palette(codec.colours, codec.height, codec.width, notes=[note])
+
+
+def _settled(colours: np.ndarray, counts: np.ndarray, transparent: bool) -> tuple[np.ndarray, np.ndarray, bool]:
+    """Colours (N, 4) and their counts, once each is opaque or transparent."""
+    clear = colours[:, 3] < _THRESHOLD
+    numbers, places = np.unique(pack(colours[~clear]), return_inverse=True)
+    counts = np.bincount(places, counts[~clear], len(numbers)).astype(np.int64)
+    opaque = unpack(numbers)
+    return np.pad(opaque, ((0, 0), (0, 1)), constant_values=255), counts, transparent or bool(clear.any())
 
 
 def _around(picture: Picture, margin: int) -> np.ndarray:
@@ -375,6 +480,13 @@ def _plain(pixels: np.ndarray, alpha: int) -> np.ndarray:
     clear = pixels[..., 3] < alpha
     out[..., 3] = 255
     out[clear] = 0
+    return out
+
+
+def _cleared(pixels: np.ndarray) -> np.ndarray:
+    """Pixels as they are, but for wholly transparent ones: (0, 0, 0, 0)."""
+    out = np.array(pixels)
+    out[pixels[..., 3] == 0] = 0
     return out
 
 

@@ -71,6 +71,20 @@ def files_of(inputs: Sequence[str]) -> list[Path]:
     return listed
 
 
+def refuse(address: str) -> None:
+    """Raise InputError, naming what was met and what is read, for a file that is neither text nor a picture,
+    and for a folder with none of either."""
+    path = Path(address)
+    if path.is_dir():
+        if not any(file.name.lower().endswith(_TEXTS) for file in _inside(path)):
+            files_of([address])
+        return
+    with explained(path), path.open("rb") as file:
+        kind = decoding.kind_of(file.read(512), path)
+    if kind not in decoding.KINDS and not kind.startswith(decoding.TEXT):
+        raise InputError(f"{quoted_path(path)}: {kind}")
+
+
 _READ = f"pictures are {', '.join(ENDINGS)}"
 
 

@@ -17,6 +17,7 @@ from corpora import settings as settings_of
 from corpora.corpus import Corpus, Rows
 from corpora.errors import InputError, choose
 from corpora.modality import modality_of
+from corpora.sources import images
 from textgen.core import recipes, trainer
 from textgen.runs import plan as plans
 from textgen.runs.folder import refuse_taken
@@ -178,6 +179,8 @@ def _built(inputs: Inputs, target: Path, wish: Wish, sizes: Sizer | None, screen
     for path in inputs.paths:  # what no source knows counts as text; that would be said first
         if source == "text" and path != "-" and not Path(path).exists():
             raise InputError(f"{files.quoted_path(path)}: no such file or folder: check the path")
+        if source == "text" and path != "-" and inputs.source is None and wish.package == "imagegen":
+            images.refuse(path)
     plans.check_program(wish.package, build.modality_of_source(source), ", ".join(inputs.paths))
     recipes.compose(wish.model, wish.settings, trainer.Config(), *of_corpus, package=wish.package)
     refuse_taken(target.parent)

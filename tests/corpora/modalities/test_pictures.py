@@ -16,6 +16,7 @@ from corpora import Corpus, Picture, settings
 from corpora.build import build, build_items, from_texts, source_of
 from corpora.cli import main
 from corpora.errors import InputError
+from corpora.row import items_alone
 from corpora.sources import arrays, hub_images, images, lecture, sprites
 
 SOURCES = [
@@ -84,7 +85,7 @@ def example(name: str, folder: Path) -> tuple[list[str], dict[str, object]]:
 
 def read(module, inputs, **words) -> list[Picture]:
     (config,) = settings.override([module.Config()], words)
-    return list(module.read([str(given) for given in inputs], config))
+    return list(items_alone(module.read([str(given) for given in inputs], config)))
 
 
 def refused(call, *inputs, **words) -> str:
@@ -146,11 +147,20 @@ def test_every_source_says_what_its_settings_are(name):
 def test_names_choose_the_source(tmp_path):
     save(tmp_path / "pictures" / "deep" / "a.PNG", pixels(0))
     save(tmp_path / "both" / "a.png", pixels(0))
-    (tmp_path / "both" / "a.txt").write_text("a line\n")
+    (tmp_path / "both" / "License.txt").write_text("a line\n")
+    assert refused(source_of, [str(tmp_path / "both")]).endswith(
+        "both: 1 pictures and as many text files: say --source images or --source text"
+    )
+    (tmp_path / "both" / "more.txt").write_text("a line\n")
+    save(tmp_path / "pack" / "a.png", pixels(0))
+    save(tmp_path / "pack" / "b.bmp", pixels(0)[..., :3])
+    (tmp_path / "pack" / "License.txt").write_text("a line\n")
+    save(tmp_path / "unnamed.png", pixels(0)).rename(tmp_path / "unnamed.dat")
     write_lecture(tmp_path / "lee")
     for given, name in [
         ("a.png", "images"), ("a.JPEG", "images"), ("a.gif", "images"), ("a.webp", "images"), ("a.npz", "arrays"),
         ("a.npy", "arrays"), ("sprites", "sprites"), (tmp_path / "pictures", "images"), (tmp_path / "both", "text"),
+        (tmp_path / "pack", "images"), ("a.bmp", "images"), (tmp_path / "unnamed.dat", "images"), ("a.psd", "images"),
         (tmp_path / "lee", "lecture"), (tmp_path / "lee" / "pixel_color.txt", "lecture"), ("lecture:x", "lecture"),
         ("hf-images:ylecun/mnist", "hub_images"), ("hf:ag_news", "hub"),
     ]:  # fmt: skip
@@ -277,10 +287,18 @@ def test_sheets_are_cut_into_tiles(tmp_path):
 def test_alpha(tmp_path):
     soft = pixels(0)
     soft[0, :, 3] = (0, 100, 127, 128, 200)
-    corpus = made(tmp_path, [soft], **NO_SHARES)
+    corpus = made(tmp_path, [soft], **NO_SHARES)  # a palette can hold them
+    shown = corpus.rows("train").picture(0)
+    assert shown[0, :, 3].tolist() == [0, 100, 127, 128, 200]
+    assert (shown[shown[..., 3] > 0] == soft[shown[..., 3] > 0]).all()
+    assert corpus.manifest["notes"][1].startswith("13.33% of the pixels are half transparent: their alpha is kept")
+    corpus = made(tmp_path, [soft], alpha=128, **NO_SHARES)
     shown = corpus.rows("train").picture(0)
     assert shown[0, :, 3].tolist() == [0, 0, 0, 255, 255]
     assert (shown[0, 3:, :3] == soft[0, 3:, :3]).all()
+    assert corpus.manifest["notes"][1] == (
+        "13.33% of the pixels are half transparent: 6.67% made opaque, 6.67% dropped (alpha=128; alpha=keep keeps them)"
+    )
     assert made(tmp_path, [soft], alpha=1, **NO_SHARES).rows("train").picture(0)[0, :, 3].tolist() == [0] + [255] * 4
     corpus = made(tmp_path, [soft], alpha=0, **NO_SHARES)
     assert not corpus.codec.transparent
@@ -341,9 +359,12 @@ def test_an_order_moves_tokens_and_not_pictures(order, tmp_path):
         ({"size": "20"}, "size=20: expected HEIGHTxWIDTH"),
         ({"tile": "5x2000"}, "tile=5x2000: expected HEIGHTxWIDTH"),
         ({"fit": "crop"}, "fit=crop needs a size to bring the pictures to: add size=HEIGHTxWIDTH"),
-        ({"fit": "cut", "size": "2x2"}, "no fit 'cut': did you mean 'exact'? choose from crop, exact, pad, resize"),
+        ({"fit": "cut", "size": "2x2"}, "no fit 'cut': did you mean 'exact'? choose from area, crop, exact, nearest"),
         ({"colours": 1}, "colours=1: expected 2 to 4,096, or none"),
-        ({"alpha": 256}, "alpha=256: expected 0 to 255"),
+        ({"alpha": 256}, "alpha=256: expected 0 to 255, auto or keep"),
+        ({"alpha": "kept"}, "alpha=kept: expected auto, keep, or 0 to 255"),
+        ({"margin": 1}, "margin and spacing are of the tiles of a sheet: add tile=HEIGHTxWIDTH"),
+        ({"spacing": -1, "tile": "2x2"}, "spacing=-1: expected 0 to 4,096, or none"),
         ({"delta_e": 0}, "delta_e=0: expected a number above 0"),
         (
             {"colours": 5, "palette_file": "x"},
@@ -469,8 +490,10 @@ def encoded(kind: str, size: int = 60) -> bytes:
     ("data", "message"),
     [
         (b"", "the file is empty"),
-        (b"these are words", "not a picture that can be read: expected PNG, GIF, JPEG or WebP"),
-        (encoded("BMP"), "not a picture that can be read: expected PNG, GIF, JPEG or WebP"),
+        (b"these are words", "this is text, not a picture: expected PNG, GIF, JPEG, WebP, BMP"),
+        (b"\x01\x02\x03\x04", "not a picture that can be read: expected PNG, GIF, JPEG, WebP, BMP"),
+        (b"8BPS\0\1", "a Photoshop file: export it as PNG"),
+        (encoded("BMP")[:500], "the picture is cut off or damaged: "),
         (encoded("PNG")[:500], "the picture is cut off or damaged: "),
         (encoded("JPEG")[:900], "the picture is cut off or damaged: "),
         (encoded("GIF")[:400], "the picture is cut off or damaged: "),
@@ -478,7 +501,7 @@ def encoded(kind: str, size: int = 60) -> bytes:
         (png_head(60_000, 60_000), "its head says more than 67,108,864 pixels: make it smaller"),
         (png_head(0, 5), ""),
     ],
-    ids=["empty", "words", "bmp", "png", "jpeg", "gif", "large", "bomb", "nothing"],
+    ids=["empty", "words", "bytes", "psd", "bmp", "png", "jpeg", "gif", "large", "bomb", "nothing"],
 )
 def test_files_that_are_no_pictures(data, message, tmp_path):
     path = tmp_path / "x.png"
@@ -487,7 +510,11 @@ def test_files_that_are_no_pictures(data, message, tmp_path):
 
 
 def test_folders_without_pictures(tmp_path):
-    assert refused(read, images, [tmp_path]).startswith(f"{tmp_path}: no picture in this folder (.png, .gif, ")
+    assert refused(read, images, [tmp_path]).startswith(
+        f"{tmp_path}: no picture that can be read in this folder: it is empty; pictures are .png, .apng, "
+    )
+    (tmp_path / "a.psd").write_bytes(b"8BPS")
+    assert "no picture that can be read in this folder: it holds .psd 1; pictures" in refused(read, images, [tmp_path])
     assert "no such file" in refused(read, images, [tmp_path / "none.png"])
 
 
@@ -548,7 +575,7 @@ def test_the_tokens_are_the_numbers_of_the_file(tmp_path):
     for name, part in (("train", slice(0, 632)), ("valid", slice(632, 712)), ("test", slice(712, 792))):
         assert (corpus.rows(name).pad(range(len(corpus.rows(name)))) == tokens[part]).all()
     assert [colour[:3] for colour in corpus.codec.colours] == [tuple(map(int, one)) for one in COLOURS]
-    assert corpus.manifest["notes"] == ["the 5 colours are as given"]
+    assert corpus.manifest["notes"][0] == "the 5 colours are as given"
     (given,) = corpus.manifest["source"]["inputs"]["train"]
     assert [file["name"] for file in given["files"]] == ["pixel_color.txt", "colormap.txt"]
     assert build([f"lecture:{tmp_path / 'd'}"], tmp_path / "few", settings={"colours": 3}).codec.vocab_size == 3
