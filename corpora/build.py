@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from corpora import classes, files, modality, plain, split, store
 from corpora import codec as codecs
-from corpora import files, modality, plain, split, store
 from corpora import settings as parts
 from corpora.codec import Codec
 from corpora.corpus import Corpus
@@ -31,6 +31,7 @@ from corpora.split import Splits
 from corpora.spool import SPLITS, Chunk, Selection, Spool
 
 _SOURCES = "corpora.sources"
+_OF_TABLES = {"column", "label_column", "delimiter", "header", "quotes"}  # settings that text files do not have
 _PATHS = ("labels", "originals")  # settings of sources that are paths
 Items = Mapping[str, Iterable[Any]]  # of `train`, and of `valid` and `test` where there are files for them
 
@@ -62,7 +63,7 @@ def build(
     everything = [one for several in by_split.values() for one in several]
     if everything.count("-") > 1:
         raise InputError("standard input (-) can be read once only")
-    module = parts.find(_SOURCES, source or source_of(everything))
+    module = parts.find(_SOURCES, source or source_of(everything, settings or ()))
     # Settings of the source apart from the rest; an unknown one offers the nearest of all.
     config, *_ = parts.override([module.Config(), *modality.get(module.MODALITY).configs()], settings or {})
     rest = {key: value for key, value in (settings or {}).items() if key not in asdict(config)}
@@ -114,7 +115,8 @@ def build_items(
         }
         if spools["train"].count:
             work.look(Selection(spools["train"]), len(spools) > 1)
-        splits = split.assign(spools, work.config, repeats=work.repeats, unit=kind.unit)
+        splits = split.assign(spools, work.config, repeats=work.repeats, unit=kind.unit, twins=work.twins())
+        label_notes = classes.settle(spools, splits, labels, kind.unit)
         codec = work.fit_codec(Selection(spools["train"], splits.assign["train"]), tell)
         files.write_file(folder / codecs.FILE, files.to_json(codec.to_dict()))
         tags = work.tags()
@@ -123,10 +125,7 @@ def build_items(
         labels |= {tag: number for number, tag in enumerate(tags)}
         writing = _Writing(folder, codec, work, splits, kind.unit, labelled=bool(labels), tell=tell)
         facts = writing.write(spools)
-        notes = [*work.notes(codec), *remarks.notes(), *splits.notes]
-        if spools["train"].named:
-            counts = ", ".join(f"{fact['rows']:,} {name}" for name, fact in facts.items())
-            notes.append(f"the splits are as the names of folders, files or the source itself say: {counts}")
+        notes = [*work.notes(codec), *remarks.notes(), *splits.notes, *label_notes]
         manifest = _manifest(work, codec, spools, splits, writing.dropped, facts, list(labels)) | {"notes": notes}
         for spool in spools.values():
             spool.remove()
@@ -173,6 +172,7 @@ def _manifest(
         "read": sum(spool.read for spool in spools.values()),
         "dropped": {reason: count for reason, count in dropped.items() if count},
         "held_out_duplicates_removed": splits.removed,
+        "held_out_nearly": {name: count for name, count in splits.nearly.items() if count},
         "splits": facts,
         "label_names": labels,
         **work.facts(facts["train"]["rows"] // work.views),
@@ -294,8 +294,11 @@ def modality_of_source(source: str) -> Modality:
     return modality.get(parts.find(_SOURCES, source).MODALITY)
 
 
-def source_of(inputs: Sequence[str]) -> str:
-    """The source that inputs call for by their names. Raises InputError if they call for different ones."""
+def source_of(inputs: Sequence[str], settings: Iterable[str] = ()) -> str:
+    """The source that inputs call for by their names, and text files by `settings` that only a table has.
+
+    Raises InputError if they call for different ones, or are plainly nothing that is read.
+    """
     if not inputs:
         raise InputError(
             "nothing to read: name a file, a folder, hf:NAME, toy, sprites, moons, or - for standard input"
@@ -311,7 +314,8 @@ def source_of(inputs: Sequence[str]) -> str:
     if len(sources) > 1:
         (first, one), (second, other) = list(sources.items())[:2]
         raise InputError(f"{one} looks like {first} and {other} like {second}: build from one kind, or name --source")
-    return next(iter(sources))
+    chosen = next(iter(sources))
+    return "table" if chosen == "text" and _OF_TABLES & {*settings} else chosen
 
 
 def _described(module: ModuleType, config: Any, by_split: Mapping[str, Sequence[str]]) -> dict[str, Any]:

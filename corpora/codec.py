@@ -124,8 +124,8 @@ class Config(Settings):
     lower: bool = setting(False, "lower-case the text")
     white_space: str = setting(
         "auto",
-        "white space in a row: join (each run is one space), lines (line ends stay, as a token), keep (all stays, as code "
-        "needs it), or auto: lines where rows have line ends, else join",
+        "white space in a row: join (each run is one space), lines (line ends stay, as a token), keep (all stays, for "
+        "code), or auto: lines where rows have line ends, else join",
         choices=("auto", *white.WAYS),
     )
     vocab_file: str | None = setting(None, "words: a file with one word on each line, in place of the most frequent")

@@ -185,10 +185,11 @@ def _windows(parts: Iterable[Part], size: int) -> Iterator[tuple[str, str | None
         start = 0
         while len(held) - start > size:
             cut = _window_end(held, start, size)
-            yield held[start:cut].rstrip("\n"), None
+            if row := held[start:cut].rstrip(" \n"):
+                yield row, None
             start = cut
-    if held[start:].strip():
-        yield held[start:].rstrip("\n"), None
+    if row := held[start:].rstrip(" \n"):
+        yield row, None
 
 
 def _window_end(text: str, start: int, size: int) -> int:

@@ -106,7 +106,7 @@ def sniff(
         fitting = [sign for sign in order if _share(every[sign][1]) == 1] or [
             sign for sign in order if _share(every[sign][1]) >= 0.9
         ]
-        delimiter = (fitting or [usual])[0]
+        delimiter = min(fitting or [usual], key=lambda sign: _in_prose(body, sign))  # the first of equals
         read = every[delimiter]
         if delimiter != usual:
             guesses.append(f"{name_of(delimiter)} between cells")
@@ -119,6 +119,12 @@ def sniff(
         header, why = _header(rows, wanted)
         guesses += [why] if why else []
     return dialect._replace(header=header is not False, skip=skip, guesses=tuple(guesses))
+
+
+def _in_prose(lines: Sequence[str], sign: str) -> bool:
+    """Whether a sign mostly stands before a space, as it does between words."""
+    every = sum(line.count(sign) for line in lines)
+    return 2 * sum(line.count(f"{sign} ") for line in lines) > every
 
 
 def _read(lines: list[str], delimiter: str, quotes: bool | None, whole: bool) -> tuple[Dialect, list[Span]]:

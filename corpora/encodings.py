@@ -101,7 +101,7 @@ def _letter(one: str, before: str, after: str) -> float:
     """The part of a letter or sign beyond ASCII in the score, between its neighbours."""
     script = _script(one)
     near = [other for other in (before, after) if other.isalpha()]
-    score = 1.0 if one.lower() in _FREQUENT else 0.3
+    score = 1.0 if one.lower() in _FREQUENT else 0.5 if script == "HANGUL" else 0.3
     if any(_script(other) != script for other in near):
         return -1.5
     if before.islower() and one.isupper():

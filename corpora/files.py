@@ -25,7 +25,7 @@ MANIFEST = "manifest.json"
 KINDS = {
     "text": (".txt",),
     "table": (".csv", ".tsv", ".tab", ".psv", ".jsonl", ".ndjson", ".jsonlines", ".json", ".parquet"),
-    "picture": (".png", ".gif", ".jpg", ".jpeg", ".webp"),
+    "picture": (".png", ".gif", ".jpg", ".jpeg", ".webp", ".bmp", ".tga", ".tif", ".tiff"),
     "sound": (".wav", ".flac"),
 }
 _PACKED = ("text", "table")  # kinds that may end in .gz as well

@@ -16,8 +16,8 @@ _BINARY = {
     b"GIF87a": f"a GIF {_PICTURE}",
     b"GIF89a": f"a GIF {_PICTURE}",
     b"\xff\xd8\xff": f"a JPEG {_PICTURE}",
-    b"II*\0": f"a TIFF picture {_AS_PNG}",
-    b"MM\0*": f"a TIFF picture {_AS_PNG}",
+    b"II*\0": f"a TIFF {_PICTURE}",
+    b"MM\0*": f"a TIFF {_PICTURE}",
     b"\0\0\1\0": f"an icon {_AS_PNG}",
     b"PAR1": "Parquet (rename it to end in .parquet)",
     b"ARROW1\0": "Arrow (rename it to end in .arrow)",
@@ -43,7 +43,7 @@ _IN_ZIP = (
     (b"word/", ".docx", f"a Word document {_DOCUMENT}"),
     (b"xl/", ".xlsx", f"an Excel workbook {_SHEET}"),
     (b"ppt/", ".pptx", f"a PowerPoint document {_DOCUMENT}"),
-    (b"application/epub+zip", ".epub", "an EPUB book (turn it into plain text first, as with pandoc FILE.epub -o FILE.txt)"),
+    (b"application/epub+zip", ".epub", "an EPUB book (take its text out first, as with pandoc FILE.epub -o FILE.txt)"),
     (b"opendocument.text", ".odt", f"an OpenDocument text {_DOCUMENT}"),
     (b"opendocument.spreadsheet", ".ods", f"an OpenDocument sheet {_SHEET}"),
 )  # fmt: skip
@@ -80,7 +80,7 @@ def binary(start: bytes, name: str) -> str | None:
     if start.startswith(b"RIFF") and b"\0" in start[4:8]:
         return f"a WebP {_PICTURE}" if start[8:12] == b"WEBP" else "sound or video (a name of sound should end in .wav)"
     if start.startswith(b"BM") and b"\0" in start[:32]:
-        return f"a BMP picture {_AS_PNG}"
+        return f"a BMP {_PICTURE}"
     if start[257:262] == b"ustar":
         return f"a tar archive {_UNPACK}"
     if start[4:8] == b"ftyp":

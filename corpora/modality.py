@@ -90,6 +90,11 @@ class Preparation(abc.ABC):
     def look(self, items: Items, held_out: bool) -> None:  # noqa: B027 (most have nothing to choose)
         """Choose settings by the items of the input, before any is held out. `held_out`: other files are."""
 
+    def twins(self) -> Mapping[str, np.ndarray] | None:
+        """Sets of near-duplicates beyond items of equal keys, once all are read; by the input, `train`, `valid` or
+        `test`: (n,) int64, the set of each of its items. None by default."""
+        return None
+
     @abc.abstractmethod
     def fit_codec(self, items: Items, tell: Progress) -> Codec:
         """The codec of this build."""

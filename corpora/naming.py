@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -62,11 +63,18 @@ def by_name(
     splits = {split for _, split in reading if split is not None}
     if all(split is not None for _, split in reading) and "train" in splits:
         alone = len(splits) == 1  # one folder `train` and nothing else: not a class, and nothing is held out by name
-        return [
+        named_files = [
             File(file.path, None if alone else split, _without(file.folders, name))
             for file, (name, split) in zip(files, reading, strict=True)
-        ], []
+        ]
+        return named_files, [] if alone else [_said(split for _, split in reading)]
     return files, _half_said(files, reading, several)
+
+
+def _said(splits: Iterable[str | None]) -> Told:
+    counts = Counter(splits)
+    each = ", ".join(f"{counts[name]:,} {name}" for name in _WORDS if counts[name])
+    return Told(f"the splits are those that folders or files name: {each} files")
 
 
 def _folders(one: str, path: Path) -> tuple[str, ...]:
@@ -111,8 +119,8 @@ def _half_said(files: Sequence[File], reading: Sequence[tuple[str, str | None]],
         first = ", ".join(quoted(name, 40) for name in [*shown][:3])
         other = quoted_path("/".join((*silent[0].folders, silent[0].path.name)))
         raise InputError(
-            f"{first} name a split, {other} ({len(silent):,} of {len(files):,} files) does "
-            "not: name all so, or build from the files of train with --valid and --test; named_splits=false reads no name"
+            f"{first} name a split, {other} ({len(silent):,} of {len(files):,} files) does not: "
+            "name all so, or build from the files of train with --valid and --test; named_splits=false reads no name"
         )
     if silent and {*by_folder.values()} == {"train"}:
         return [Told("the folder train is a class like those beside it: none of them is named valid or test")]

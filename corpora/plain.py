@@ -27,6 +27,7 @@ from corpora.settings import setting
 LONGEST = 1 << 20  # bytes in a line of text
 NOT_READ = "not UTF-8"  # why a row is dropped
 _BLOCK = 1 << 16
+_START = 1 << 12  # bytes that show what kind of file it is
 _SAMPLE = 20_000  # bytes that show an encoding
 _MARK = "\ufeff"  # the byte order mark
 codecs.register_error("corpora-bad-byte", lambda error: ("\udcff", getattr(error, "end", 0)))  # no UTF-8 holds it
@@ -96,7 +97,7 @@ def refuse(name: str) -> None:
     if not Path(name).is_file():
         return
     with _opened(name) as file:
-        what = foreign.binary(_Lines(name, Reading()).block(file)[:8192], name)
+        what = foreign.binary(_Lines(name, Reading()).block(file)[:_START], name)
         if what is not None:
             raise InputError(f"{shown(name)}: not a text file but {what}")
 
@@ -144,7 +145,7 @@ class _Lines:
 
     def check(self, start: bytes) -> None:
         """Settle the encoding by the first bytes. Raises InputError for a file that is plainly something else."""
-        where, start = shown(self.name), start[:8192]
+        where, start = shown(self.name), start[:_START]
         named = self.reading.encoding
         self.encoding = encodings.checked(named) if named is not None else encodings.marked(start)
         if self.encoding in ("utf-8", "utf-8-sig"):
@@ -213,8 +214,8 @@ class _Lines:
         if not whole or len(line) <= self.reading.longest:
             return
         raise InputError(
-            f"{shown(self.name)}: line {self.number} is longer than {self.reading.longest:,} bytes; put one sentence on "
-            "each line, or say unit=sentence or unit=window to cut running text"
+            f"{shown(self.name)}: line {self.number} is longer than {self.reading.longest:,} bytes; put one sentence "
+            "on each line, or say unit=sentence or unit=window to cut running text"
         )
 
     def _decoded(self, body: bytes, following: list[bytes]) -> tuple[str, str | None]:

@@ -350,12 +350,19 @@ def _losses(corpus: Corpus) -> list[str]:
     lines = [f"read      {manifest['read']:,} rows; dropped: {dropped or 'none'}"]
     removed = {name: count for name, count in manifest["held_out_duplicates_removed"].items() if count}
     if removed:
-        each = ", ".join(f"{count:,} of {name} that are in another split" for name, count in removed.items())
+        nearly = manifest.get("held_out_nearly", {})
+        each = ", ".join(
+            f"{count:,} of {name} that are in another split{_but(nearly.get(name))}" for name, count in removed.items()
+        )
         lines.append(f"removed   {each}")
     names = manifest["label_names"]
     if names:
         lines.append(f"labels    {len(names):,}: {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}")
     return lines + [f"note      {note}" for note in manifest["notes"]]
+
+
+def _but(nearly: Any) -> str:
+    return f" ({nearly:,} but for case, spaces or punctuation)" if isinstance(nearly, int) and nearly else ""
 
 
 def _shape(corpus: Corpus, facts: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

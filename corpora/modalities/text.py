@@ -17,7 +17,7 @@ from corpora import settings as parts
 from corpora.codec import Codec, TextCodec, of_text
 from corpora.errors import InputError
 from corpora.modality import BuildConfig, Chooser, Items, Modality, Preparation, Progress, codec_of, without_folders
-from corpora.row import Entry, Row, data_hash, key_hash
+from corpora.row import Entry, Row, clean, data_check, data_hash, keys
 from corpora.settings import setting
 from corpora.white import cleaned
 
@@ -113,7 +113,8 @@ class _Preparation(Preparation):
             if reason is None:
                 self._of_lines += "\n" in line
                 group = None if row.group is None else data_hash(row.group.encode(), config.split_seed)
-                yield Entry(line.encode(), key_hash(line, config.split_seed), row.label, row.split, group=group)
+                data, (key, near) = line.encode(), keys(clean(line), config.split_seed)
+                yield Entry(data, key, row.label, row.split, None, group, near, data_check(data))
             else:
                 yield Entry(dropped=reason)
 

@@ -45,21 +45,31 @@ def read(inputs: Sequence[str], config: Config) -> Iterator[Row | Told]:
         name, _, split = address.removeprefix("hf:").partition("#")
         if not name:
             raise InputError(f"{quoted(address)}: name a dataset, as in hf:ag_news")
-        fetched = records(
-            name, split or config.split, subset=config.subset, streaming=config.streaming, revision=config.revision
-        )
         guesses: list[str] = []
-        rows = rows_of(fetched, Pick(address, config.column, config.label_column), guesses)
+        pick = Pick(address, config.column, config.label_column)
+        fetched = records(
+            name, split or config.split, subset=config.subset, streaming=config.streaming, revision=config.revision,
+            pick=pick,
+        )  # fmt: skip
+        rows = rows_of(fetched, pick, guesses)
         yield from cut_cells(rows, config.unit, config.window, config.window_of, address)
         yield from (Told(f"{address}: {guess}") for guess in guesses)
 
 
 def records(
-    name: str, split: str, *, subset: str | None, streaming: bool, revision: str | None, scheme: str = "hf"
+    name: str,
+    split: str,
+    *,
+    subset: str | None,
+    streaming: bool,
+    revision: str | None,
+    scheme: str = "hf",
+    pick: Pick | None = None,
 ) -> Iterator[Mapping[str, Any]]:
     """The rows of a split of a dataset, column -> value, the names of classes in place of their numbers.
 
-    `scheme` is how it was called, for messages. Raises InputError for a dataset that is not found or not reachable.
+    `scheme` is how it was called, for messages. `pick`: of these columns alone, where the data set
+    names them. Raises InputError for a dataset that is not found or not reachable.
     """
     import datasets
     import huggingface_hub.utils.logging
@@ -73,6 +83,8 @@ def records(
     # The libraries underneath raise errors of many kinds; each of them means that the dataset cannot be had.
     try:
         loaded = datasets.load_dataset(name, subset, split=split, streaming=streaming, revision=revision)
+        wanted = [] if pick is None else _wanted(loaded.features or {}, pick)
+        loaded = loaded.select_columns(wanted) if wanted else loaded
         classes = {
             column: feature.names
             for column, feature in (loaded.features or {}).items()
@@ -93,6 +105,13 @@ def records(
             if isinstance(number, int):
                 record[column] = names[number] if 0 <= number < len(names) else None
         yield record
+
+
+def _wanted(features: Mapping[str, Any], pick: Pick) -> list[str]:
+    """The columns to read, so that no other one is decoded; none where the choice needs the rows, or is wrong."""
+    text = "text" if pick.column is None and "text" in features else pick.column
+    wanted = [text, *([pick.label_column] if pick.label_column is not None else [])]
+    return [*dict.fromkeys(one for one in wanted if one is not None)] if {*wanted} <= {*features} else []
 
 
 def _explained(name: str, split: str, error: Exception) -> InputError:

@@ -25,6 +25,7 @@ _KINDS = {
     ".csv": ",", ".tsv": "\t", ".tab": "\t", ".psv": "|",
     ".jsonl": "json", ".ndjson": "json", ".jsonlines": "json", ".json": "json", ".parquet": "parquet",
 }  # fmt: skip
+_FEW = 20  # lines that show what a file is
 _LONGEST = 1 << 26  # bytes in a line: a record may hold a book
 _MOST_JSON = 1 << 28  # characters of a file with one JSON value
 
@@ -100,26 +101,32 @@ class _Table:
 
     def rows(self) -> Iterator[Row | Told]:
         """The rows, and what is to be told of them."""
-        kind = _kind(self.name) or "\t"
+        kind = _kind(self.name)
         if self.name != "-":
             with explained(Path(self.name)):
                 Path(self.name).stat()
         if kind == "parquet":
             yield from self._cut(_parquet(self.name, self.config, self.guesses))
         else:
-            records = self._json() if kind == "json" else self._csv(kind)
+            lines = self._lines()
+            first = list(itertools.islice(lines, _FEW))
+            lines = itertools.chain(first, lines)
+            begins = next((line.strip() for line in first if line and line.strip()), "")
+            if kind is None:  # the name says nothing: what begins as JSON does is JSON
+                kind = "json" if begins.startswith(('{"', "[")) else "\t"
+            records = self._json(lines, begins, len(first) == _FEW) if kind == "json" else self._csv(lines, kind)
             pick = Pick(self.name, self.config.column, self.config.label_column)
             yield from self._cut(rows_of(records, pick, self.guesses))
         yield from self.reading.remarks()
         if self._spans["rows"]:
             rows, over = self._spans["rows"], self._spans["lines"]
             yield Told(
-                f"{Path(self.name).name}: {rows:,} rows stand over {over:,} lines, as cells in quotes may (if quotes mean nothing "
-                "here, say quotes=false)"
+                f"{Path(self.name).name}: {rows:,} rows stand over {over:,} lines, as cells in quotes may (if quotes "
+                "mean nothing here, say quotes=false)"
             )
         if self._spans["in quotes"]:
             yield Told(
-                f"rows of {Path(self.name).name} have cells that keep the quotation marks around them; quotes=true takes them off",
+                f"rows of {Path(self.name).name} keep quotation marks around a cell; quotes=true takes them off",
                 self._spans["in quotes"],
             )
 
@@ -130,14 +137,14 @@ class _Table:
         """The lines; None for one that could not be read."""
         return (None if dropped else line for line, dropped in plain.lines(self.name, reading=self.reading))
 
-    def _csv(self, usual: str) -> Iterator[Mapping[str, Any] | None]:
+    def _csv(self, every: Iterable[str | None], usual: str) -> Iterator[Mapping[str, Any] | None]:
         """Records of a file of cells. A cell in quotes may hold line ends."""
         skipped = 0
         config = self.config
 
         def readable() -> Iterator[str]:
             nonlocal skipped
-            for line in self._lines():
+            for line in every:
                 if line is None:
                     skipped += 1
                 else:
@@ -191,7 +198,8 @@ class _Table:
             cells.pop()
         if len(cells) != len(names):
             raise InputError(
-                f"{self.where}: line {line}: {len(cells)} cells, but the header has {len(names)}: {self._remedy(quotes)}"
+                f"{self.where}: line {line}: {len(cells)} cells, but the header has {len(names)}: "
+                f"{self._remedy(quotes)}"
             )
         if span.lines > 1:
             self._spans["rows"] += 1
@@ -205,15 +213,17 @@ class _Table:
             return "if cells in quotes may hold line ends or tabs, say quotes=true"
         return "put a cell that holds the delimiter in quotes, say delimiter=, or for a text on each line --source text"
 
-    def _json(self) -> Iterator[Mapping[str, Any] | None]:
-        """Records of JSON lines, or of one JSON value."""
-        lines = self._lines()
-        first = list(itertools.islice(lines, 2))
-        beginning = next((line.strip() for line in first if line and line.strip()), "")
-        if _is_one_value(beginning, self.name):
-            yield from self._one_value(itertools.chain(first, lines))
+    def _json(self, lines: Iterable[str | None], begins: str, several: bool) -> Iterator[Mapping[str, Any] | None]:
+        """Records of JSON lines, or of one JSON value, by how they begin; `several`: more than a few lines."""
+        if _is_one_value(begins, self.name):
+            yield from self._one_value(lines)
             return
-        for number, line in enumerate(itertools.chain(first, lines), 1):
+        if not several and not self.name.lower().removesuffix(".gz").endswith("l"):
+            lines = list(lines)
+            if sum(bool(line and line.strip()) for line in lines) == 1:
+                yield from self._one_value(lines)
+                return
+        for number, line in enumerate(lines, 1):
             if line is None:
                 yield None
             elif line.strip():
@@ -229,7 +239,7 @@ class _Table:
             raise InputError(f"{self.where}: {place}: not valid JSON: {quoted(str(error))}") from error
 
     def _one_value(self, lines: Iterable[str | None]) -> Iterator[Mapping[str, Any]]:
-        """Records of a file that is one JSON value: a list of objects or texts, or an object of columns or of a list."""
+        """Records of a file that is one JSON value: a list of objects or texts, or an object of columns or a list."""
         held, size = [], 0
         for line in lines:
             if line is None:
@@ -243,7 +253,7 @@ class _Table:
         value = self._loaded("\n".join(held), "the JSON value")
         if isinstance(value, dict):
             value = self._of_object(value)
-        if not isinstance(value, list) or not value:
+        if not isinstance(value, list):
             raise InputError(f"{self.where}: expected a list of JSON objects, found {quoted(value, 40)}")
         for number, record in enumerate(value, 1):
             if isinstance(record, str):
@@ -272,8 +282,8 @@ class _Table:
         if not lists and not any(isinstance(one, dict) for one in value.values()):
             return [value]  # one record
         raise InputError(
-            f"{self.where}: one JSON object with {', '.join(map(str, list(value)[:8]))}: expected a list of objects, or "
-            "an object on each line"
+            f"{self.where}: one JSON object with {', '.join(map(str, list(value)[:8]))}: expected a list of objects, "
+            "or an object on each line"
         )
 
 
@@ -445,8 +455,8 @@ def _of_parquet(table: Any, schema: Any, pick: Pick, guesses: list[str]) -> list
         if column not in texts:
             kind = schema.field(column).type
             raise InputError(
-                f"{quoted_path(pick.where)}: column {column!r} holds {quoted(str(kind), 40)}, which is not text; columns "
-                f"of text: {', '.join(texts) or 'none'}"
+                f"{quoted_path(pick.where)}: column {column!r} holds {quoted(str(kind), 40)}, which is not text; "
+                f"columns of text: {', '.join(texts) or 'none'}"
             )
     return [column] if pick.label_column is None else [column, _named(names, pick.where, pick.label_column)]
 

@@ -79,8 +79,12 @@ def read(inputs: Sequence[str], config: Config) -> Iterator[Row | Told]:
         raise InputError(
             f"{what}: {'all files are' if len(names) > 1 else 'the file is' if names != ['-'] else 'it is'} empty"
         )
-    yield first
-    yield from rows
+    blank = True
+    for row in itertools.chain([first], rows):
+        blank = blank and not row.dropped and not row.text.strip()
+        yield row
+    if blank:
+        raise InputError(f"{', '.join(map(plain.shown, names[:3]))}: nothing but white space: a row is a line of text")
     yield from reading.remarks()
     yield from tabs.remarks()
 
@@ -107,8 +111,8 @@ class _Tabs:
             return []
         return [
             Told(
-                f"each of the {self._count:,} lines has {self._tabs} tab{'s' * (self._tabs > 1)}: if these are columns, "
-                "say --source table, and column=N label_column=N (numbers from 1)"
+                f"each of the {self._count:,} lines has {self._tabs} tab{'s' * (self._tabs > 1)}: if these are "
+                "columns, say column=N and label_column=N (numbers from 1)"
             )
         ]
 

@@ -174,7 +174,7 @@ def _corpus(source: Inputs, folder: Path, wish: Wish, sizes: Sizer | None, scree
 
 def _built(inputs: Inputs, target: Path, wish: Wish, sizes: Sizer | None, screen: Screen) -> tuple[Corpus, Path, Wish]:
     """Build the corpus of a new run, once all else has been checked."""
-    source = inputs.source or build.source_of(inputs.paths)
+    source = inputs.source or build.source_of(inputs.paths, wish.settings)
     of_corpus = build.configs(source)
     for path in inputs.paths:  # what no source knows counts as text; that would be said first
         if source == "text" and path != "-" and not Path(path).exists():

@@ -298,12 +298,13 @@ def test_clips_are_shown_as_files(tmp_path):
 
 def test_folders_may_be_splits_and_names_labels(tmp_path):
     for number, split in enumerate(("train", "train", "train", "valid", "test")):
-        path = tmp_path / "in" / split / f"{number}_jack_{number}.wav"
+        path = tmp_path / "in" / split / f"{number % 3}_jack_{number}.wav"
         path.parent.mkdir(parents=True, exist_ok=True)
         sound.write(path, tone(300 + 50 * number), RATE)
     corpus = build([str(tmp_path / "in")], tmp_path / "c", settings={"label_from": "name"})
     assert {name: len(rows) for name, rows in corpus.splits.items()} == {"train": 3, "valid": 1, "test": 1}
-    assert corpus.splits["test"].label(0) == "4"
+    assert corpus.splits["test"].label(0) == "1"
+    assert "the splits are those that folders or files name: 3 train, 1 valid, 1 test files" in corpus.manifest["notes"]
     assert build([str(tmp_path / "in")], tmp_path / "d").manifest["label_names"] == []
     only = refused(build, [str(tmp_path / "in")], tmp_path / "e", settings={"limit": 1})
     assert only == "every clip that was read is held out (test): add some for train, or raise limit"
@@ -316,7 +317,10 @@ def test_clips_of_several_rates_are_one_only_if_asked(tmp_path):
     assert "z.wav has 16,000 samples in a second, but " in message
     assert message.endswith("sample_rate=8000 brings all to one")
     corpus = build([str(folder)], tmp_path / "c", settings={"sample_rate": RATE})
-    assert corpus.manifest["notes"] == ["1 clip brought from 16,000 samples in a second to 8,000"]
+    assert corpus.manifest["notes"] == [
+        "1 clip brought from 16,000 samples in a second to 8,000",
+        "1 of 13 clips: without a label",
+    ]
 
 
 def test_clips_that_are_dropped_are_counted(tmp_path):
@@ -335,7 +339,8 @@ def test_arrays_of_clips_are_read(tmp_path):
     offsets = np.cumsum([0, *map(len, clips)])
     arrays = {"samples": np.concatenate(clips), "offsets": offsets, "rate": np.array(RATE), "label": np.arange(6)}
     np.savez(tmp_path / "x.npz", **arrays)
-    corpus = build([str(tmp_path / "x.npz")], tmp_path / "c", source="audio")
+    whole = {"valid_share": 0, "test_share": 0}  # a label that no training row has would be none
+    corpus = build([str(tmp_path / "x.npz")], tmp_path / "c", source="audio", settings=whole)
     assert sum(len(rows) for rows in corpus.splits.values()) == 6 and len(corpus.manifest["label_names"]) == 6
     for change, message in (
         ({"offsets": offsets[:-1]}, "offsets should ascend from 0 to the number of samples"),

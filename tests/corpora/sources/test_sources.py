@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from corpora import settings
 from corpora.build import build, source_of
 from corpora.errors import InputError
-from corpora.row import Row, Told, items_alone
+from corpora.row import Row, items_alone
 from corpora.sources import hub, table, text, toy
 
 TEXT = [name for name in settings.names("corpora.sources") if settings.find("corpora.sources", name).MODALITY == "text"]
