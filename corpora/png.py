@@ -82,17 +82,27 @@ def _is_short(packed: bytes) -> bool:
 def keyed(image: Image.Image, file: BinaryIO) -> np.ndarray | None:
     """Where the pixels of a PNG have the colour that tRNS makes transparent, (H, W) bool, compared at the depth of the
     file; None where it has no such colour. The picture is loaded."""
-    key, depth, colour = image.info.get("transparency"), *_head(file)
-    if colour == 0 and isinstance(key, int):
-        least = key & ((1 << depth) - 1)  # the bits above are to be ignored
-        if depth == 16:
-            return np.asarray(image, np.int64) == least
-        scale = 255 // ((1 << depth) - 1)
-        return np.asarray(image.convert("L"), np.int64) == least * scale
-    if colour == 2 and isinstance(key, tuple):
-        if depth == 16:
-            return (_deep(file, image.height, image.width) == np.array(key, np.int64)).all(-1)
-        return (np.asarray(image.convert("RGB"), np.int64) == np.array(key, np.int64) % 256).all(-1)
+    depth, colour = _head(file)
+    key = _key(file, 3 if colour == 2 else 1) if colour in (0, 2) else None
+    if key is None:
+        return None
+    if colour == 2:
+        values = _deep(file, image.height, image.width) if depth == 16 else np.asarray(image.convert("RGB"), np.int64)
+        return (values == key % (1 << depth)).all(-1)
+    least = int(key[0]) % (1 << depth)  # the bits above are to be ignored
+    if depth == 16:
+        return np.asarray(image, np.int64) == least
+    return np.asarray(image.convert("L"), np.int64) == least * (255 // ((1 << depth) - 1))
+
+
+def _key(file: BinaryIO, channels: int) -> np.ndarray | None:
+    """The transparent colour, (1,) or (3,) int64, as the chunk tRNS before the pixels has it."""
+    for kind, start, length in chunks(file):
+        if kind == b"tRNS" and length >= 2 * channels:
+            file.seek(start + 8)
+            return np.frombuffer(file.read(2 * channels), ">u2").astype(np.int64)
+        if kind == b"IDAT":
+            return None
     return None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -135,14 +135,16 @@ def _by_share(task: _Task) -> Splits:
     wanted = {name: share for name, share in shares.items() if share > 0}
     near = Near.of(whole, large=min(wanted.values(), default=1.0) / 20)
     if whole.count <= _EXACT or whole.grouped or task.twins is not None:
-        decide, notes = _filled(task, near, wanted)
-    else:
-        decide, notes = _by_hash(task, near, wanted)
+        return _filled(task, near, wanted)
+    return _by_hash(task, near, wanted)
+
+
+def _shared(task: _Task, near: Near, decide: Assign, wanted: Iterable[str], notes: list[str]) -> Splits:
     present = [name for name in SPLITS if name == "train" or name in wanted]
     return Splits({"train": decide}, present, {}, notes=near.notes(f"{task.unit}s") + notes)
 
 
-def _by_hash(task: _Task, near: Near, wanted: Mapping[str, float]) -> tuple[Assign, list[str]]:
+def _by_hash(task: _Task, near: Near, wanted: Mapping[str, float]) -> Splits:
     """The split of every item by the hash of its set, whatever others there are; large sets are of train."""
     total = task.whole.count
     scale = total / max(1, total - near.large_items)
@@ -159,10 +161,10 @@ def _by_hash(task: _Task, near: Near, wanted: Mapping[str, float]) -> tuple[Assi
         (np.bincount(decide(chunk), minlength=len(SPLITS)) for chunk in task.whole.chunks(data=False)),
         np.zeros(len(SPLITS), np.int64),
     )
-    return decide, _missed(task, reached, wanted, total, near.largest)
+    return _shared(task, near, decide, wanted, _missed(task, reached, wanted, total, near.largest))
 
 
-def _filled(task: _Task, near: Near, wanted: Mapping[str, float]) -> tuple[Assign, list[str]]:
+def _filled(task: _Task, near: Near, wanted: Mapping[str, float]) -> Splits:
     """The split of every item with the shares met within one set; notes on those that are not.
 
     Raises InputError if there are too few sets.
@@ -172,7 +174,9 @@ def _filled(task: _Task, near: Near, wanted: Mapping[str, float]) -> tuple[Assig
     sizes = np.bincount(inverse, counted).astype(np.int64)
     total, left = int(sizes.sum()), len(sizes)
     counts = {name: max(1, round(share * total)) for name, share in wanted.items()}
-    if left <= len(wanted):
+    if left <= len(wanted) < len(np.unique(task.whole.column("keys"))):  # but for groups, there would be enough
+        counts = dict([*counts.items()][len(wanted) + 1 - left :])  # validation is the last to go
+    elif left <= len(wanted):
         needs = " and ".join(["train", *wanted])
         raise InputError(
             f"only {task.count(left, 'usable ')}, counting near-duplicates once: at least {1 + len(counts)} are needed "
@@ -185,7 +189,8 @@ def _filled(task: _Task, near: Near, wanted: Mapping[str, float]) -> tuple[Assig
         chosen[members] = SPLITS.index(name)
         left -= len(members)
     reached = np.bincount(chosen, sizes, len(SPLITS))
-    return _listed(chosen[inverse]), _missed(task, reached, wanted, total, int(sizes.max()))
+    notes = _missed(task, reached, wanted, total, int(sizes.max()))
+    return _shared(task, near, _listed(chosen[inverse]), counts, notes)
 
 
 def _sets(task: _Task, near: Near) -> tuple[np.ndarray, np.ndarray]:

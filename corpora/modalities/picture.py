@@ -22,6 +22,7 @@ from corpora.files import quoted_path
 from corpora.modality import BuildConfig, Chooser, Items, Modality, Preparation, Progress, codec_of
 from corpora.row import Entry, Picture, data_hash
 from corpora.settings import require, setting
+from corpora.twins import Twins
 
 Size = tuple[int, int]  # height and width in pixels
 AUTO, KEEP = "auto", "keep"  # what alpha= says of half-transparent pixels, beside a number
@@ -77,6 +78,7 @@ class Config(BuildConfig):
         "right (columns from the left) or left (columns from the right)",
         choices=tuple(ORDERS),
     )
+    twins: bool = setting(True, "hold near-duplicates (mirrored, turned and moved ones too) together in one split")
     keep_duplicates: bool = setting(False, "keep pictures that are the same, in one split and across given ones")
     flip: bool = setting(False, "mirror half of the views")
     shift: int = setting(
@@ -197,8 +199,9 @@ class _Preparation(Preparation):
         self._fitting = _Fitting(config, codec)
         self._threshold = config.alpha if isinstance(config.alpha, int) else _THRESHOLD
         self._keeps = False  # whether half-transparent pixels stay so, once the colours are known
-        self._half = _Half()
+        self._half, self._foreign = _Half(), _Foreign()
         self._far = palette.Distortion(0, 0, 0)
+        self._twins = Twins() if config.twins else None
         self._margins = {"train": config.shift}  # pixels around each picture that its views may show
         self._ways = config.seen()
         self.views = len(self._ways)
@@ -212,6 +215,8 @@ class _Preparation(Preparation):
                 continue
             pixels, half = self._spooled(picture.pixels), self._half.count(picture.pixels, self._threshold)
             around = self._spooled(_around(picture, margin)) if margin else pixels
+            if self._twins is not None:
+                self._twins.add(split, pixels)
             # half-transparent pixels that stay make a picture another one, but do not move it to another split
             key, group = data_hash(pixels.tobytes(), seed), None
             if picture.group is not None:
@@ -226,6 +231,10 @@ class _Preparation(Preparation):
     def _spooled(self, pixels: np.ndarray) -> np.ndarray:
         """Pixels as they are kept until the palette is there: their alpha settled if a number settles it."""
         return _plain(pixels, self._threshold) if isinstance(self.config.alpha, int) else _cleared(pixels)
+
+    def twins(self) -> Mapping[str, np.ndarray] | None:
+        shares = [share for share in (self.config.valid_share, self.config.test_share) if share > 0]
+        return None if self._twins is None else self._twins.find(min(shares, default=1.0))
 
     def fit_codec(self, items: Items, tell: Progress) -> Codec:
         colours, counts, transparent = self._gathered(items)
@@ -286,7 +295,10 @@ class _Preparation(Preparation):
             out[place] = pixels[top : top + tall, left : left + wide]
         if not self._keeps:
             out = _plain(out, self._threshold)
-        return codec.encode_many(out[:, :, ::-1] if mirrored else out).tolist()
+        rows = codec.encode_many(out[:, :, ::-1] if mirrored else out)
+        if self._far.rmse == 0 and not (mirrored or moved):  # every colour of train is there
+            self._foreign.count(out, np.array(codec.colours, np.uint8)[codec.unscan(rows)])
+        return rows.tolist()
 
     def tags(self) -> list[str]:
         return [_WAYS[way] for way in self.config.ways()] if self.config.tag else []
@@ -295,7 +307,9 @@ class _Preparation(Preparation):
         return self.config.ways().index(self._ways[view])
 
     def notes(self, codec: Codec) -> list[str]:
-        notes = [*codec.notes, *self._notes, *self._fitting.notes(), *self._half.notes(self._keeps, self.config.alpha)]
+        own = [*self._half.notes(self._keeps, self.config.alpha), *self._foreign.notes()]
+        own += [] if self._twins is None else self._twins.notes("pictures")
+        notes = [*codec.notes, *self._notes, *self._fitting.notes(), *own]
         if self.config.codec_from is not None:
             notes.insert(0, f"the palette is that of codec_from; for these pictures: {self._far}; how it was made:")
         return notes
@@ -339,6 +353,33 @@ class _Half:
             return [f"{what}: laid on white, as all pixels (alpha=keep keeps them)"]
         threshold = alpha if isinstance(alpha, int) else _THRESHOLD
         return [f"{what}: {opaque} made opaque, {dropped} dropped (alpha={threshold}; alpha=keep keeps them)"]
+
+
+class _Foreign:
+    """Counts the pictures that have colours which the palette, exact for those of train, has not."""
+
+    def __init__(self) -> None:
+        self._pictures, self._colours = 0, np.zeros(0, np.uint32)
+
+    def count(self, pixels: np.ndarray, shown: np.ndarray) -> None:
+        """Count those among pictures (N, H, W, 4), with what the palette makes of them."""
+        other = (_cleared(pixels) != shown).any(-1)
+        if other.any():
+            self._pictures += int(other.any((1, 2)).sum())
+            self._colours = np.union1d(self._colours, palette.pack_alpha(pixels[other]))
+
+    def notes(self) -> list[str]:
+        """A line on them, if there are any."""
+        if not self._pictures:
+            return []
+        pictures = f"{self._pictures:,} {'picture has' if self._pictures == 1 else 'pictures have'}"
+        count = len(self._colours)
+        colours = (
+            "1 colour that train has not: its nearest is"
+            if count == 1
+            else (f"{count:,} colours that train has not: their nearest are")
+        )
+        return [f"{pictures}, outside of train, {colours} taken"]
 
 
 class _Fitting:
@@ -404,7 +445,8 @@ class _Fitting:
                 yield "transparent tiles"
             else:
                 name = f"{picture.name}, tile {row}.{column}"
-                yield picture._replace(pixels=part, name=name, within=None)
+                group = None if picture.group is None else f"{picture.group}, tile {row}.{column}"
+                yield picture._replace(pixels=part, name=name, within=None, group=group)
 
     def _trimmed(self, picture: Picture) -> Picture:
         pixels = tiles.trimmed(picture.pixels) if self._config.trim else picture.pixels
