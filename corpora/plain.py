@@ -28,6 +28,7 @@ LONGEST = 1 << 20  # bytes in a line of text
 NOT_READ = "not UTF-8"  # why a row is dropped
 _BLOCK = 1 << 16
 _START = 1 << 12  # bytes that show what kind of file it is
+_FEW = 500  # lines that show an encoding
 _SAMPLE = 20_000  # bytes that show an encoding
 _MARK = "\ufeff"  # the byte order mark
 codecs.register_error("corpora-bad-byte", lambda error: ("\udcff", getattr(error, "end", 0)))  # no UTF-8 holds it
@@ -111,6 +112,7 @@ class _Lines:
         self.number = 0  # of the line
         self.start = 0  # bytes before it
         self._carriage = self._inner = 0
+        self._pieces: list[bytes] = []  # lines of the block that is read
 
     def parts(self, *, whole: bool) -> Iterator[Part]:
         """The lines, or parts of them; `whole`: an error for a long one."""
@@ -118,11 +120,14 @@ class _Lines:
             first = self.block(file)
             self.check(first)
             blocks = itertools.chain([first], iter(lambda: self.block(file), b""))
-            for body, following, ended in self._cut(self._recoded(blocks), whole):
-                text, dropped = self._decoded(body, following)
-                if _MARK in text:
+            for body, ended in self._cut(self._recoded(blocks), whole):
+                try:
+                    text, dropped = body.decode(), None
+                except UnicodeDecodeError as error:
+                    text, dropped = self._undecoded(body, error)
+                if not text.isascii() and _MARK in text:
+                    self._inner += self.start > 0  # the first one is no part of the text
                     text = text.replace(_MARK, "")
-                    self._inner += 1
                 yield Part(text, dropped, ended)
         told = self.reading.told
         if self._carriage:
@@ -177,69 +182,67 @@ class _Lines:
             if text:
                 yield text.encode("utf-8", "surrogatepass")
 
-    def _cut(self, blocks: Iterator[bytes], whole: bool) -> Iterator[tuple[bytes, list[bytes], bool]]:
-        """(a line or a part of one, the lines behind it in its block, whether it ends here)."""
+    def _cut(self, blocks: Iterator[bytes], whole: bool) -> Iterator[tuple[bytes, bool]]:
+        """(a line or a part of one, whether it ends here)."""
+        longest = self.reading.longest if whole else sys.maxsize
         held: list[bytes] = []  # the beginning of a line that is not over
         size = before = 0  # of what is held, and of the parts of the line that are out already
         for block in itertools.chain(blocks, [b""]):
             held.append(block)
             size += len(block)
             goes_on = bool(block) and b"\n" not in block and b"\r" not in block and not held[0].endswith(b"\r")
-            if goes_on and size <= (self.reading.longest if whole else 0):
+            if goes_on and whole and size <= longest:
                 continue
             pieces = b"".join(held).splitlines(keepends=True)
             # What has no end yet, or a CR that may be followed by LF, waits for the next block.
             rest = pieces.pop() if pieces and block and not pieces[-1].endswith(b"\n") else b""
-            for place, piece in enumerate(pieces):
-                self.number += not before
-                self._check_length(piece, whole)
-                before = 0
-                self._carriage += piece.endswith(b"\r")
-                yield piece.rstrip(b"\r\n"), pieces[place + 1 : place + 200], True
+            self._pieces, number = pieces, self.number - (before > 0)
+            before = 0
+            for piece in pieces:
+                number += 1
+                self.number = number
+                if len(piece) > longest:
+                    self._refuse_long(number)
+                if piece.endswith(b"\r"):
+                    self._carriage += 1
+                yield piece.rstrip(b"\r\n"), True
                 self.start += len(piece)
-            self.number += not before and len(rest) > self.reading.longest
-            self._check_length(rest, whole)
+            if len(rest) > longest:
+                self._refuse_long(number + 1)
             if not whole and len(rest) >= _BLOCK:
                 cut = _boundary(rest)
                 self.number += not before
                 before += cut
-                yield rest[:cut], [], False
+                self._pieces = [rest[:cut]]
+                yield rest[:cut], False
                 self.start += cut
                 rest = rest[cut:]
             held, size = [rest] if rest else [], len(rest)
         if before:
-            yield b"", [], True
+            yield b"", True
 
-    def _check_length(self, line: bytes, whole: bool) -> None:
-        if not whole or len(line) <= self.reading.longest:
-            return
+    def _refuse_long(self, number: int) -> None:
         raise InputError(
-            f"{shown(self.name)}: line {self.number} is longer than {self.reading.longest:,} bytes; put one sentence "
+            f"{shown(self.name)}: line {number} is longer than {self.reading.longest:,} bytes; put one sentence "
             "on each line, or say unit=sentence or unit=window to cut running text"
         )
 
-    def _decoded(self, body: bytes, following: list[bytes]) -> tuple[str, str | None]:
-        """The text of a line and None, or nothing and why it is dropped."""
-        if self.number == 1 and self.start == 0 and body.startswith(codecs.BOM_UTF8):
-            body, skipped = body[3:], 3
-        else:
-            skipped = 0
-        try:
-            return body.decode("utf-8"), None
-        except UnicodeDecodeError as error:
-            if self.reading.errors == "replace":
-                return body.decode("utf-8", "replace" if self.encoding is None else _REPLACED), None
-            if self.reading.errors == "skip":
-                return "", NOT_READ
-            where = f"{shown(self.name)}: line {self.number}"
-            if self.encoding is not None:
-                hint = f"not {self.encoding}; say another encoding, or errors=replace to go on"
-                raise InputError(f"{where}: {hint}") from error
-            sample = b"\n".join(line for line in [body, *following] if not line.isascii())[:_SAMPLE]
-            guess = encodings.likely(sample.rpartition(b"\n")[0] or sample)
-            perhaps = f", perhaps {guess}: say encoding={guess}, or" if guess else "; say encoding=NAME, or"
-            byte = f"byte {self.start + skipped + error.start}: not UTF-8 (0x{body[error.start]:02x})"
-            raise InputError(f"{where}, {byte}{perhaps} errors=replace to go on") from error
+    def _undecoded(self, body: bytes, error: UnicodeDecodeError) -> tuple[str, str | None]:
+        """The text of a line that is not in its encoding, and None; or nothing, and why it is dropped."""
+        if self.reading.errors == "replace":
+            return body.decode("utf-8", "replace" if self.encoding is None else _REPLACED), None
+        if self.reading.errors == "skip":
+            return "", NOT_READ
+        where = f"{shown(self.name)}: line {self.number}"
+        if self.encoding is not None:
+            raise InputError(
+                f"{where}: not {self.encoding}; say another encoding, or errors=replace to go on"
+            ) from error
+        sample = b"\n".join(line for line in [body, *self._pieces[:_FEW]] if not line.isascii())[:_SAMPLE]
+        guess = encodings.likely(sample.rpartition(b"\n")[0] or sample)
+        perhaps = f", perhaps {guess}: say encoding={guess}, or" if guess else "; say encoding=NAME, or"
+        byte = f"byte {self.start + error.start}: not UTF-8 (0x{body[error.start]:02x})"
+        raise InputError(f"{where}, {byte}{perhaps} errors=replace to go on") from error
 
 
 def _replace_marked(error: UnicodeError) -> tuple[str, int]:

@@ -99,7 +99,7 @@ class _Tabs:
     def seen(self, parts: Iterable[Part]) -> Iterator[Part]:
         """The lines, once they are counted."""
         for part in parts:
-            if part.text.strip() and self._tabs != 0:
+            if self._tabs != 0 and part.text.strip():
                 tabs = part.text.count("\t")
                 self._tabs = tabs if self._tabs in (None, tabs) else 0
                 self._count += 1
