@@ -33,14 +33,15 @@ from corpora.row import clean, items_alone
 from corpora.sources import images, table, text
 
 fuzzed = settings(
-    derandomize=True, deadline=None, max_examples=60, database=None, suppress_health_check=list(HealthCheck)
+    derandomize=True, deadline=None, max_examples=40, database=None, suppress_health_check=list(HealthCheck)
 )
-few = settings(fuzzed, max_examples=12)
+few = settings(fuzzed, max_examples=10)
 
 # What cells are made of: what separates, quotes or ends them, white space that is no line end, other scripts, marks.
 SIGNS = list(" ,;|\t\"'\\#=-.:/{}[]()0129aAzZ") + [
-    "é", "ß", "e\u0301", "ا", "ל", "ก", "ि", "中", "。", "🙂", "👩‍👩‍👧", "\u00a0", "\u2028", "\u200f", "\x0b", "\x0c", "\x1c", "\x85", "null", "NaN", "None", "true",
-]  # fmt: skip
+    *("é", "ß", "e\u0301", "ا", "ל", "ก", "ि", "中", "。", "🙂", "👩\u200d👩\u200d👧", "null", "NaN", "None", "true"),
+    *("\u00a0", "\u2028", "\u200f", "\x0b", "\x0c", "\x1c", "\x85"),
+]
 words = st.lists(st.sampled_from(SIGNS), min_size=1, max_size=12).map("".join)
 ends = st.sampled_from(["\n", "\r\n", "\r"])
 labels = st.sampled_from(["neg", "pos", "Pos", "é b", "0", "1.0", "a,b", "中"])
