@@ -59,7 +59,10 @@ def refuse_empty(address: str) -> None:
     path = Path(address)
     if path.is_dir() and kind_of(address) is None:
         every = Counter(_ending(file) for file in _every(path) if not _is_hidden(file, path))
-        raise InputError(f"{quoted_path(path)}: nothing that is read is in this folder; {_holds(every)}")
+        raise InputError(
+            f"{quoted_path(path)}: nothing that is read is in this folder; {_holds(every)}; text with another ending "
+            "is read where its files are named, as in FOLDER/*.md"
+        )
 
 
 def _holds(others: Counter[str]) -> str:

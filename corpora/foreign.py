@@ -47,7 +47,6 @@ _IN_ZIP = (
     (b"opendocument.text", ".odt", f"an OpenDocument text {_DOCUMENT}"),
     (b"opendocument.spreadsheet", ".ods", f"an OpenDocument sheet {_SHEET}"),
 )  # fmt: skip
-_AS_IS = "or say as_is=true to read all of its signs"
 _TAGS = "take its text out first, as with pandoc or html2text"
 # Formats that are text themselves, by how they begin.
 _TEXTUAL = (
@@ -56,6 +55,7 @@ _TEXTUAL = (
     (re.compile(r"<\?xml\b|<!DOCTYPE\b|<svg\b"), f"XML ({_TAGS}"),
     (re.compile(r"\d+[ \t]*\r?\n\d\d:\d\d:\d\d[,.]\d+ --> "), "SRT subtitles (leave numbers and times out first"),
     (re.compile(r"WEBVTT\b"), "WebVTT subtitles (leave times out first"),
+    (re.compile(r"version https://git-lfs\.github"), "a pointer of Git LFS (get the file itself, as with git lfs pull"),
     (re.compile(r"\[Script Info\]"), "subtitles of SubStation Alpha (leave times and styles out first"),
     (re.compile(r"\[\s*\{\s*\"|\{\s*\"[^\"\n]*\"\s*:"), "JSON (name it .json or .jsonl, or say --source table"),
 )
@@ -89,8 +89,8 @@ def binary(start: bytes, name: str) -> str | None:
 
 
 def textual(start: str, name: str) -> str | None:
-    """The format of a text that is more than its words, by how it begins or its name ends, and what to do."""
+    """The format of a text that is more than its words, by how it begins or its name ends, and what to do; for text
+    that is only its words None. A bracket is left open."""
     begins = start.lstrip("\ufeff \t\r\n")
     what = next((what for pattern, what in _TEXTUAL if pattern.match(begins)), None)
-    what = what or _BY_ENDING.get(Path(name.lower().removesuffix(".gz")).suffix)
-    return None if what is None else f"{what}, {_AS_IS})"
+    return what or _BY_ENDING.get(Path(name.lower().removesuffix(".gz")).suffix)

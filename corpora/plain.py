@@ -49,6 +49,7 @@ class Reading:
     errors: str = "strict"
     encoding: str | None = None  # None: UTF-8, or as a byte order mark says
     longest: int = LONGEST  # bytes in a line
+    tables: bool = False  # whether they are tables, which may be JSON
     as_is: bool = False  # formats that are text themselves, such as HTML, are read as they are
     told: Counter[str] = field(default_factory=Counter)
 
@@ -166,10 +167,12 @@ class _Lines:
             guess = encodings.unmarked(start)
             hint = f"; perhaps UTF-16 without a mark: say encoding={guess}" if guess else ""
             raise InputError(f"{where}: not a text file: it holds NUL bytes (byte {start.index(0)}){hint}")
-        if not self.reading.as_is:
-            what = foreign.textual(start.decode(self.encoding or "utf-8", "ignore"), self.name)
-            if what is not None:
-                raise InputError(f"{where}: not plain text but {what}")
+        what = foreign.textual(start.decode(self.encoding or "utf-8", "ignore"), self.name)
+        if what is not None and not self.reading.as_is:
+            if not self.reading.tables:
+                raise InputError(f"{where}: not plain text but {what}, or say as_is=true to read all of its signs)")
+            if not what.startswith("JSON"):
+                raise InputError(f"{where}: not a table but {what})")
 
     def _recoded(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
         """Blocks in UTF-8; a byte that its encoding does not know becomes one that UTF-8 does not know."""

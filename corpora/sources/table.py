@@ -6,6 +6,7 @@ import csv
 import itertools
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ _KINDS = {
     ".csv": ",", ".tsv": "\t", ".tab": "\t", ".psv": "|",
     ".jsonl": "json", ".ndjson": "json", ".jsonlines": "json", ".json": "json", ".parquet": "parquet",
 }  # fmt: skip
+_LINE_END = re.compile(r"\r\n|\r|\n")
 _FEW = 20  # lines that show what a file is
 _LONGEST = 1 << 26  # bytes in a line: a record may hold a book
 _MOST_JSON = 1 << 28  # characters of a file with one JSON value
@@ -95,7 +97,7 @@ class _Table:
 
     def __init__(self, name: str, config: Config) -> None:
         self.name, self.config, self.where = name, config, plain.shown(name)
-        self.reading = Reading(config.errors, config.encoding, _LONGEST, as_is=True)
+        self.reading = Reading(config.errors, config.encoding, _LONGEST, tables=True)
         self.guesses: list[str] = []
         self._spans: Counter[str] = Counter()
 
@@ -356,7 +358,7 @@ def cut_cells(rows: Iterable[Row | Told], unit: str, window: int, window_of: str
         if isinstance(row, Told) or row.dropped:
             yield row
             continue
-        lines = [Part(line) for line in row.text.splitlines()] or [Part("")]
+        lines = list(map(Part, _LINE_END.split(row.text)))
         blank = True
         for text, dropped in cut.rows(lines, where, unit, window, window_of):
             yield row._replace(text=text, dropped=dropped)

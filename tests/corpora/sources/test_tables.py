@@ -298,6 +298,16 @@ def test_other_shapes_of_json(value, note, write):
     assert notes == ([] if note is None else [f"x.json: {note}"])
 
 
+def test_a_page_of_a_web_site_in_place_of_a_table(write):
+    page = "<!DOCTYPE html>\n<html><body>Not found</body></html>\n"
+    for name in ("x.csv", "x.jsonl", "x.json"):
+        assert f"{name}: not a table but HTML (take its text out first, as with pandoc or html2text)" in refused(
+            write(name, page)
+        )
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
+    assert "not a table but a pointer of Git LFS (get the file itself" in refused(write("y.csv", pointer))
+
+
 def test_json_lines_in_a_file_named_json(write):
     assert texts(write("x.json", '{"text": "a"}\n{"text": "b"}\n')) == ["a", "b"]
     assert texts(write("x.json", '{\n "text": "a b"\n}\n')) == ["a b"]
