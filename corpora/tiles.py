@@ -37,15 +37,14 @@ def grid_of(pixels: np.ndarray, tile: Size, margin: int | None, spacing: int | N
     plain = _grid(pixels.shape[:2], tile, margin or 0, spacing or 0)
     if margin is not None and spacing is not None:
         return plain
-    shown = _shown(pixels, tile, margin, spacing, plain)
-    if shown is not None:
-        return shown
-    scale = scale_of(pixels)
-    if scale > 1:
+    shown, scale = _shown(pixels, tile, margin, spacing, plain), scale_of(pixels)
+    if (shown is None or not shown.spacing) and scale > 1:
         small = pixels[::scale, ::scale]
         if min(small.shape[0] - tile[0], small.shape[1] - tile[1]) >= 0:
-            shown = _shown(small, tile, margin, spacing, _grid(small.shape[:2], tile, margin or 0, spacing or 0))
-    return plain if shown is None else shown._replace(scale=scale)
+            own = _shown(small, tile, margin, spacing, _grid(small.shape[:2], tile, margin or 0, spacing or 0))
+            if own is not None and (shown is None or own.spacing):
+                return own._replace(scale=scale)
+    return plain if shown is None else shown
 
 
 def cut(pixels: np.ndarray, tile: Size, grid: Grid) -> Iterator[tuple[int, int, np.ndarray]]:
@@ -118,14 +117,15 @@ def _shown(pixels: np.ndarray, tile: Size, margin: int | None, spacing: int | No
             grid = _grid(size, tile, edge, step)
             if not (edge or step) or grid.over or min(grid.rows, grid.columns) < 1 or grid.rows * grid.columns < 2:
                 continue
-            colour = _clean(axes, tile, grid)
-            if colour is None:
-                continue
             last = [
                 n - edge - count * (own + step) + step
                 for n, own, count in zip(size, tile, (grid.rows, grid.columns), strict=True)
             ]
             uneven = sum(one != edge for one in last)
+            colour = _clean(axes, tile, grid)
+            inner = [lines.colours[edge] for lines in axes] if uneven else []
+            if colour is None or (not step and colour in inner):  # a margin alone is as wide as the lines are
+                continue
             rank = (uneven, step + edge)
             if (step > 0) not in best or rank < best[step > 0][0]:
                 best[step > 0] = (rank, grid._replace(lines=_parts(colour)))
