@@ -33,6 +33,7 @@ from corpora.spool import SPLITS, Chunk, Selection, Spool
 _SOURCES = "corpora.sources"
 _OF_TABLES = {"column", "label_column", "delimiter", "header", "quotes"}  # settings that text files do not have
 _PATHS = ("labels", "originals")  # settings of sources that are paths
+_OF_THE_SYSTEM = (".DS_Store", "Thumbs.db", "desktop.ini")  # files that show a folder, which nobody wrote
 Items = Mapping[str, Iterable[Any]]  # of `train`, and of `valid` and `test` where there are files for them
 
 
@@ -102,10 +103,10 @@ def build_items(
     out, tell = Path(out), progress or (lambda what, count: None)
     kind = modality.get(kind) if isinstance(kind, str) else kind
     work = kind.prepare(settings or {}, codec, about or {}, chooser)
-    if replace and out.exists() and not (out / files.MANIFEST).is_file():
-        raise InputError(f"{files.quoted_path(out)} is not a corpus, so it is not replaced: remove it yourself")
+    if replace and out.exists():
+        _check_replaced(out)
     files.sweep(out)
-    with files.new_folder(out, replace=replace) as folder, files.explained(out):
+    with files.new_folder(out, replace=replace, check=_check_replaced) as folder, files.explained(out):
         labels: dict[str, int] = {}
         remarks = _Remarks()
         spools = {
@@ -131,6 +132,21 @@ def build_items(
             spool.remove()
         at_hand = {"name": f"{kind.units} at hand", "settings": {}, "inputs": {}}
         files.write_manifest(folder, {**manifest, "source": source() if source else at_hand})
+
+
+def _check_replaced(out: Path) -> None:
+    """Raise InputError unless a folder is a corpus and holds nothing but what a build wrote."""
+    where, remedy = files.quoted_path(out), "so it is not replaced: remove it yourself, or choose another --out"
+    if out.is_symlink() or not (out / files.MANIFEST).is_file():
+        raise InputError(f"{where} is {'a link' if out.is_symlink() else 'not a corpus'}, {remedy}")
+    manifest = files.from_json(files.read_bytes(out / files.MANIFEST, 64 << 20), out / files.MANIFEST)
+    listed = manifest.get("files")
+    if not isinstance(listed, dict) or codecs.FILE not in listed or not isinstance(manifest.get("splits"), dict):
+        raise InputError(f"{where} is not a corpus, {remedy}")
+    others = sorted({path.name for path in out.iterdir()} - {*listed, files.MANIFEST, *_OF_THE_SYSTEM})
+    if others:
+        more = f" and {len(others) - 1:,} more" if len(others) > 1 else ""
+        raise InputError(f"{where} holds {files.quoted_path(others[0])}{more}, which no build made, {remedy}")
 
 
 class _Remarks:

@@ -13,7 +13,7 @@ import shutil
 import stat
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -77,10 +77,11 @@ def replace_file(path: Path, data: bytes) -> None:
 
 
 @contextlib.contextmanager
-def new_folder(final: Path, *, replace: bool = False) -> Iterator[Path]:
+def new_folder(final: Path, *, replace: bool = False, check: Callable[[Path], None] | None = None) -> Iterator[Path]:
     """A folder to fill; it appears under the name `final` only if the block ends well, by one rename.
 
-    Folders above it are made, and are gone again if it fails and nothing else came into them.
+    Folders above it are made, and are gone again if it fails and nothing else came into them. `check` sees the folder
+    that is to be replaced at the last moment, and may refuse.
     Raises InputError if `final` exists (unless `replace`) or its parent cannot be written.
     """
     if final.exists() and not replace:
@@ -95,6 +96,8 @@ def new_folder(final: Path, *, replace: bool = False) -> Iterator[Path]:
         with explained(final):
             sync_folder(temporary)
             if replace and final.exists():
+                if check is not None:
+                    check(final)
                 old = final.parent / f"{UNFINISHED}{final.name}-old-{os.getpid()}-{time.monotonic_ns()}"
                 final.rename(old)
                 temporary.rename(final)

@@ -15,7 +15,7 @@ from functools import cache
 import numpy as np
 
 CELLS = 16  # of a small copy, on each side
-TIGHT, LOOSE = 0.05, 0.15  # a pair of this distance is always one of near-duplicates; one of more never is
+TIGHT, LOOSE = 0.05, 0.15  # pairs of at most this distance always are near-duplicates; those of more never are
 MOST = 200_000  # pictures; more are not compared
 _COARSE = 8  # cells of the copies that candidates are chosen by
 _NEIGHBOURS = 6  # candidates of each picture
@@ -44,7 +44,7 @@ class Twins:
             self._centred.clear()
             return
         whole, drawing = _drawn(pixels)
-        self._shape = tuple(min(CELLS, side) for side in pixels.shape[:2])  # type: ignore[assignment]
+        self._shape = tuple(min(CELLS, side) for side in pixels.shape[:2])
         copies.append(_small(whole))
         centred.append(copies[-1] if drawing is None else _small(drawing))
 
@@ -216,8 +216,8 @@ def _distances(copies: np.ndarray, areas: np.ndarray, one: np.ndarray, other: np
 
 
 def _bar(far: np.ndarray, pairs: np.ndarray, count: int) -> float:
-    """The distance up to which pairs are near-duplicates: half of what is usual between nearest neighbours here."""
+    """The distance up to which pairs are near-duplicates: three quarters of what is usual between nearest ones."""
     nearest = np.full(count, LOOSE * 2)
     np.minimum.at(nearest, pairs[0], far)
     np.minimum.at(nearest, pairs[1], far)
-    return float(np.clip(np.median(nearest) / 2, TIGHT, LOOSE))
+    return float(np.clip(0.75 * np.median(nearest), TIGHT, LOOSE))

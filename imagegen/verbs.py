@@ -493,9 +493,10 @@ def train(inputs: Sequence[str | Path], out: str | Path | None = None, **options
     `out`: the run folder, by default the first of runs/1, runs/2, ... that is free.
     """
     from imagegen import training
-    from textgen.verbs import free_run
+    from textgen.runs.folder import chosen
 
-    return training.train(inputs, out or free_run(), **options)
+    with chosen(out) as folder:
+        return training.train(inputs, folder, **options)
 
 
 def models() -> Listing:

@@ -78,19 +78,18 @@ def trained(
         _check_resume(inputs, settings, {"out": out, **chosen})
     elif not inputs:
         raise InputError("nothing to train on: give files, a folder, hf:NAME, or one made up (toy, sprites, moons)")
-    from textgen import verbs
-    from textgen.runs.folder import Stopped
+    from textgen.runs import folder as folders
     from textgen.runs.run import Run
     from textgen.runs.screen import Screen
 
-    folder = Path(resume or out or verbs.free_run())
     screen = Screen(quiet=quiet)
     try:
-        if resume is not None:
-            best = Run.open(folder).train(screen, steps=options["steps"])
-        else:
-            best = new_run(inputs, folder, settings=settings, screen=screen, **chosen).train(screen)
-    except Stopped as stopped:
+        with folders.chosen(resume or out) as folder:
+            if resume is not None:
+                best = Run.open(folder).train(screen, steps=options["steps"])
+            else:
+                best = new_run(inputs, folder, settings=settings, screen=screen, **chosen).train(screen)
+    except folders.Stopped as stopped:
         print(f"{stopped}; go on with: {program} train --resume {folder}", file=sys.stderr)
         return 128 + stopped.number
     if int(os.environ.get("RANK", "0")) == 0:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -526,9 +525,11 @@ def new_run(
 ) -> Run:
     """Begin the run that `train` trains."""
     from textgen.runs.begin import begin
+    from textgen.runs.folder import chosen
     from textgen.sentences import preset
 
-    return begin(inputs, out or free_run(), sizer=preset.Auto, screen=screen, **options)
+    with chosen(out) as folder:
+        return begin(inputs, folder, sizer=preset.Auto, screen=screen, **options)
 
 
 def resume(folder: str | Path, *, steps: int | None = None, screen: Screen | None = None) -> Path:
@@ -536,16 +537,6 @@ def resume(folder: str | Path, *, steps: int | None = None, screen: Screen | Non
     from textgen.runs.run import Run
 
     return Run.open(folder).train(screen, steps=steps)
-
-
-def free_run() -> Path:
-    """The first of runs/1, runs/2, ... that is free. Several processes cannot agree on one: InputError."""
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise InputError("several processes need to be told the same run folder: give --out")
-    number = 1
-    while Path("runs", str(number)).exists():
-        number += 1
-    return Path("runs", str(number))
 
 
 def prior(

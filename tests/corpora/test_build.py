@@ -205,6 +205,40 @@ def test_replacing(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["c"]
 
 
+def test_replacing_deletes_only_what_a_build_made(tmp_path):
+    out = tmp_path / "c"
+    build(["toy"], out, settings=TOY)
+    (out / ".DS_Store").write_text("of the system")
+    build(["toy"], out, settings=TOY, replace=True)
+    (out / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match=r"c holds notes.txt, which no build made, so it is not replaced"):
+        build(["toy"], out, settings=TOY, replace=True)
+    (tmp_path / "link").symlink_to(out)
+    with pytest.raises(InputError, match=r"link is a link, so it is not replaced"):
+        build(["toy"], tmp_path / "link", settings=TOY, replace=True)
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "manifest.json").write_text('{"files": {"index.html": {}}, "name": "a web page"}')
+    (site / "index.html").write_text("mine")
+    with pytest.raises(InputError, match=r"site is not a corpus, so it is not replaced"):
+        build(["toy"], site, settings=TOY, replace=True)
+    assert (out / "notes.txt").exists() and (site / "index.html").exists()
+
+
+def test_a_file_that_came_while_a_build_ran_is_not_deleted(tmp_path):
+    out = tmp_path / "c"
+    build(["toy"], out, settings=TOY)
+
+    def rows():
+        yield from map(Row, numbered(50))
+        (out / "late.txt").write_text("mine")
+
+    with pytest.raises(InputError, match=r"late.txt, which no build made"):
+        build_items({"train": rows()}, out, settings={"codec": "bytes"}, replace=True)
+    assert (out / "late.txt").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["c"]
+
+
 # Interruptions
 
 

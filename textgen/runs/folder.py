@@ -61,6 +61,36 @@ def refuse_taken(folder: Path) -> None:
 
 
 @contextlib.contextmanager
+def chosen(out: str | Path | None) -> Iterator[Path]:
+    """The run folder `out`, or the first of runs/1, runs/2, ... that is free, made at once so that no other command
+    takes it; it is gone again if the block fails and left nothing in it.
+
+    Raises InputError where several processes would have to agree on a free one.
+    """
+    if out is not None:
+        yield Path(out)
+        return
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise InputError("several processes need to be told the same run folder: give --out")
+    root, number = Path("runs"), 1
+    with files.explained(root):
+        root.mkdir(exist_ok=True)
+        while True:
+            try:
+                (root / str(number)).mkdir()
+                break
+            except FileExistsError:
+                number += 1
+    try:
+        yield root / str(number)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            (root / str(number)).rmdir()
+            root.rmdir()
+        raise
+
+
+@contextlib.contextmanager
 def held(folder: Path) -> Iterator[None]:
     """Hold a run folder alone. Raises InputError, saying who has it, if another process does."""
     if int(os.environ.get("RANK", "0")) > 0:  # the first process of a group holds it for all
