@@ -294,7 +294,7 @@ def white_space(data: Mapping[str, Any]) -> str:
 
 
 def way_of(config: Config) -> str:
-    """What becomes of white space when a codec is trained: auto, which a build settles, is join."""
+    """The way of white space when a codec is trained: auto, which a build settles, is join."""
     return "join" if config.white_space == "auto" else config.white_space
 
 

@@ -29,7 +29,7 @@ _WORDS_OF_ROW = 4  # so many words in the first line, and it reads like a row
 
 
 class Dialect(NamedTuple):
-    """How the cells of a table are written."""
+    """The way in which the cells of a table are written."""
 
     delimiter: str
     quotes: bool

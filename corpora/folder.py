@@ -24,13 +24,13 @@ class Listing(NamedTuple):
         """Remarks on the files that were left out."""
         endings = ", ".join(f"{ending} {count:,}" for ending, count in sorted(self.left.items()))
         count = self.left.total()
-        told = [Told(f"files of other kinds were left out ({endings})", count)] if count else []
+        remarks = [Told(f"files of other kinds were left out ({endings})", count)] if count else []
         if self.hidden:
-            told.append(Told("hidden files were left out", self.hidden))
+            remarks.append(Told("hidden files were left out", self.hidden))
         texts = [file.name for file in self.files if _stem(file).lower().split(".")[0] in _OF_READERS]
         if texts and len(texts) < len(self.files):
-            told.append(Told(f"read as well, though its name says it is about the data: {', '.join(texts[:3])}"))
-        return told
+            remarks.append(Told(f"read as well, though its name says it is about the data: {', '.join(texts[:3])}"))
+        return remarks
 
 
 def files_in(address: str, kind: str) -> Listing:
@@ -66,9 +66,9 @@ def refuse_empty(address: str) -> None:
 
 
 def _holds(others: Counter[str]) -> str:
-    found = ", ".join(f"{ending} {count:,}" for ending, count in others.most_common(6))
+    held = ", ".join(f"{ending} {count:,}" for ending, count in others.most_common(6))
     kinds = "; ".join(f"{kind}: {' '.join(endings)}" for kind, endings in KINDS.items())
-    return f"it holds {found or 'no file'}; read are {kinds}"
+    return f"it holds {held or 'no file'}; read are {kinds}"
 
 
 def _nothing(kind: str) -> str:

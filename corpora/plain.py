@@ -44,19 +44,19 @@ class Part(NamedTuple):
 
 @dataclass
 class Reading:
-    """How text files are read, and what was seen on the way."""
+    """Ways of reading text files, and a count of what was seen on the way."""
 
     errors: str = "strict"
     encoding: str | None = None  # None: UTF-8, or as a byte order mark says
     longest: int = LONGEST  # bytes in a line
     tables: bool = False  # whether they are tables, which may be JSON
     as_is: bool = False  # formats that are text themselves, such as HTML, are read as they are
-    told: Counter[str] = field(default_factory=Counter)
+    seen: Counter[str] = field(default_factory=Counter)
 
     def remarks(self) -> list[Told]:
         """Remarks on what was read so far, each once."""
-        remarks = [Told(remark, count) for remark, count in self.told.items()]
-        self.told.clear()
+        remarks = [Told(remark, count) for remark, count in self.seen.items()]
+        self.seen.clear()
         return remarks
 
 
@@ -130,11 +130,11 @@ class _Lines:
                     self._inner += self.start > 0  # the first one is no part of the text
                     text = text.replace(_MARK, "")
                 yield Part(text, dropped, ended)
-        told = self.reading.told
+        seen = self.reading.seen
         if self._carriage:
-            told[f"lines end with CR alone in {Path(self.name).name}, as on an old Macintosh"] += self._carriage
+            seen[f"lines end with CR alone in {Path(self.name).name}, as on an old Macintosh"] += self._carriage
         if self._inner:
-            told[f"lines held a byte order mark inside, which was taken out, in {Path(self.name).name}"] += self._inner
+            seen[f"lines held a byte order mark inside, which was taken out, in {Path(self.name).name}"] += self._inner
 
     def block(self, file: BinaryIO) -> bytes:
         """Bytes as they come out of the file."""
@@ -157,7 +157,7 @@ class _Lines:
         if self.encoding in ("utf-8", "utf-8-sig"):
             self.encoding = None
         if named is None and self.encoding is not None:
-            self.reading.told[
+            self.reading.seen[
                 f"file in {self.encoding.upper()}, as its byte order mark says: {Path(self.name).name}"
             ] += 1
         what = foreign.binary(start, self.name)

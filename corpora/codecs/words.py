@@ -94,6 +94,6 @@ def _split(text: str) -> list[str]:
     return re.findall(r"\n|[^\s]+", text) if "\n" in text else text.split()
 
 
-def _joined(words: Iterable[str]) -> str:
+def _joined(several: Iterable[str]) -> str:
     """Words with spaces between them, but none beside a line end."""
-    return " ".join(words).replace(" \n", "\n").replace("\n ", "\n")
+    return " ".join(several).replace(" \n", "\n").replace("\n ", "\n")

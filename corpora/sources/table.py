@@ -58,7 +58,7 @@ class Config(Settings):
 
 
 class Pick(NamedTuple):
-    """Which cells of a record are wanted."""
+    """The cells of a record that are wanted."""
 
     where: str  # the table, for messages
     column: str | None
@@ -155,10 +155,10 @@ class _Table:
         lines = readable()
         first = list(itertools.islice(lines, dialect.SAMPLE))
         delimiter = None if config.delimiter is None else dialect.delimiter_of(config.delimiter)
-        wanted = [column for column in (config.column, config.label_column) if column is not None]
+        named = [column for column in (config.column, config.label_column) if column and not column.isdecimal()]
         try:
             way = dialect.sniff(
-                first, usual, delimiter=delimiter, quotes=config.quotes, header=config.header, wanted=wanted,
+                first, usual, delimiter=delimiter, quotes=config.quotes, header=config.header, wanted=named,
                 whole=len(first) < dialect.SAMPLE,
             )  # fmt: skip
         except InputError as error:

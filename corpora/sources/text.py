@@ -55,8 +55,8 @@ def read(inputs: Sequence[str], config: Config) -> Iterator[Row | Told]:
 
     Raises InputError, naming file and line, for a file that is missing, empty, binary, not UTF-8 or cut off.
     """
-    files, told = by_name(inputs, files_of, config.named_splits)
-    yield from told
+    files, remarks = by_name(inputs, files_of, config.named_splits)
+    yield from remarks
     for address in inputs:
         yield from files_in(address, "text").remarks()
     reading = Reading(config.errors, config.encoding, as_is=config.as_is)

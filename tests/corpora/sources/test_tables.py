@@ -132,6 +132,12 @@ def test_labels_and_text_without_a_header(delimiter, write):
     )
 
 
+def test_numbers_of_columns_do_not_make_a_first_line_of_numbers_a_header(write):
+    path = write("x.csv", "".join(f'"{i % 2 + 1}","Great CD {i}","{text}"\n' for i, text in enumerate(TEXTS)))
+    assert read(path, column="3", label_column="1")[0] == [(text, str(i % 2 + 1)) for i, text in enumerate(TEXTS)]
+    assert "which column holds the text? say column=NAME; columns: 1, 2, 3" in refused(path, label_column="1")
+
+
 def test_a_first_line_of_short_names_is_a_header_and_that_is_told(write):
     rows, notes = read(write("x.csv", "Alice\nBob\nCarol\n"))
     assert rows == [("Bob", None), ("Carol", None)]

@@ -9,6 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as how
+from hypothesis import strategies as st
 
 from corpora import settings
 from corpora.build import build, source_of
@@ -132,6 +135,27 @@ def test_byte_order_marks_inside_are_taken_out_and_told(write):
     rows, notes = read(write("x.txt", b"\xef\xbb\xbfone\n\xef\xbb\xbftwo\nthree\xef\xbb\xbf\n"))
     assert rows == ["one", "two", "three"]
     assert notes == ["2 lines held a byte order mark inside, which was taken out, in x.txt"]
+
+
+plain = st.characters(exclude_characters="\0\r\n\ufeff", exclude_categories=["Cs"])
+
+
+@given(
+    lines=st.lists(st.text(plain | st.sampled_from("aé 我{<"), max_size=12), min_size=1, max_size=12).filter(
+        lambda lines: any(line.strip() for line in lines)
+    ),
+    end=st.sampled_from(["\n", "\r\n", "\r"]),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "gb18030"]),
+    packed=st.booleans(),
+    block=st.sampled_from([5, 7, 64, 1 << 16]),
+)
+@how(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_text_comes_back(lines, end, encoding, packed, block, write, monkeypatch):
+    monkeypatch.setattr("corpora.plain._BLOCK", block)
+    data = end.join([*lines, ""]).encode(encoding)
+    path = write("x.txt.gz" if packed else "x.txt", gzip.compress(data) if packed else data)
+    words = {} if encoding in ("utf-8", "utf-8-sig", "utf-16") else {"encoding": encoding}
+    assert read(path, as_is=True, **words)[0] == lines
 
 
 # Folders
