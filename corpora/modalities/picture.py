@@ -217,12 +217,13 @@ class _Preparation(Preparation):
             around = self._spooled(_around(picture, margin)) if margin else pixels
             if self._twins is not None:
                 self._twins.add(split, pixels)
-            key = data_hash(pixels.tobytes(), seed)
-            group = None if picture.group is None else data_hash(picture.group.encode(), seed)
-            near = None  # half-transparent pixels that are kept do not move a picture to another split
-            if half and not isinstance(self.config.alpha, int):
-                near = data_hash(_plain(picture.pixels, self._threshold).tobytes(), seed)
-            yield Entry(around.tobytes(), key, picture.label, picture.split, group=group, near=near)
+            # half-transparent pixels make a picture another one, which stays beside those that are the same without
+            key, group = data_hash(pixels.tobytes(), seed), None
+            if picture.group is not None:
+                group = data_hash(picture.group.encode(), seed)
+            elif half and not isinstance(self.config.alpha, int):
+                group = data_hash(_plain(picture.pixels, self._threshold).tobytes(), seed)
+            yield Entry(around.tobytes(), key, picture.label, picture.split, group=group)
             left = None if left is None else left - 1
             if left == 0:
                 return
