@@ -26,7 +26,7 @@ from typer import _click as click
 from typer.core import TyperCommand, TyperGroup
 
 from corpora.errors import InputError, choose, quoted
-from corpora.files import check_writable
+from corpora.files import check_writable, explained
 from corpora.settings import pairs
 
 FEW = 5  # options that a long help shows first; the others come under "More"
@@ -424,6 +424,18 @@ def new_file(out: str | None, default: str, force: bool = False, option: str = "
         number += 1
         path = Path(default).with_stem(f"{Path(default).stem}-{number}")
     return path
+
+
+def reserve(path: Path, default: str) -> Path:
+    """Make the file of a default name and return its path: `path`, or the next free name of `default` where another
+    process has taken it since `new_file` named it."""
+    while True:
+        with explained(path):
+            try:
+                path.open("xb").close()
+                return path
+            except FileExistsError:
+                path = new_file(None, default)
 
 
 @contextlib.contextmanager

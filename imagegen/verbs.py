@@ -10,9 +10,9 @@ InputError, with one line, for what it cannot do. Results print themselves; `to_
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
@@ -22,14 +22,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from corpora import sheet
-from corpora.codecs.palette import ORDERS
+from corpora import fitting, sheet
+from corpora.codecs.palette import ORDERS, Palette
 from corpora.errors import InputError, quoted
 from corpora.settings import require
-from imagegen.pictures import completion, defaults, measures
+from imagegen.pictures import completion, defaults, measures, taking
 from imagegen.pictures import novelty as checking
+from imagegen.pictures.drawing import Animation, Drawing
+from imagegen.pictures.foreground import accuracy, empty
 from imagegen.pictures.picture_model import PictureModel
 from textgen.core.figures import of_classes
+from textgen.core.model import Latent
 from textgen.core.sampler import Choice
 from textgen.runs import library
 from textgen.verbs import THREADS, Listing, check_codes
@@ -42,64 +45,6 @@ Picture = str | Path | np.ndarray
 Tell = Callable[[str, int, int], None]  # what, done, of
 
 _GREY = (160, 160, 160, 255)  # of hidden pixels, that they may not be taken for a transparent background
-
-
-# ------------------------------------------------------------------------------------------------------- results
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """Pictures of one size side by side, with a line about them and the figures behind it."""
-
-    pictures: list[np.ndarray]  # (H, W, 4) each
-    columns: int | None
-    text: str
-    facts: dict[str, Any]
-    sheet: np.ndarray | None = None  # a grid of its own, in place of the pictures side by side
-
-    @property
-    def grid(self) -> np.ndarray:
-        """All pictures as one, (rows, columns, 4)."""
-        return sheet.grid(self.pictures, columns=self.columns) if self.sheet is None else self.sheet
-
-    @property
-    def scale(self) -> int:
-        """The factor by which pixels are enlarged so that a person sees them."""
-        return sheet.scale_for(*self.pictures[0].shape[:2])
-
-    def save(self, path: str | Path, scale: int | None = None) -> Path:
-        """Write the grid as PNG, GIF, JPEG or WebP, as the name says."""
-        return sheet.write(path, sheet.encoded(path, self.grid, scale or self.scale))
-
-    def save_animation(self, path: str | Path, scale: int | None = None) -> Path:
-        """Write the pictures one after the other, there and back, as GIF or WebP."""
-        frames = [*self.pictures, *self.pictures[-2:0:-1]]
-        return sheet.write(path, sheet.animated(path, frames, scale or self.scale, seconds=0.15, pause=0.15))
-
-    def to_dict(self) -> dict[str, Any]:
-        return self.facts
-
-    def __str__(self) -> str:
-        return self.text
-
-
-@dataclass(frozen=True)
-class Animation:
-    """Frames, (H, W, 4) each, with the figures behind them."""
-
-    frames: list[np.ndarray]
-    scale: int
-    facts: dict[str, Any]
-
-    def save(self, path: str | Path, scale: int | None = None) -> Path:
-        """Write them as GIF or WebP, as the name says."""
-        return sheet.write(path, sheet.animated(path, self.frames, scale or self.scale, seconds=0.04, pause=2))
-
-    def to_dict(self) -> dict[str, Any]:
-        return self.facts
-
-    def __str__(self) -> str:
-        return f"{len(self.frames)} frames"
 
 
 # --------------------------------------------------------------------------------------------------------- models
@@ -133,12 +78,28 @@ def named(picture: Picture) -> tuple[np.ndarray, str | None]:
     return next(decoding.frames(Path(name), False)).pixels, None
 
 
-def _encoded(model: PictureModel, pictures: Sequence[Picture], label: str | None) -> tuple[Tensor, Tensor]:
-    """Pictures as tokens, (N, L), and their classes, (N,): `label`, or as a corpus labels them."""
+def _encoded(
+    model: PictureModel, pictures: Sequence[Picture], label: str | None, fit: str | None
+) -> tuple[taking.Taken, Tensor]:
+    """Pictures as the model takes them, and their classes, (N,): `label`, or as a corpus labels them."""
     known = [named(picture) for picture in pictures]
+    names = ["the picture" if isinstance(picture, np.ndarray) else str(picture) for picture in pictures]
     own = [one for _, one in known] if model.model.classes is not None else None
     labels = model.opened.labels(own if label is None else label, len(known))
-    return model.tokens([pixels for pixels, _ in known]), labels
+    return taking.take(model, [pixels for pixels, _ in known], names, fit), labels
+
+
+def _taken_as(taken: taking.Taken, model: PictureModel) -> str:
+    """A phrase on how pictures were changed for the model, behind what a verb says; empty if they were not."""
+    parts = [taken.note] if taken.note else []
+    if not taken.exact:
+        parts.append(f"recoloured in the {model.palette.vocab_size} colours of the model: {taken.whole}")
+    return "".join(f"\n  {part}" for part in parts)
+
+
+def _facts_of(taken: taking.Taken) -> dict[str, Any]:
+    far = [{"mean": one.mean, "most": one.most} for one in taken.recoloured]
+    return {"recoloured": {"measure": taking.SCALE, "pictures": far}, "fitted": taken.changes}
 
 
 def _classes(model: PictureModel, n: int, label: str | None) -> str | list[str] | None:
@@ -176,6 +137,8 @@ def sample(
     *,
     model: Model = defaults.MODEL,
     how: Choice | None = None,
+    begin: str | None = None,
+    best_of: int = defaults.SAMPLE_BEST_OF,
     code_temperature: float | None = None,
     label: str | None = None,
     seed: int = 0,
@@ -185,20 +148,44 @@ def sample(
 ) -> Drawing:
     """Draw new pictures; of a model with classes each class in turn, unless `label` names one."""
     require(1 <= n <= 100_000, "n", n, "1 to 100,000")
+    require(1 <= best_of <= 1000, "best_of", best_of, "1 to 1,000")
     drawer = picture_model(model, device=device, threads=threads)
     check_codes(drawer.opened, code_temperature)
     classes = _classes(drawer, n, label)
-    tokens = drawer.sample(
-        n,
-        label=classes,
-        seed=seed,
-        how=how,
-        code_temperature=1.0 if code_temperature is None else code_temperature,
-        tell=_telling(tell, "drawing"),
-    )
+    ways: dict[str, Any] = {"label": classes, "seed": seed, "how": how, "begin": begin}
+    ways |= {"code_temperature": 1.0 if code_temperature is None else code_temperature}
+    ways |= {"tell": _telling(tell, "drawing")}
+    tokens = drawer.sample(n, **ways) if best_of == 1 else drawer.best(n, of=best_of, **ways)
     of = f" of {label}" if label else ", each class in turn" if classes else ""
-    facts = {"seed": seed, "label": classes, "tokens": tokens.tolist()}
-    return Drawing(drawer.pictures(tokens), None, f"{n} pictures{of}, seed {seed}", facts)
+    best = "" if best_of == 1 else f", each the best of {best_of} by NLL per foreground pixel"
+    blank = empty(tokens)
+    facts = {"seed": seed, "label": classes, "best of": best_of, "empty": blank.tolist(), "tokens": tokens.tolist()}
+    text = f"{n} pictures{of}{best}, seed {seed}" + _emptiness(drawer, int(blank.sum()), n, how, begin, best_of)
+    pictures, labels = drawer.pictures(tokens), [classes] * n if isinstance(classes, str) else classes
+    single = {_file_name(number, "", labels): picture for number, picture in enumerate(pictures)}
+    colours = drawer.palette.colours
+    return Drawing(pictures, None, text, facts, colours=colours, single=single, frames=pictures)
+
+
+def _emptiness(model: PictureModel, count: int, n: int, how: Choice | None, begin: str | None, best_of: int) -> str:
+    """A line on pictures that came out empty, with a remedy; nothing where none did."""
+    if not count:
+        return ""
+    text = f"\n  {count} of {n} came out empty, of one colour all over"
+    if how is not None and begin == "start" and how != Choice():
+        return f"{text}: the choice of probable pixels never leaves the margin; leave out --begin start"
+    if how is not None and how.temperature == 0:
+        return f"{text}: the most probable picture is an empty page; add --begin drawing, or a temperature above 0"
+    if isinstance(model.model, Latent):
+        return f"{text}; other codes may draw more: another --seed, or --code-temperature above 1"
+    return f"{text}: --best-of {max(4, 2 * best_of)} draws so many for each and keeps no empty one if it can"
+
+
+def _file_name(number: int, rest: str = "", labels: Sequence[str | None] | None = None) -> str:
+    """The name of the file of a picture by itself: its number, what it is, and its class."""
+    label = labels[number] if labels is not None else None
+    plain = "" if label is None else "-" + (re.sub(r"[^\w.-]+", "_", label)[:60] or "_")
+    return f"{number:04}{rest}{plain}.png"
 
 
 def _telling(tell: Tell | None, what: str) -> Any:
@@ -212,6 +199,8 @@ def complete(
     keep: float = defaults.KEEP,
     n: int = defaults.COMPLETIONS,
     how: Choice | None = None,
+    begin: str | None = None,
+    fit: str | None = None,
     label: str | None = None,
     seed: int = 0,
     device: str = "auto",
@@ -222,19 +211,49 @@ def complete(
     share(keep)
     require(1 <= n <= 1000, "n", n, "1 to 1,000")
     drawer = picture_model(model, device=device, threads=threads)
-    tokens, labels = _encoded(drawer, pictures, label)
-    most, lines = drawer.palette.lines[0], _shown(keep, drawer)
-    ways: dict[str, Any] = {"label": labels, "count": n, "seed": seed, "how": how}
+    taken, labels = _encoded(drawer, pictures, label, fit)
+    tokens, (most, _), lines = taken.tokens, drawer.palette.lines, _shown(keep, drawer)
+    ways: dict[str, Any] = {"label": labels, "count": n, "seed": seed, "how": how, "begin": begin}
     drawn = drawer.complete(tokens, lines, tell=_telling(tell, "drawing"), **ways)
     hidden = drawer.hidden(lines)
     per_pixel = (drawer.hidden_nll(tokens, lines, label=labels) / int(hidden.sum())).tolist()
     side = ORDERS[drawer.palette.order]
     facts = {"seed": seed, "shown": {"side": side, drawer.lines: lines}, "nats per hidden pixel": per_pixel}
     each, exactly = ", ".join(f"{value:.3f}" for value in per_pixel), "exact" + of_classes(drawer.model, labels)
-    text = (
-        f"the {side} {lines} of {most} {drawer.lines} shown; the hidden truth costs {each} nats per pixel ({exactly})"
-    )
-    return _completed(drawer, tokens, drawn, hidden, facts, text)
+    truth = "hidden truth" if taken.exact else "hidden part of the recoloured picture"
+    text = f"the {side} {lines} of {most} {drawer.lines} shown; the {truth} costs {each} nats per pixel ({exactly})"
+    return _completed(drawer, taken, drawn, hidden, facts, text + _alike(drawer, drawn, hidden, how))
+
+
+def _alike(model: PictureModel, drawn: Tensor, hidden: np.ndarray, how: Choice | None) -> str:
+    """A line on completions (N, count, L) that are the same, and what makes them differ; nothing where all differ."""
+    count, different = drawn.shape[1], [len(some.unique(dim=0)) for some in drawn]
+    if count == 1 or min(different) == count:
+        return ""
+    if max(different) == min(different) == 1:
+        text = f"\n  all {count} completions are the same"
+    else:
+        each = ", ".join(str(number) for number in different)
+        text = f"\n  {each} of {count} completions differ, the others repeat them"
+    if how is not None and how.temperature == 0:
+        return f"{text}: temperature 0 takes the most probable pixel each time"
+    return f"{text}: {_other_order(model, hidden)}"
+
+
+def _other_order(model: PictureModel, hidden: np.ndarray) -> str:
+    """The advice on more different completions: the order of pixels in which the hidden ones (H, W) come last."""
+    own, size = model.palette.order, (model.height, model.width)
+    orders = {order: Palette(model.palette.colours, *size, order=order).scan(hidden) for order in ORDERS}
+    exact = [order for order, places in orders.items() if places[int(places.argmax()) :].all() and places.any()]
+    if own in exact:
+        other = next(order for order in ORDERS if order != own)
+        return (
+            f"what is shown leaves this model little choice; show less, or train one that begins at another side "
+            f"(order={other} or another when the corpus is built; this is order={own})"
+        )
+    if exact:
+        return f"a model of a corpus built with order={exact[0]} draws what is hidden last and each time anew, exactly"
+    return f"take more --particles, or a model of a corpus built with another order= (this is order={own})"
 
 
 def inpaint(
@@ -245,6 +264,7 @@ def inpaint(
     hide: Sequence[str] = (),
     n: int = defaults.COMPLETIONS,
     particles: int = defaults.PARTICLES,
+    fit: str | None = None,
     label: str | None = None,
     seed: int = 0,
     device: str = "auto",
@@ -254,8 +274,8 @@ def inpaint(
     """Hide any pixels, where a mask is light or in rectangles "R0:R1,C0:C1", and draw them, `n` times, by particles."""
     require(1 <= n <= 1000, "n", n, "1 to 1,000")
     drawer = picture_model(model, device=device, threads=threads)
-    tokens, labels = _encoded(drawer, pictures, label)
-    hidden, results = hidden_pixels(drawer, mask, hide), []
+    taken, labels = _encoded(drawer, pictures, label, fit)
+    tokens, hidden, results = taken.tokens, hidden_pixels(drawer, mask, hide, fit), []
     for number, picture in enumerate(tokens):
         telling = _telling(tell, f"drawing {number + 1} of {len(tokens)}")
         ways: dict[str, Any] = {"count": n, "particles": particles, "seed": seed, "tell": telling}
@@ -273,7 +293,8 @@ def inpaint(
     text = f"{facts['hidden']} of {drawer.length} pixels hidden; "
     text += "the shown pixels come first: all exact" if results[0].exact else f"{particles} particles"
     lines = [_inpainted(*each, n) for each in zip(results, whole, different, strict=True)]
-    return _completed(drawer, tokens, drawn, hidden, facts, "\n".join([text, *lines]))
+    text = "\n".join([text, *lines]) + _alike(drawer, drawn, hidden, None)
+    return _completed(drawer, taken, drawn, hidden, facts, text)
 
 
 def _inpainted(one: Any, whole: float, different: int, n: int) -> str:
@@ -288,12 +309,15 @@ def _inpainted(one: Any, whole: float, different: int, n: int) -> str:
     return text
 
 
-def hidden_pixels(model: PictureModel, mask: Picture | None, hide: Sequence[str]) -> np.ndarray:
-    """The pixels that a mask and rectangles hide, (H, W). Raises InputError for those that do not fit the model."""
+def hidden_pixels(model: PictureModel, mask: Picture | None, hide: Sequence[str], fit: str | None = None) -> np.ndarray:
+    """The pixels that a mask, brought to the size of the model as `fit` says, and rectangles hide, (H, W). Raises
+    InputError for those that do not fit the model."""
     hidden = np.zeros((model.height, model.width), bool)
     if mask is not None:
         pixels, _ = named(mask)
         name = "mask" if isinstance(mask, np.ndarray) else f"--mask {mask}"
+        if fit is not None:
+            pixels = fitting.fit(pixels, (model.height, model.width), fit, name=name).pixels
         if pixels.shape[:2] != hidden.shape:
             raise InputError(
                 f"{name}: {pixels.shape[0]} x {pixels.shape[1]} pixels (height x width); "
@@ -315,13 +339,28 @@ def hidden_pixels(model: PictureModel, mask: Picture | None, hide: Sequence[str]
 
 
 def _completed(
-    model: PictureModel, tokens: Tensor, drawn: Tensor, hidden: np.ndarray, facts: dict[str, Any], text: str
+    model: PictureModel, taken: taking.Taken, drawn: Tensor, hidden: np.ndarray, facts: dict[str, Any], text: str
 ) -> Drawing:
-    """For each picture of `tokens` (N, L): the part shown, its completions `drawn` (N, count, L), the whole."""
-    cells: list[np.ndarray] = []
-    for number, whole in enumerate(model.pictures(tokens)):
-        cells += [_without(whole, hidden, _GREY), *model.pictures(drawn[number]), whole]
-    return Drawing(cells, drawn.shape[1] + 2, text, facts | {"tokens": drawn.tolist()})
+    """For each of some pictures: the part shown, its completions `drawn` (N, count, L), the whole and, where the model
+    has other colours, the picture in its own."""
+    rows: list[list[np.ndarray]] = []
+    single: dict[str, np.ndarray] = {}
+    for number, whole in enumerate(model.pictures(taken.tokens)):
+        completions = model.pictures(drawn[number])
+        own = [] if taken.exact else [taken.pixels[number]]
+        rows.append([_without(whole, hidden, _GREY), *completions, whole, *own])
+        single |= {_file_name(number, f"-{one:02}"): picture for one, picture in enumerate(completions)}
+        single[_file_name(number, "-whole")] = whole
+    if taken.exact:
+        text += f"\n  all its colours are in the palette of the model: {taken.whole}"
+    else:
+        text += "\n  a row is: the part shown, completions, the recoloured picture, the picture in its own colours"
+    cells = [cell for row in rows for cell in row]
+    frames = [sheet.grid([row[place] for row in rows]) for place in range(1, drawn.shape[1] + 1)]
+    facts |= _facts_of(taken) | {"tokens": drawn.tolist()}
+    text += _taken_as(taken, model)
+    colours = model.palette.colours
+    return Drawing(cells, len(rows[0]), text, facts, colours=colours, single=single, frames=frames)
 
 
 def reconstruct(
@@ -329,17 +368,23 @@ def reconstruct(
     *,
     model: Model = defaults.MODEL,
     label: str | None = None,
+    fit: str | None = None,
     device: str = "auto",
     threads: int | None = THREADS,
 ) -> Drawing:
     """Encode pictures and decode them again."""
     drawer = picture_model(model, device=device, threads=threads)
-    tokens, labels = _encoded(drawer, pictures, label)
-    drawn = drawer.reconstruct(tokens, label=labels)
-    same = (drawn == tokens).double().mean(1)
-    text = f"given above, decoded below; {100 * float(same.mean()):.1f} % of the pixels have their colour again"
-    facts = {"same pixels": same.tolist(), "tokens": drawn.tolist()}
-    return Drawing([*drawer.pictures(tokens), *drawer.pictures(drawn)], len(tokens), text, facts)
+    taken, labels = _encoded(drawer, pictures, label, fit)
+    drawn = drawer.reconstruct(taken.tokens, label=labels)
+    right = accuracy(drawn, taken.tokens, drawer.background)
+    text = f"given above, decoded below; {right}" + _taken_as(taken, drawer)
+    front = [None if math.isnan(share) else share for share in right.foreground.tolist()]
+    facts = {"same pixels": right.overall.tolist(), "same foreground": front, "blank page": right.blank.tolist()}
+    above, below = drawer.pictures(taken.tokens), drawer.pictures(drawn)
+    single = {_file_name(number, "-decoded"): picture for number, picture in enumerate(below)}
+    facts |= _facts_of(taken) | {"tokens": drawn.tolist()}
+    colours, frames = drawer.palette.colours, [sheet.grid(above), sheet.grid(below)]
+    return Drawing([*above, *below], len(above), text, facts, colours=colours, single=single, frames=frames)
 
 
 def interpolate(
@@ -349,15 +394,20 @@ def interpolate(
     model: Model = defaults.MODEL,
     steps: int = defaults.STEPS,
     label: str | None = None,
+    fit: str | None = None,
     device: str = "auto",
     threads: int | None = THREADS,
 ) -> Drawing:
     """Walk from one picture to another; both ends are decoded too."""
     drawer = picture_model(model, device=device, threads=threads)
-    (first, last), labels = _encoded(drawer, [start, end], label)
+    taken, labels = _encoded(drawer, [start, end], label, fit)
+    first, last = taken.tokens
     path = drawer.interpolate(first, last, steps=steps, label=labels)
     pictures = drawer.pictures(path)
-    return Drawing(pictures, len(pictures), f"{len(pictures)} pictures on the way", {"tokens": path.tolist()})
+    text, facts = f"{len(pictures)} pictures on the way" + _taken_as(taken, drawer), {"tokens": path.tolist()}
+    single = {_file_name(number): picture for number, picture in enumerate(pictures)}
+    frames, colours = [*pictures, *pictures[-2:0:-1]], drawer.palette.colours
+    return Drawing(pictures, len(pictures), text, facts, colours=colours, single=single, frames=frames)
 
 
 def traverse(
@@ -369,20 +419,33 @@ def traverse(
     steps: int = defaults.TRAVERSE_STEPS,
     span: float = defaults.TRAVERSE_SPAN,
     label: str | None = None,
+    fit: str | None = None,
     device: str = "auto",
     threads: int | None = THREADS,
 ) -> Drawing:
-    """Turn one or two codes of a picture, the others held."""
-    require(2 <= steps <= 100, "steps", steps, "2 to 100")
+    """Turn one or two codes of a picture, the others held; a frame marks the picture with its own values."""
+    require(3 <= steps <= 100, "steps", steps, "3 to 100")
     drawer = picture_model(model, device=device, threads=threads)
-    (tokens,), labels = _encoded(drawer, [picture], label)
-    turned = drawer.traverse(tokens, label=labels, dims=dims, codes=codes, steps=steps, span=span)
+    taken, labels = _encoded(drawer, [picture], label, fit)
+    turned = drawer.traverse(taken.tokens[0], label=labels, dims=dims, codes=codes, steps=steps, span=span)
     order = sorted(range(len(turned.rates)), key=lambda code: -turned.rates[code])
     rates = "  ".join(f"{code}: {turned.rates[code]:.2f}" for code in order)
-    names = " down, ".join(f"code {code}" for code in turned.codes) + (" to the right" if turned.codes else "")
-    text = f"{names}, from {-span:g} to {span:g}; nats of each code for this picture: {rates}"
-    facts = {"codes": turned.codes, "values": turned.values, "rates": turned.rates, "tokens": turned.tokens.tolist()}
-    return Drawing(drawer.pictures(turned.tokens), steps, text, facts)
+    own = [values[place] for values, place in zip(turned.values, turned.own, strict=True)]
+    turns = zip(turned.codes, ("down", "to the right")[-len(own) :], turned.values, own, strict=True)
+    text = ", ".join(
+        f"code {code} {way} from {values[0]:.2f} to {values[-1]:.2f} (of the picture: {at:.2f})"
+        for code, way, values, at in turns
+    )
+    text += f"; the frame marks the picture's own values; nats of each code for this picture: {rates}"
+    facts = {"codes": turned.codes, "values": turned.values, "own": own, "rates": turned.rates}
+    pictures, marked = drawer.pictures(turned.tokens), turned.own[0]
+    if len(own) == 2:
+        marked = turned.own[0] * steps + turned.own[1]
+    single = {_file_name(number, "-own" if number == marked else ""): one for number, one in enumerate(pictures)}
+    return Drawing(
+        pictures, steps, text + _taken_as(taken, drawer), facts | {"tokens": turned.tokens.tolist()},
+        colours=drawer.palette.colours, single=single, frames=[*pictures, *pictures[-2:0:-1]], marked=[marked],
+    )  # fmt: skip
 
 
 def animate(
@@ -391,6 +454,7 @@ def animate(
     model: Model = defaults.MODEL,
     every: int = defaults.EVERY,
     how: Choice | None = None,
+    begin: str | None = None,
     label: str | None = None,
     seed: int = 0,
     device: str = "auto",
@@ -400,7 +464,7 @@ def animate(
     require(1 <= n <= 100, "n", n, "1 to 100")
     drawer = picture_model(model, device=device, threads=threads)
     classes = _classes(drawer, n, label)
-    tokens = drawer.sample(n, label=classes, seed=seed, how=how)
+    tokens = drawer.sample(n, label=classes, seed=seed, how=how, begin=begin)
     whole, frames = drawer.pictures(tokens), []
     for done in [*range(0, drawer.length, every), drawer.length]:
         hidden = drawer.palette.unscan(np.arange(drawer.length) >= done)
@@ -420,14 +484,16 @@ def evaluate(
     rows: int = defaults.EVALUATE_ROWS,
     samples: int = defaults.EVALUATE_SAMPLES,
     merge: int | None = None,
+    fit: str | None = None,
     seed: int = 0,
     device: str = "auto",
     threads: int | None = None,
     tell: Tell | None = None,
 ) -> Any:
-    """Likelihood of the pictures of a split, in nats and bits per pixel; `merge` counts near colours as one."""
+    """Likelihood of the pictures of a split, in nats and bits per pixel; `merge` counts near colours as one; `fit`
+    (crop, pad or resize) takes pictures of any size and palette, those of a file or a folder too."""
     drawer = picture_model(model, device=device, threads=threads)
-    ways: dict[str, Any] = {"split": split, "rows": rows, "samples": samples, "seed": seed, "merge": merge}
+    ways: dict[str, Any] = {"split": split, "rows": rows, "samples": samples, "seed": seed, "merge": merge, "fit": fit}
     return measures.measure(drawer, Path(data), tell=_telling(tell, "evaluating"), **ways)
 
 
@@ -481,7 +547,7 @@ def novelty(
     grid = checking.pairs(drawer, report, pairs)
     text = f"the {min(pairs, n)} nearest pairs, drawn above, from train below\n{report}"
     blank = np.zeros((drawer.height, drawer.width, 4), np.uint8)
-    return Drawing([blank], None, text, report.to_dict(), grid)
+    return Drawing([blank], None, text, report.to_dict(), grid, colours=drawer.palette.colours)
 
 
 # --------------------------------------------------------------------------------------------------- train, models

@@ -17,8 +17,8 @@ import torch
 from corpora.codecs.palette import ORDERS
 from corpora.colour import on_white
 from imagegen.pictures import defaults
+from imagegen.pictures.foreground import background, originals
 from imagegen.pictures.measures import corpus_of, tokens_of
-from imagegen.pictures.novelty import background, originals
 from imagegen.pictures.picture_model import GREEDY, PictureModel
 from textgen.core.figures import Figure, Figures, mean, of_classes, picked
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 MODEL = "creatures"
 
 SAMPLES = 16
+SAMPLE_BEST_OF = 1  # drawn for each; the best by NLL per foreground pixel is kept
 
 # complete
 KEEP = 0.5  # share of the lines shown

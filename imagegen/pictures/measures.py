@@ -10,9 +10,13 @@ import torch
 
 from corpora.corpus import Corpus, Rows
 from corpora.errors import InputError
+from corpora.files import MANIFEST
 from corpora.modality import modality_of
+from corpora.sources import images
 from imagegen.pictures import defaults
+from imagegen.pictures.foreground import accuracy
 from imagegen.pictures.picture_model import PictureModel, Tell, bits
+from imagegen.pictures.taking import SCALE, take
 from textgen.core import estimators
 from textgen.core.figures import Figure, Figures, mean, of_classes, picked
 from textgen.core.model import Latent
@@ -27,7 +31,8 @@ def corpus_of(model: PictureModel, folder: Path) -> Corpus:
         raise InputError(f"{folder} is no corpus of pictures: it holds {modality_of(corpus.codec).units}")
     if corpus.codec.to_dict() != model.palette.to_dict():
         raise InputError(
-            f"{folder} has another palette, size or order than {model.opened.name}: build it with codec_from=MODEL"
+            f"{folder} has another palette, size or order than {model.opened.name}: build it with codec_from=MODEL, or "
+            "let `imagegen evaluate` fit its pictures (--fit crop, pad or resize)"
         )
     return corpus
 
@@ -48,9 +53,14 @@ def measure(
     samples: int = defaults.EVALUATE_SAMPLES,
     seed: int = 0,
     merge: int | None = None,
+    fit: str | None = None,
     tell: Tell | None = None,
 ) -> Figures:
     """Figures of a model on `rows` pictures of a split, drawn by `seed` (0: all).
+
+    With `fit` (crop, pad or resize) the pictures may be of any size and palette: those of a corpus of pictures, or of
+    a picture file or a folder of them, which has no splits. The likelihood is then that of the pictures as the model
+    takes them, and the figures say how far they are from those.
 
     With `merge`, of a model that goes pixel by pixel, also the NLL where colours that `Palette.alike(merge)` takes for
     one are one: -log of the summed probability of the true colour's group, given the true pixels before in all their
@@ -59,9 +69,17 @@ def measure(
     Raises InputError if the corpus has another palette, size or order than the model, for likelihoods would not
     compare, and for `merge` with a model with codes.
     """
-    pictures = corpus_of(model, folder).rows(split)
-    some = picked(np.random.default_rng(seed), len(pictures), rows)
-    tokens, labels = tokens_of(model, pictures, some)
+    if fit is None:
+        if folder.exists() and not (folder / MANIFEST).is_file():
+            raise InputError(
+                f"{folder} is not a corpus: it has no {MANIFEST}; --fit crop, pad or resize measures a picture file or "
+                "a folder of them"
+            )
+        pictures = corpus_of(model, folder).rows(split)
+        tokens, labels = tokens_of(model, pictures, picked(np.random.default_rng(seed), len(pictures), rows))
+        data, far = f"{folder.name}, {split} split", list[Figure]()
+    else:
+        tokens, labels, data, far = _fitted(model, folder, split, rows, seed, fit)
     merged = []
     if merge is not None:  # first, for a model with codes is refused, and its bounds take long
         groups = torch.from_numpy(model.palette.alike(merge)).to(model.device)
@@ -73,8 +91,32 @@ def measure(
     else:
         nll = model.nll(tokens, label=labels, tell=tell)
         figures = _per_pixel(model, nll, "exact" + of_classes(model.model, labels))
-    figures += merged
-    return Figures(model.opened.name, f"{folder.name}, {split} split", len(some), seed, figures, "pictures")
+    return Figures(model.opened.name, data, len(tokens), seed, [*figures, *merged, *far], "pictures")
+
+
+def _fitted(
+    model: PictureModel, folder: Path, split: str, rows: int, seed: int, fit: str
+) -> tuple[torch.Tensor, torch.Tensor, str, list[Figure]]:
+    """Pictures of any size and palette as the model takes them, and their classes; their name; how far they are from
+    the ones in the files."""
+    draw = np.random.default_rng(seed)
+    if (folder / MANIFEST).is_file():
+        corpus = Corpus.open(folder)
+        if corpus.codec.modality != "picture":
+            raise InputError(f"{folder} is no corpus of pictures: it holds {modality_of(corpus.codec).units}")
+        stored, data = corpus.rows(split), f"{folder.name}, {split} split"
+        some = picked(draw, len(stored), rows).tolist()
+        pixels, own = [stored.picture(row) for row in some], [stored.label(row) for row in some]
+    else:
+        every = [*images.read([str(folder)], images.Config())]
+        kept = [every[number] for number in picked(draw, len(every), rows)]
+        pixels, own, data = [one.pixels for one in kept], [one.label for one in kept], folder.name
+    taken = take(model, pixels, [f"picture {number} of {data}" for number in range(len(pixels))], fit)
+    known = set(model.model.vocab.labels) if model.model.classes is not None else set()
+    labels = model.opened.labels([label if label in known else None for label in own], len(own))
+    how = f"{taken.note or 'none was of another size'}; laid on white, pixel by pixel, {taken.whole.most:.1f} at most"
+    far = torch.tensor([one.mean for one in taken.recoloured], dtype=torch.float64)
+    return taken.tokens, labels, f"{data}, as the model takes them", [mean("recoloured by", far, how, SCALE)]
 
 
 def merged_nll(log_p: Iterable[torch.Tensor], tokens: torch.Tensor, groups: torch.Tensor) -> torch.Tensor:
@@ -160,6 +202,16 @@ def _codes(
     )
     pairs = zip(tokens.split(256), labels.split(256), strict=True)
     again = torch.cat([model.reconstruct(part, label=known) for part, known in pairs])
-    same = 100 * (again == tokens).double().mean(1)
-    how = f"most probable colour from the posterior mean{note}"
-    return [*figures, mean("pixels given back", same, how, "% of pixels")]
+    return [*figures, *given_back(again, tokens, model.background, f"most probable colour, posterior mean{note}")]
+
+
+def given_back(again: torch.Tensor, tokens: torch.Tensor, paper: int, how: str) -> list[Figure]:
+    """Accuracy of decoded pictures beside the encoded ones, (N, L) both, on the foreground and on all pixels, and what
+    a blank page has right: the background `paper` all over, which the accuracy on all pixels is to be read beside."""
+    right = accuracy(again, tokens, paper)
+    front = right.foreground[right.foreground.isfinite()]
+    figures = [mean("foreground given back", 100 * front, f"{how}; a blank page: 0", "% of foreground")]
+    if not len(front):
+        figures = []
+    blank = mean("pixels of a blank page", 100 * right.blank, "background all over, for comparison", "% of pixels")
+    return [*figures, mean("pixels given back", 100 * right.overall, how, "% of pixels"), blank]

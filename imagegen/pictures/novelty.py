@@ -4,6 +4,9 @@ Two pictures are compared by the *foreground Jaccard index*: places at which bot
 background, over places at which either is not background. The most of it is taken over the training pictures, each as
 it is and mirrored, and moved by up to a few pixels. For sprites of 20x20 unrelated pictures have about 0.2,
 0.4 is the most that held-out ones came to, and above 0.6 a picture is a copy.
+
+How near is too near depends on the pictures: icons have twins, tiles are variants of each other. So drawn pictures are
+not clean only where they come nearer to train than held-out ones do, which tests judge (`compare`).
 """
 
 from __future__ import annotations
@@ -22,15 +25,17 @@ import torch
 from corpora import sheet
 from corpora.codecs.palette import Palette
 from corpora.corpus import Corpus
-from corpora.errors import InputError
 from corpora.settings import Settings, require, setting
 from imagegen.pictures import defaults
+from imagegen.pictures.foreground import background, originals
 from imagegen.pictures.measures import corpus_of, tokens_of
 from imagegen.pictures.picture_model import PictureModel
 from textgen.core import sampler
 from textgen.core.figures import Figure, Figures, mean, of_classes
 from textgen.core.model import Latent
 
+LEVEL = 0.01  # of the verdict: the two tests have half of it each
+NEARER = 0.6  # share of pairs in which a drawn picture is nearer, from which that matters
 QUANTILES = (5, 25, 75, 95)  # %, that a report gives beside the median
 AT_ONCE = 4096  # training pictures that are compared together
 
@@ -42,15 +47,6 @@ class Nearest(NamedTuple):
 
     jaccard: np.ndarray  # (N,) float64, 0 to 1
     row: np.ndarray  # (N,) int64, its number
-
-
-def background(palette: Palette, train: np.ndarray) -> int:
-    """The transparent colour or, where there is none, the commonest on the rims of pictures (N, H, W): its token."""
-    if palette.transparent:
-        return 0
-    rim = np.ones(train.shape[1:], bool)
-    rim[1:-1, 1:-1] = False
-    return int(np.bincount(train[:, rim].ravel()).argmax())
 
 
 def shades(palette: Palette, train: np.ndarray, near: int = 16) -> np.ndarray:
@@ -123,7 +119,7 @@ def _check_shift(shift: int, height: int, width: int) -> None:
 
 @dataclass(frozen=True)
 class Bars(Settings):
-    """The bars that pictures keep to in order to count as new."""
+    """The bars of a report. `gap` is beside the verdict: a model may know its training pictures well and copy none."""
 
     above: float = setting(
         defaults.NOVELTY_ABOVE, "a foreground Jaccard index beyond which a picture is suspicious", above=0, below=1
@@ -138,13 +134,84 @@ class Bars(Settings):
     )
 
 
+class Compared(NamedTuple):
+    """The comparison of drawn pictures with held-out ones, both by their nearness to train."""
+
+    nearer: float  # share of pairs of one held-out and one drawn picture in which the drawn one is nearer; ties half
+    pairs: int
+    paired: float  # p of Wilcoxon's signed-rank test over those pairs, one-sided
+    drawn_above: float  # share of drawn pictures above the bar
+    held_above: float
+    tail: float  # p of Fisher's exact test of the two shares, one-sided
+    own: float  # share of drawn pictures to which a training picture is nearer than every held-out one; ties half
+    expected: float  # of it, where train and held-out pictures are alike to the model: their share among both
+    binomial: float  # p of the exact binomial test of `own`, one-sided
+
+    @property
+    def enough(self) -> bool:
+        """Whether there are pairs enough for the paired test to find anything."""
+        return 0.5**self.pairs <= LEVEL / 2
+
+    @property
+    def median_nearer(self) -> bool:
+        """Whether drawn pictures are nearer on the whole: than held-out ones, and to train more than to those. Plain
+        pictures, as a low temperature draws them, are nearer to both, and no copies."""
+        return self.paired <= LEVEL / 2 and self.nearer > NEARER and self.binomial <= LEVEL / 2
+
+    def more_near(self, share: float) -> bool:
+        """Whether more drawn pictures than `share`, and than among held-out ones, are above the bar."""
+        return self.tail <= LEVEL / 2 and self.drawn_above > share
+
+
+def compare(
+    drawn: np.ndarray,
+    held: np.ndarray,
+    to_held: np.ndarray,
+    train: int,
+    above: float,
+    sizes: tuple[np.ndarray, np.ndarray] | None = None,
+) -> Compared:
+    """Compare the nearness to `train` pictures of drawn ones (N,) with that of held-out ones (K,), and with the
+    nearness of the drawn ones to those, `to_held` (N,).
+
+    Each held-out picture is paired with the drawn one most like it in the number of its foreground pixels (`sizes`:
+    (N,) and (K,)), since small shapes resemble each other more than large ones, and no drawn one is taken twice. The
+    pairs are judged by Wilcoxon's signed-rank test, one-sided, together with an exact binomial test of how often the
+    nearest of all is a training picture: copies are near to train alone. A few copies among many new pictures, which
+    these do not see, show in Fisher's exact test of the shares above the bar. Each at half of LEVEL (Bonferroni).
+    """
+    from scipy.stats import binomtest, fisher_exact, wilcoxon
+
+    mates = _mates(*sizes) if sizes is not None else np.stack([np.arange(min(len(drawn), len(held)))] * 2, 1)
+    apart = drawn[mates[:, 0]] - held[mates[:, 1]]
+    paired = float(wilcoxon(apart, alternative="greater").pvalue) if apart.any() else 1.0
+    nearer = float(((apart > 0) + 0.5 * (apart == 0)).mean())
+    counts = [[int((some > above).sum()), int((some <= above).sum())] for some in (drawn, held)]
+    tail = float(fisher_exact(counts, alternative="greater").pvalue)
+    drawn_above, held_above = (over / (over + under) for over, under in counts)
+    own, expected = float(((drawn > to_held) + 0.5 * (drawn == to_held)).mean()), train / (train + len(held))
+    binomial = float(binomtest(int(own * len(drawn)), len(drawn), expected, alternative="greater").pvalue)
+    return Compared(nearer, len(mates), paired, drawn_above, held_above, tail, own, expected, binomial)
+
+
+def _mates(drawn: np.ndarray, held: np.ndarray) -> np.ndarray:
+    """Pairs of the numbers of a drawn and a held-out picture of like size, (P, 2), none in two of them. Held-out ones
+    choose one after the other, in an order drawn once and for all."""
+    free, mates = np.ones(len(drawn), bool), []
+    for number in np.random.default_rng(0).permutation(len(held))[: len(drawn)]:
+        mate = int(np.where(free, np.abs(drawn - held[number]), np.inf).argmin())
+        free[mate] = False
+        mates.append((mate, int(number)))
+    return np.array(mates, np.int64).reshape(-1, 2)
+
+
 @dataclass(frozen=True)
 class Novelty:
     """The report on drawn pictures."""
 
     figures: Figures
     bars: Bars
-    share: float  # of the pictures, above the bar
+    compared: Compared
     gap: float | None  # nats per pixel, or None where a model has no likelihood
     tokens: np.ndarray  # (N, L) that were drawn, the nearest to a training picture first
     train: np.ndarray  # (N, L) the training picture nearest to each
@@ -153,22 +220,32 @@ class Novelty:
 
     @property
     def clean(self) -> bool:
-        """Whether neither too many pictures are near to training pictures nor the gap is too wide."""
-        return self.share <= self.bars.share and (self.gap is None or self.gap <= self.bars.gap)
+        """Whether drawn pictures come no nearer to train than held-out ones, neither on the whole nor a few of them."""
+        return not (self.compared.median_nearer or self.compared.more_near(self.bars.share))
 
     def to_dict(self) -> dict[str, Any]:
         pairs = {"jaccard": self.nearest.jaccard.tolist(), "train row": self.nearest.row.tolist()}
         pairs["held out"] = self.held_out.tolist()
-        return {**self.figures.to_dict(), "bars": asdict(self.bars), "clean": self.clean, **pairs}
+        compared = {"compared": self.compared._asdict(), "enough held out": self.compared.enough}
+        return {**self.figures.to_dict(), "bars": asdict(self.bars), "clean": self.clean, **compared, **pairs}
 
     def __str__(self) -> str:
-        bars = self.bars
-        usual = float((self.held_out > bars.above).mean())
-        why = [f"{100 * self.share:.1f} % above {bars.above:g} (of held-out {100 * usual:.1f} %)"]
-        why[0] += f", allowed {100 * bars.share:g} %"
-        if bars.share < self.share <= usual:  # in a corpus where all pictures are alike
-            why.append("held-out pictures are as near, so choose a greater --above for this corpus")
-        why += [] if self.gap is None else [f"gap {self.gap:.2f} nats per pixel, allowed {bars.gap:g}"]
+        bars, compared = self.bars, self.compared
+        nearer = f"the drawn picture is nearer to train in {100 * compared.nearer:.0f} % of {compared.pairs} pairs"
+        why = [f"{nearer} with a held-out one (Wilcoxon's signed-rank test, one-sided, p = {compared.paired:.2g})"]
+        shares = f"{100 * compared.drawn_above:.1f} % of drawn, {100 * compared.held_above:.1f} % of held-out pictures"
+        why.append(
+            f"for {100 * compared.own:.0f} % of drawn pictures the nearest of all is of train (expected "
+            f"{100 * compared.expected:.0f} %; exact binomial test, one-sided, p = {compared.binomial:.2g})"
+        )
+        why.append(f"above {bars.above:g} are {shares} (Fisher's exact test, one-sided, p = {compared.tail:.2g})")
+        if not compared.enough:
+            why.append(f"{compared.pairs} held-out pictures are too few for the paired test to find anything")
+        if self.gap is not None and self.gap > bars.gap:
+            why.append(
+                f"the gap of {self.gap:.2f} nats per pixel is wider than {bars.gap:g}: the model knows its training "
+                "pictures better than others (overfitting), which is no proof of copies"
+            )
         return f"{self.figures}\n{'clean' if self.clean else 'NOT clean'}: {'; '.join(why)}"
 
 
@@ -189,8 +266,8 @@ def measure(
 ) -> Novelty:
     """Draw `count` pictures and report how near they come to the training pictures of the corpus of the model.
 
-    Held-out pictures of `split` show the usual: their own nearness to train and, by Mann and Whitney's test,
-    whether drawn ones are nearer (a test of data copying in the spirit of Meehan et al. 2020). The gap is the NLL of
+    Held-out pictures of `split` show the usual: their own nearness to train, with which that of drawn ones is compared
+    (`compare`; a test of data copying in the spirit of Meehan et al. 2020). The gap is the NLL of
     `split` minus that of train in nats per pixel, on `rows` pictures of each, drawn by `seed` (0: all); exact, or for
     a model with codes the importance-weighted bound of `samples` codes. Views of training pictures are left out of it
     all. Raises InputError if the corpus has another palette, size or order than the model.
@@ -209,7 +286,10 @@ def measure(
     among = groups[unscan(known)]
     of_drawn = nearest(groups[unscan(drawn)], among, shift=shift, tell=partial(tell, "comparing"))
     of_held = nearest(groups[unscan(held)], among, shift=shift)
-    figures = _nearness(of_drawn.jaccard, of_held.jaccard, bars.above, split)
+    to_held = nearest(groups[unscan(drawn)], groups[unscan(held)], shift=shift)
+    sizes = (groups[drawn] > 0).sum(1), (groups[held] > 0).sum(1)
+    compared = compare(of_drawn.jaccard, of_held.jaccard, to_held.jaccard, len(known), bars.above, sizes)
+    figures = _nearness(of_drawn.jaccard, of_held.jaccard, bars.above, split, compared)
     gap = None
     if not isinstance(model.model, Latent) or model.model.noise:
         costs, gap = _gap(model, corpus, {"train": len(known), split: len(held)}, rows, samples, seed, tell)
@@ -220,19 +300,25 @@ def measure(
     data = f"{folder.name}{'' if own else ' (NOT the corpus that it was trained on, or not as built then)'}"
     kind = f"pictures drawn, {len(known):,} of train in {groups.max() + 1} shades, mirrored and moved by up to {shift}"
     report = Figures(model.opened.name, data, count, seed, figures, kind)
-    share = float((of_drawn.jaccard > bars.above).mean())
-    return Novelty(report, bars, share, gap, drawn[order], known[pairs.row], pairs, of_held.jaccard)
+    return Novelty(report, bars, compared, gap, drawn[order], known[pairs.row], pairs, of_held.jaccard)
 
 
-def _nearness(drawn: np.ndarray, held: np.ndarray, above: float, split: str) -> list[Figure]:
+def _nearness(drawn: np.ndarray, held: np.ndarray, above: float, split: str, compared: Compared) -> list[Figure]:
     """The Jaccard indices of drawn pictures (N,) beside those of held-out ones (K,)."""
     from scipy.stats import mannwhitneyu
 
     test = mannwhitneyu(drawn, held, alternative="greater")
     nearer = 100 * float(test.statistic) / (len(drawn) * len(held))
-    how_often = f"pairs of a drawn picture and one of {split}; Mann-Whitney, one-sided, p = {test.pvalue:.2g}"
-    figures = [*_spread("drawn", drawn, above), *_spread(split, held, above)]
-    return [*figures, Figure("drawn is nearer", nearer, "% of pairs", how_often)]
+    every = f"all pairs of a drawn picture and one of {split}; Mann-Whitney, one-sided, p = {test.pvalue:.2g}"
+    chance = f"{100 * compared.expected:.1f} expected; exact binomial test, one-sided, p = {compared.binomial:.2g}"
+    mates = f"{compared.pairs} pairs of like size; Wilcoxon's signed-rank test, one-sided, p = {compared.paired:.2g}"
+    return [
+        *_spread("drawn", drawn, above),
+        *_spread(split, held, above),
+        Figure("drawn is nearer", nearer, "% of pairs", every),
+        Figure("drawn is nearer, paired", 100 * compared.nearer, "% of pairs", mates),
+        Figure("nearest of all is of train", 100 * compared.own, "% of drawn", chance),
+    ]
 
 
 def pairs(model: PictureModel, report: Novelty, count: int = defaults.NOVELTY_PAIRS, across: int = 16) -> np.ndarray:
@@ -244,15 +330,6 @@ def pairs(model: PictureModel, report: Novelty, count: int = defaults.NOVELTY_PA
             line = model.pictures(torch.from_numpy(tokens[start : min(start + across, count)]))
             lines += line + [np.zeros_like(line[0])] * (min(across, count) - len(line))
     return sheet.grid(lines, columns=min(across, count))
-
-
-def originals(corpus: Corpus) -> np.ndarray:
-    """The training pictures without the views of them, (M, L)."""
-    rows = corpus.rows("train")
-    count = corpus.manifest.get("originals", len(rows))
-    if type(count) is not int or not 0 < count <= len(rows):
-        raise InputError("the manifest's number of originals is malformed: build the corpus again")
-    return rows.pad(np.arange(count))
 
 
 def _spread(name: str, jaccard: np.ndarray, above: float) -> list[Figure]:

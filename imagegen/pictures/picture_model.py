@@ -17,17 +17,18 @@ from enum import Enum
 from functools import cached_property, partial
 from itertools import cycle, islice
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from corpora.codecs.palette import Palette
-from corpora.errors import InputError
+from corpora.errors import InputError, choose
 from corpora.modality import modality_of
 from corpora.settings import require
 from imagegen.pictures import defaults, lookahead
+from imagegen.pictures.foreground import best_rows
 from textgen.core import sampler, smc
 from textgen.core.estimators import Bounds, bounds, exact_nll
 from textgen.core.model import Autoregressive, Latent, LikelihoodModel, draw_code, with_likelihood
@@ -38,6 +39,7 @@ from textgen.runs.library import Label
 AT_ONCE = 64  # pictures drawn together
 Tell = Callable[[int, int], None]  # (pixels or pictures done, of so many)
 GREEDY = sampler.Choice(temperature=0)
+BEGINNINGS = ("drawing", "start")  # of a choice of pixels: from the second colour of a picture, or from the first pixel
 
 
 class Turns(Enum):
@@ -55,7 +57,8 @@ class Turned(NamedTuple):
     tokens: Tensor  # (steps, L), or (steps, steps, L): the first code goes down, the second to the right
     codes: list[int]  # those turned, by number
     rates: list[float]  # KL(q(z_d | x) || N(0, 1)) of all codes for this picture, nats
-    values: list[float]  # of each, in standard deviations of the prior
+    values: list[list[float]]  # of each code turned, in standard deviations of the prior
+    own: list[int]  # the place among them of the picture's own value, of each code turned
 
 
 class Inpainted(NamedTuple):
@@ -135,6 +138,7 @@ class PictureModel:
         label: Label | Turns = IN_TURN,
         seed: int = 0,
         how: sampler.Choice | None = None,
+        begin: str | None = None,
         code_temperature: float = 1.0,
         tell: Tell | None = None,
     ) -> Tensor:
@@ -145,6 +149,10 @@ class PictureModel:
         them differ. A model with codes draws each from the prior; a decoder that looks back at nothing takes each
         pixel's most probable colour by default, since colours drawn pixel by pixel without regard to each other are
         noise; others draw. Raises InputError for a label that the model does not know.
+
+        `begin` says from where on `how` chooses: "drawing", from the second colour of each picture on, since a choice
+        of probable pixels alone seldom leaves an empty margin; or "start", from the first pixel. By default the first,
+        but "start" at temperature 0, and where a decoder looks back at nothing.
         """
         require(1 <= count <= 1_000_000, "count", count, "1 to 1,000,000 pictures")
         labels = self.opened.labels(self.in_turn(count) if isinstance(label, Turns) else label, count)
@@ -155,7 +163,7 @@ class PictureModel:
             def context(first: int, rows: int) -> Tensor | None:
                 return likely.context(seed, first, rows, labels[first : first + rows], code_temperature)
 
-            return self._drawn(count, context, None, self.usual if how is None else how, seed, tell)
+            return self._drawn(count, context, None, self.usual if how is None else how, seed, tell, begin)
         parts = [
             model.sample(
                 len(labels[some]),
@@ -169,6 +177,31 @@ class PictureModel:
             for some in _parts(count, AT_ONCE, tell)
         ]
         return torch.cat(parts)
+
+    def best(self, count: int, *, of: int, label: Label | Turns = IN_TURN, seed: int = 0, **ways: Any) -> Tensor:
+        """The best of each `of` drawn pictures, `count` times, (count, L): that of the least NLL per pixel of its
+        foreground (`foreground.best_rows`); an empty one only where all are.
+
+        `ways` as for `sample`. Raises InputError for a model that does not go pixel by pixel.
+        """
+        require(1 <= of <= 1000, "best_of", of, "1 to 1,000 pictures drawn for each")
+        self._raster()
+        labels = self.opened.labels(self.in_turn(count) if isinstance(label, Turns) else label, count)
+        each = labels.repeat_interleave(of)
+        tokens = self.sample(count * of, label=each, seed=seed, **ways)
+        return tokens[best_rows(self.nll(tokens, label=each), tokens, self.background, of)]
+
+    @cached_property
+    def background(self) -> int:
+        """The token of what nothing is drawn on: the transparent colour or, without one, the most probable first pixel
+        (of 16 codes, the commonest)."""
+        if self.palette.transparent:
+            return 0
+        labels = self.opened.labels(None, 16)
+        with torch.inference_mode():
+            context = self.likely.context(0, 0, 16, labels, 1.0)
+            first = self.likely.backbone.start(16, self.length, context).logits.argmax(-1)
+        return int(first.mode().values)
 
     def in_turn(self, count: int) -> list[str] | None:
         """Each class of the model in turn, for so many pictures; None where it has no classes."""
@@ -197,20 +230,22 @@ class PictureModel:
         count: int = defaults.COMPLETIONS,
         seed: int = 0,
         how: sampler.Choice | None = None,
+        begin: str | None = None,
         tell: Tell | None = None,
     ) -> Tensor:
         """Pictures (N, L) with their first `lines` lines kept and the rest drawn, `count` times: (N, count, L).
 
         Lines are rows or columns, and the first are on the side that the order of the model begins with. Draws from
-        p(x_hidden | x_shown) exactly, for it goes pixel by pixel in that order. Raises InputError for a model with
-        codes, whose p(z | x_shown) is not known, and for lines that hide nothing.
+        p(x_hidden | x_shown) exactly, for it goes pixel by pixel in that order. `begin` as for `sample`; what
+        is shown counts, too. Raises InputError for a model with codes, whose p(z | x_shown) is not known, and for lines
+        that hide nothing.
         """
         self._check_lines(lines)
         each = self.palette.lines[1]
         require(1 <= count <= 10_000, "count", count, "1 to 10,000 completions")
         shown = tokens[:, : lines * each].repeat_interleave(count, 0)
         context = self._contexts(len(shown), self.opened.labels(label, len(tokens)).repeat_interleave(count))
-        drawn = self._drawn(len(shown), context, shown, how or sampler.Choice(), seed, tell)
+        drawn = self._drawn(len(shown), context, shown, how or sampler.Choice(), seed, tell, begin)
         return drawn.view(len(tokens), count, self.length)
 
     def inpaint(
@@ -306,14 +341,18 @@ class PictureModel:
         how: sampler.Choice,
         seed: int,
         tell: Tell | None,
+        begin: str | None = None,
     ) -> Tensor:
-        parts = []
+        parts, backbone = [], self.likely.backbone
+        if begin is None:
+            begin = "drawing" if backbone.looks_back and how.temperature > 0 else "start"
+        late = choose("begin", begin, BEGINNINGS) == "drawing"
         with torch.inference_mode():
             for first in range(0, count, AT_ONCE):
                 rows = min(AT_ONCE, count - first)
                 pixels = []
                 for column in sampler.stream(
-                    self.likely.backbone,
+                    backbone,
                     self.model.vocab,
                     rows=rows,
                     length=self.length,
@@ -322,6 +361,7 @@ class PictureModel:
                     how=how,
                     seed=seed,
                     first=first,
+                    late=late,
                 ):
                     pixels.append(column)
                     if tell is not None:
@@ -398,8 +438,10 @@ class PictureModel:
         """A picture (L,) with one or two of its codes turned from -span to span, the others held.
 
         `codes` numbers them; by default the `dims` of the greatest rate for this picture, which tell most about it.
+        The picture's own value is one of the values of each code and neither the first nor the last: where it lies
+        outside, they go one step further than it.
         """
-        require(2 <= steps <= 100, "steps", steps, "2 to 100 values of each code")
+        require(3 <= steps <= 100, "steps", steps, "3 to 100 values of each code")
         require(0 < span <= 100, "span", span, "more than 0 standard deviations, 100 at most")
         size = self.latent.latent or 0
         rates = self.rates(picture[None])[0]
@@ -408,15 +450,17 @@ class PictureModel:
             codes = rates.topk(min(dims, size)).indices.tolist()
         if not 1 <= len(codes) <= 2 or len(set(codes)) < len(codes) or not all(0 <= code < size for code in codes):
             raise InputError(f"codes {', '.join(map(str, codes))}: expected one or two different ones, 0 to {size - 1}")
-        values = torch.linspace(-span, span, steps)
         own = self.encode(picture[None])[0]
+        spans = [_spanned(float(own[code]), span, steps) for code in codes]
         grid = own.repeat(steps ** len(codes), 1)
         for axis, code in enumerate(codes):
             later = steps ** (len(codes) - 1 - axis)
+            values = torch.tensor(spans[axis][0])
             grid[:, code] = values.repeat_interleave(later).repeat(len(grid) // (steps * later)).to(grid)
         labels = self.opened.labels(label, 1).expand(len(grid))
         pictures = self.decode(grid, label=labels).view(*[steps] * len(codes), self.length)
-        return Turned(pictures, list(codes), rates.tolist(), values.tolist())
+        own_places = [place for _, place in spans]
+        return Turned(pictures, list(codes), rates.tolist(), [one for one, _ in spans], own_places)
 
     # ------------------------------------------------------------------------------------------- likelihoods
 
@@ -464,6 +508,16 @@ class PictureModel:
         parts = _parts(len(tokens), 8, tell)
         several = [of_some(tokens[some], labels=labels[some], first=some.start) for some in parts]
         return Bounds(*(torch.cat(values) for values in zip(*several, strict=True)))
+
+
+def _spanned(own: float, span: float, steps: int) -> tuple[list[float], int]:
+    """Values from -span to span, one step beyond `own` where it lies outside, and its place: the inner value next to
+    it gives way to it."""
+    step = 2 * span / (steps - 1)
+    values: list[float] = torch.linspace(min(-span, own - step), max(span, own + step), steps).tolist()
+    place = min(range(1, steps - 1), key=lambda inner: abs(values[inner] - own))
+    values[place] = own
+    return values, place
 
 
 def _parts(count: int, size: int, tell: Tell | None) -> Iterator[slice]:

@@ -481,3 +481,22 @@ def test_a_sampler_that_forgets_the_impossible_would_be_caught(monkeypatch):
         test_what_follows_a_stop_is_padding()
     with pytest.raises(AssertionError):
         test_with_beams_enough_every_row_is_found(Table, 4)
+
+
+def test_a_late_choice_begins_when_two_tokens_differ():
+    """Before, tokens are drawn from the model as it is, with the same numbers; without a choice it changes nothing."""
+    vocab = Vocabulary(6, None, None, None)
+    backbone, how = Table(vocab, seed=5), Choice(temperature=0)
+    free = sample(backbone, vocab, rows=200, length=9, seed=1)
+    late = sample(backbone, vocab, rows=200, length=9, seed=1, how=how, late=True)
+    assert torch.equal(sample(backbone, vocab, rows=200, length=9, seed=1, late=True), free)
+    for row, plain in zip(late, free, strict=True):
+        begun = int((plain != plain[0]).int().argmax()) + 1 if (plain != plain[0]).any() else 9
+        assert torch.equal(row[:begun], plain[:begun])
+        for before, after in zip(row[begun - 1 : -1].tolist(), row[begun:].tolist(), strict=True):
+            assert after == int(backbone.table[before].argmax())
+    prompt = torch.tensor([[1, 1], [1, 2]]).repeat(50, 1)
+    late = sample(backbone, vocab, rows=100, length=9, seed=1, how=how, late=True, prompt=prompt)
+    assert len(late[1::2].unique(dim=0)) == 1 < len(late[::2].unique(dim=0))  # a prompt of two tokens has begun
+    few = sample(backbone, vocab, rows=3, length=9, seed=1, first=7, how=how, late=True)
+    assert torch.equal(few, sample(backbone, vocab, rows=10, length=9, seed=1, how=how, late=True)[7:])

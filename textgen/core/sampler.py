@@ -138,11 +138,16 @@ def stream(
     seed: int = 0,
     first: int = 0,
     constraint: Constraint | None = None,
+    late: bool = False,
 ) -> Iterator[Tensor]:
     """Yield the tokens of `rows` rows position by position, (B,) each, `length` of them at most.
 
     `prompt` (B, P) is written first as it stands. A row that has stopped goes on with padding; when all have, the
     stream ends. Row i draws from the stream of random numbers (seed, first + i), whatever else is in the batch.
+
+    With `late`, `how` chooses in a row from the place on at which two different tokens stand in it; before, tokens are
+    drawn as the model has them. Where rows begin with a long run of one token, as pictures with a margin do, a choice
+    of probable tokens alone would never leave that run.
 
     Of what `constraint` allows, each token is drawn by its probability among the others allowed at that place; that
     is not the distribution of whole rows given that they obey. Raises InputError for a prompt that does not obey, and
@@ -154,6 +159,7 @@ def stream(
     numbers = numbers.to(device)
     stepper = backbone.start(rows, length, context)
     stopped = torch.zeros(rows, dtype=torch.bool, device=device)
+    begun = torch.full((rows,), not late, device=device)
     written: list[Tensor] = []
     for position in range(length):
         logits = stepper.logits
@@ -171,6 +177,10 @@ def stream(
             if constraint is not None and bool((logits.isneginf().all(1) & ~stopped).any()):
                 raise InputError(f"the constraint allows no token at place {position + 1} of a row")
             tokens = draw_tokens(logits, numbers[:, position], how)
+            if late and not bool(begun.all()):
+                tokens = torch.where(begun, tokens, draw_tokens(logits, numbers[:, position], Choice()))
+        if late and written:
+            begun |= tokens != written[0]
         if vocab.stop is not None and vocab.pad is not None:
             tokens = tokens.masked_fill(stopped, vocab.pad)
             stopped = stopped | (tokens == vocab.stop)
