@@ -41,9 +41,13 @@ def grid_of(pixels: np.ndarray, tile: Size, margin: int | None, spacing: int | N
     if (shown is None or not shown.spacing) and scale > 1:
         small = pixels[::scale, ::scale]
         if min(small.shape[0] - tile[0], small.shape[1] - tile[1]) >= 0:
-            own = _shown(small, tile, margin, spacing, _grid(small.shape[:2], tile, margin or 0, spacing or 0))
+            whole = _grid(small.shape[:2], tile, margin or 0, spacing or 0)
+            own = _shown(small, tile, margin, spacing, whole)
             if own is not None and (shown is None or own.spacing):
                 return own._replace(scale=scale)
+            through = any(side % scale for side in tile)  # tiles of the file would cut the squares of its pixels
+            if shown is None and through and _divides((small.shape[0], small.shape[1]), tile, whole):
+                return whole._replace(scale=scale)
     return plain if shown is None else shown
 
 
@@ -102,13 +106,12 @@ class _Lines(NamedTuple):
 
     @staticmethod
     def of(numbers: np.ndarray) -> _Lines:
-        return _Lines(np.where((numbers == numbers[:, :1]).all(1), numbers[:, 0], -1))
+        return _Lines(np.where((numbers == numbers[:, :1]).all(1), numbers[:, 0].astype(np.int64), -1))
 
 
 def _shown(pixels: np.ndarray, tile: Size, margin: int | None, spacing: int | None, plain: Grid) -> Grid | None:
     """The grid that lines of one colour show, or None."""
-    numbers = (pixels.astype(np.int64) << np.array([24, 16, 8, 0])).sum(2)
-    numbers[pixels[..., 3] == 0] = 0
+    numbers = np.where(pixels[..., 3] > 0, np.ascontiguousarray(pixels).view(">u4")[..., 0], 0)
     axes = (_Lines.of(numbers), _Lines.of(numbers.T))
     best: dict[bool, tuple[tuple[int, int], Grid]] = {}  # without and with space between the tiles
     size = (pixels.shape[0], pixels.shape[1])

@@ -436,6 +436,8 @@ class _Fitting:
         if grid.lines is not None:
             what += f" with margin={grid.margin} spacing={grid.spacing}, as lines of one colour around them show"
             self._done[f"{what} (margin=0 spacing=0 cuts without)"] += 1
+        elif grid.scale > 1:
+            self._done[what.rstrip(",")] += 1
         elif grid.over:
             self._done[f"{what} that leave a margin over at the right or below"] += 1
         cells = list(tiles.cut(picture.pixels, self._tile, grid))

@@ -114,7 +114,7 @@ def test_list(capsys):
     ("words", "message"),
     [
         ([], "corpora: missing command: see corpora --help\n"),
-        (["biuld"], "corpora: no command 'biuld': did you mean 'build'? choose from build, fetch, list, show\n"),
+        (["biuld"], "corpora: no command 'biuld': did you mean 'build'? choose from build, fetch, list, palette"),
         (["build", "toy"], "corpora build: missing --out: see corpora build --help\n"),
         (["build", "toy", "--out", "c", "--relpace"],
          "corpora build: unknown option '--relpace': did you mean --replace? see corpora build --help\n"),

@@ -190,6 +190,16 @@ def test_a_sheet_of_ours_that_lost_its_layout(tmp_path):
     assert corpus.manifest["dropped"] == {"empty cells at the end of a sheet": 2}
 
 
+def test_an_enlarged_sheet_without_lines(tmp_path):
+    several = [art(number) for number in range(6)]
+    Image.fromarray(sheet.enlarged(sheet.grid(several, 3, gap=0), 4)).save(tmp_path / "x.png")
+    shown, corpus = built(tmp_path, tmp_path / "x.png", tile="6x5")
+    assert all((one == other).all() for one, other in zip(shown, several, strict=True))
+    assert corpus.manifest["notes"][1] == (
+        "1 picture cut into tiles of 6x5 at their own size, since they are enlarged 4 times"
+    )
+
+
 def test_a_layout_that_is_not_of_the_picture():
     places = sheet.layout([art(0)] * 4)._replace(scale=2)
     size = tuple(2 * side for side in places.size)
