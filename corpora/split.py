@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from corpora.modality import BuildConfig
 _EXACT = 100_000  # up to so many rows the shares of the splits are met exactly
 _MIX = np.uint64(0x9E3779B97F4A7C15)
+_MOST_MOVED = 100  # labels for which a set is moved to train
 _MISSED = 0.1  # a share that is missed by more, as a part of itself, is told
 
 Twins = Mapping[str, np.ndarray]  # of each spool, by its name: (n,) the set of near-duplicates that each item is of
@@ -188,9 +189,32 @@ def _filled(task: _Task, near: Near, wanted: Mapping[str, float]) -> Splits:
         members = _members(sizes, np.flatnonzero(chosen == 0), count, left - others)
         chosen[members] = SPLITS.index(name)
         left -= len(members)
+    _label_train(chosen, inverse, sizes, task.whole.column("labels"))
     reached = np.bincount(chosen, sizes, len(SPLITS))
     notes = _missed(task, reached, wanted, total, int(sizes.max()))
     return _shared(task, near, _listed(chosen[inverse]), counts, notes)
+
+
+def _label_train(chosen: np.ndarray, inverse: np.ndarray, sizes: np.ndarray, labels: np.ndarray) -> None:
+    """Move to train, in `chosen`, a set of each label that has none there, in exchange for one that train can spare.
+
+    `inverse` (n,): the set of each item; `chosen`, `sizes`: the split of each set, and its items. Where no exchange is
+    left, nothing is moved.
+    """
+    members, named_so = np.unique(np.stack([inverse, labels]), axis=1)
+    trained = np.bincount(named_so[chosen[members] == 0] + 1, minlength=int(labels.max()) + 2)  # sets, by label and one
+    lost = np.flatnonzero(trained == 0)
+    lost = lost[(lost > 0) & np.isin(lost - 1, labels)] - 1
+    for label in lost[:_MOST_MOVED].tolist():
+        own = members[named_so == label]
+        mine = int(own[np.argmin(sizes[own])])
+        needed = np.unique(members[(named_so >= 0) & (trained[named_so + 1] < 2)])
+        spare = np.setdiff1d(np.flatnonzero((chosen == 0) & (sizes <= 2 * sizes[mine] + 1)), needed)
+        if len(spare):
+            other = int(spare[np.argmin(np.abs(sizes[spare] - sizes[mine]))])
+            chosen[mine], chosen[other] = 0, chosen[mine]
+            trained[named_so[members == mine] + 1] += 1
+            trained[named_so[members == other] + 1] -= 1
 
 
 def _sets(task: _Task, near: Near) -> tuple[np.ndarray, np.ndarray]:

@@ -4,7 +4,7 @@ A pair's distance is the part of the drawing that differs: the sum over cells of
 over the cells that either picture covers with something other than its most frequent colour. 0 is the same picture, 1
 nothing in common. Sets grow from the nearest pairs on, and stay small.
 
-Memory: 2.5 KB for each picture. Time: about 1 minute for 100,000 pictures.
+Memory: 2.5 KB for each picture. Time: 16 seconds of one core for 100,000 pictures of 16x16.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _NEIGHBOURS = 6  # candidates of each picture
 _AXES = 12  # numbers that candidates are chosen by
 _AT_ONCE = 1024  # pairs
 _LEAST = 16 / 256  # of the cells: a smaller drawing counts as so large
-_SMALLEST_CAP = 8
+_SMALL_CAP = 8  # pictures in a set, of a corpus too small for a quarter of a split
 
 
 class Twins:
@@ -56,15 +56,15 @@ class Twins:
         if not 1 < self.count <= MOST:
             return None
         copies = self._array(self._copies)
-        _, names, first = np.unique(copies.reshape(self.count, -1), axis=0, return_inverse=True, return_index=True)
-        names, first = first, names  # np.unique gives the indices first
+        _, first, names = np.unique(copies.reshape(self.count, -1), axis=0, return_index=True, return_inverse=True)
         pairs = [_pairs(copies[first])]
         centred = self._array(self._centred)[first]
         if (centred != copies[first]).any():
             pairs.append(_pairs(centred))
         one, other, far = (np.concatenate(column) for column in zip(*pairs, strict=True))
         sizes = np.bincount(names)
-        sets = self._grown(one, other, far, sizes, max(_SMALLEST_CAP, int(share * self.count / 4)))[names]
+        cap = max(2, min(_SMALL_CAP, self.count // 20), int(share * self.count / 4))
+        sets = self._grown(one, other, far, sizes, cap)[names]
         self._count(sets, names)
         ends = np.cumsum([len(some) for some in self._copies.values()])
         return dict(zip(self._copies, np.split(sets, ends[:-1]), strict=True))

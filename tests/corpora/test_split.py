@@ -75,9 +75,7 @@ def test_a_message_never_calls_different_rows_equal():
     mixed = from_texts([*numbered(50), "so it is", "so it was"], "bytes", test=["so it is", "So it was!", "new one"])
     assert mixed.manifest["held_out_duplicates_removed"] == {"test": 2}
     assert mixed.manifest["held_out_nearly"] == {"test": 1}
-    with pytest.raises(
-        InputError, match=r"every sentence of test is in train .*\(1 of 2 but for case, spaces or punct"
-    ):
+    with pytest.raises(InputError, match=r"every sentence of test is in train .*\(1 of 2 but for case, spaces"):
         from_texts(["so it is", "so it was"], "bytes", test=["so it is", "So it was!"])
 
 
