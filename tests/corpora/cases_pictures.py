@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import struct
 import zlib
 from pathlib import Path
@@ -123,6 +124,31 @@ def png_half_transparent(desk):
     soft[0, :3, 3] = [40, 127, 200]
     desk.draw("in/soft.png", soft)
     desk.build("in").tells("half.transparent|translucent|alpha")
+
+
+@case(
+    "half-transparent pixels in few levels (a shadow of alpha 90)",
+    "told: the alpha is kept, as a colour of the palette",
+)
+def png_shadow(desk):
+    every = []
+    for one in pictures(24, *SIDE):
+        one[-2:] = (0, 0, 0, 90)
+        every.append(one)
+        desk.draw(f"in/{len(every)}.png", one)
+    built = desk.build("in", valid_share=0, test_share=0)
+    _same(built, every)
+    built.tells("half transparent")
+
+
+@case("half-transparent pixels, `alpha=128`", "told: the share made opaque, the share dropped")
+def png_threshold(desk):
+    for i, one in enumerate(pictures(24, *SIDE)):
+        one[0, :3, 3] = [60, 127, 128]
+        desk.draw(f"in/{i}.png", one)
+    built = desk.build("in", alpha=128)
+    built.tells("made opaque", "dropped")
+    assert {alpha for one, _ in built.drawn() for alpha in one[..., 3].reshape(-1).tolist()} == {0, 255}
 
 
 @case("half-transparent pixels, `alpha=0`", "read: laid on white")
@@ -427,6 +453,17 @@ def sizes_of_photographs(desk):
     assert means.min() > 90 and means.max() < 170  # of 100 random pixels each
 
 
+@case("a pack at two sizes (`16x16/`, `32x32/`)", "refused: both sizes; one folder is read")
+def sizes_of_a_pack(desk):
+    every = pictures(24, 8, 8)
+    for i, one in enumerate(every):
+        desk.draw(f"in/8x8/{i}.png", one)
+        desk.draw(f"in/16x16/{i}.png", one.repeat(2, 0).repeat(2, 1))
+    error = desk.refused("in")
+    assert "16x16" in error and "8x8" in error
+    _same(desk.build("in/8x8"), every)
+
+
 @case("a picture over 1,024 pixels on a side", "refused: `tile=` or `size=`")
 def sizes_too_large(desk):
     assert "1,024" in desk.refused(desk.draw("a.png", np.full((3, 1100, 4), 255, np.uint8)))
@@ -565,6 +602,42 @@ def sheet_transparent_tiles(desk):
     tiles = pictures(22, 8, 8)
     built = desk.build(desk.draw("a.png", _sheet(tiles, 6)), tile="8x8")
     assert (len(built.drawn()), built.dropped) == (22, {"transparent tiles": 2})
+
+
+def _aseprite(name: str, listed: bool) -> None:
+    @case(
+        f"a sheet with Aseprite's JSON beside it ({'array' if listed else 'hash'})", "told: cut as it says", name=name
+    )
+    def test(desk: Desk) -> None:
+        every = pictures(24, 8, 6)
+        desk.draw("in/hero.png", _sheet(every, 5))
+        frames = [
+            {"filename": f"hero {i}.aseprite", "frame": {"x": i % 5 * 6, "y": i // 5 * 8, "w": 6, "h": 8},
+             "rotated": False, "trimmed": False, "spriteSourceSize": {"x": 0, "y": 0, "w": 6, "h": 8},
+             "sourceSize": {"w": 6, "h": 8}, "duration": 100} for i in range(24)
+        ]  # fmt: skip
+        meta = {"app": "https://www.aseprite.org/", "image": "hero.png", "size": {"w": 30, "h": 40}, "scale": "1"}
+        held: Any = frames if listed else {one.pop("filename"): one for one in frames}
+        desk.put("in/hero.json", json.dumps({"frames": held, "meta": meta}))
+        built = desk.build("in")
+        _same(built, every)
+        built.tells("hero.json")
+
+
+_aseprite("sheet_aseprite_array", True)
+_aseprite("sheet_aseprite_hash", False)
+
+
+@case("tiles on a coloured ground with lines of that colour (magenta)", "told: margin and spacing that the lines show")
+def sheet_on_magenta(desk):
+    every = pictures(24, 8, 8)
+    whole = np.zeros((6 * 9 + 1, 4 * 9 + 1, 4), np.uint8)
+    whole[:] = (255, 0, 255, 255)
+    for i, one in enumerate(every):
+        whole[1 + i // 4 * 9 : 9 + i // 4 * 9, 1 + i % 4 * 9 : 9 + i % 4 * 9] = one
+    built = desk.build(desk.draw("a.png", whole), tile="8x8")
+    _same(built, every)
+    built.tells("margin=1 spacing=1")
 
 
 @case("a sheet smaller than a tile", "refused: choose smaller tiles")

@@ -224,6 +224,34 @@ def csv_nul(desk):
     assert "NUL" in desk.refused(desk.put("a.csv", "text\n" + "a\0b\n" * 30))
 
 
+@case("six columns without a header, in Windows-1252 (Sentiment140)", "read: with `encoding=`, columns by number")
+def csv_tweets(desk):
+    rows = [
+        f'"{4 * (i % 2)}","{i}","Mon Apr 06","NO_QUERY","user{i}","@you {row} café"' for i, row in enumerate(lines())
+    ]
+    desk.put("a.csv", rows, "cp1252")
+    built = desk.text("a.csv", encoding="cp1252", column=6, label_column=1)
+    assert built.pairs() == sorted((f"@you {row} café", str(4 * (i % 2))) for i, row in enumerate(lines()))
+
+
+@case("an index, a review with commas, quotes and line ends, a label (Kaggle)", "told: rows over lines, line ends kept")
+def csv_reviews(desk):
+    cells = [f'{row}, <br /> said "he"\nand then {row}' for row in lines()]
+    quoted = ['"' + cell.replace('"', '""') + '"' for cell in cells]
+    desk.put("a.csv", [",review,sentiment", *(f"{i},{cell},{('neg', 'pos')[i % 2]}" for i, cell in enumerate(quoted))])
+    built = desk.text("a.csv", column="review", label_column="sentiment")
+    assert built.pairs() == sorted((cell, ("neg", "pos")[i % 2]) for i, cell in enumerate(cells))
+    built.tells("30 rows stand over 60 lines")
+
+
+@case("several columns of which one holds several words", "told: that one is the text")
+def csv_guessed_column(desk):
+    desk.put("a.csv", ["author,quote,year", *(f"A{i % 3},{row},{1900 + i}" for i, row in enumerate(lines()))])
+    built = desk.text("a.csv")
+    assert built.texts() == sorted(lines())
+    built.tells("'quote'")
+
+
 @case("several tables of the same columns", "read: one after the other")
 def csv_several(desk):
     first, second = desk.put("a.csv", ["text", *lines(60)[:30]]), desk.put("b.csv", ["text", *lines(60)[30:]])

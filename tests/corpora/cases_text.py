@@ -286,6 +286,26 @@ def sentences_lower(desk):
     assert built.texts() == sorted(["it rained all day.", "we stayed at home.", "nobody came!", "did they know?"])
 
 
+@case("poems, `unit=poem`", "told: line ends are kept, as tokens")
+def text_poems_with_lines(desk):
+    parts = ["\n".join([*POEM, row]) for row in lines()]
+    built = desk.text(desk.put("a.txt", "\n\n".join(parts)), unit="poem")
+    assert built.texts() == sorted(parts)
+    built.tells("line ends")
+
+
+@case("lines of text named `.md`, `.py` or anything else", "read: where the file is named")
+def text_other_endings(desk):
+    for name in ("notes.md", "code.py", "subs.log", "plain"):
+        assert desk.text(desk.put(name, lines())).texts() == sorted(lines()), name
+
+
+@case("a chat that was exported (times, names, marks of direction, emoji)", "read: a line is a row")
+def text_chat(desk):
+    rows = [f"[{1 + i % 28:02}.03.24, 12:{i:02}:01] Anna B\u200e: {row} 😂" for i, row in enumerate(lines())]
+    assert desk.text(desk.put("chat.txt", rows)).texts() == sorted(rows)
+
+
 @case("paragraphs between blank lines, `unit=paragraph`", "read: lines joined by a space")
 def text_paragraphs(desk):
     parts = [f"{row}\n{row} again" for row in lines()]
@@ -635,6 +655,16 @@ def split_folders_of_pictures(desk):
     assert built.pixels("test") == sorted(one.tobytes() for one in every[50:])
     assert built.pixels("valid") == sorted(one.tobytes() for one in every[40:50])
     built.tells("split")
+
+
+@case("files named as splits that are none, `named_splits=false`", "read: names mean nothing")
+def split_names_ignored(desk):
+    rows = lines(60)
+    desk.put("in/train.txt", rows[:20])
+    desk.put("in/test.txt", rows[20:40])
+    desk.put("in/more.txt", rows[40:])
+    built = desk.text("in", named_splits=False)
+    assert built.texts() == sorted(rows) and len(built.texts("train")) > 50
 
 
 @case("some files named as splits and some not: `train.txt`, `test.txt`, `more.txt`", "refused: what is meant?")
