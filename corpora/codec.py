@@ -46,6 +46,7 @@ class Codec(abc.ABC):
     pad: ClassVar[int | None]
     stop: ClassVar[int | None]
     blank: ClassVar[int | None]
+    unknown: ClassVar[bool] = False  # whether `encode` gives blank, for what the vocabulary does not have
     least: ClassVar[int] = 2  # tokens in a vocabulary at least
     measures: ClassVar[tuple[str, ...]] = ()  # what a manifest counts of a split, beside rows and tokens
     vocab_size: int

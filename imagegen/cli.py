@@ -455,6 +455,7 @@ def evaluate(
         int, Option(min=0, max=o.ROWS, metavar="N", help="pictures drawn by the seed; 0: all")
     ] = defaults.EVALUATE_ROWS,
     samples: p.Importance = defaults.EVALUATE_SAMPLES,
+    ais: o.Anneal = 0,
     merge: p.Merge = None,
     fit: p.Fit = None,
     keep: Annotated[
@@ -489,7 +490,7 @@ def evaluate(
     with Bar() as bar:
         ways |= {"model": o.named(model, defaults.MODEL), "tell": bar.tell}
         if keep is None:
-            report = verbs.evaluate(data, samples=samples, merge=merge, fit=fit, **ways)
+            report = verbs.evaluate(data, samples=samples, ais=ais, merge=merge, fit=fit, **ways)
         else:
             report = verbs.judge_completions(data, keep=keep, n=n or defaults.COMPLETIONS, **ways)
     return show(report, as_json)

@@ -483,6 +483,7 @@ def evaluate(
     split: str = "test",
     rows: int = defaults.EVALUATE_ROWS,
     samples: int = defaults.EVALUATE_SAMPLES,
+    ais: int = 0,
     merge: int | None = None,
     fit: str | None = None,
     seed: int = 0,
@@ -491,9 +492,11 @@ def evaluate(
     tell: Tell | None = None,
 ) -> Any:
     """Likelihood of the pictures of a split, in nats and bits per pixel; `merge` counts near colours as one; `fit`
-    (crop, pad or resize) takes pictures of any size and palette, those of a file or a folder too."""
+    (crop, pad or resize) takes pictures of any size and palette, those of a file or a folder too. With `ais` of a model
+    with codes by `samples` annealed chains of so many steps."""
     drawer = picture_model(model, device=device, threads=threads)
     ways: dict[str, Any] = {"split": split, "rows": rows, "samples": samples, "seed": seed, "merge": merge, "fit": fit}
+    ways["ais"] = ais
     return measures.measure(drawer, Path(data), tell=_telling(tell, "evaluating"), **ways)
 
 

@@ -18,6 +18,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # begun in the background
 torch.set_num_threads(1)
 settings.register_profile("quiet", deadline=None)
 settings.load_profile("quiet")
+WIDE = {"width": 48, "embedding": 24, "encoder_width": 24, "encoder_embedding": 24, "latent": 8, "rate": 12.0}
 
 
 @pytest.fixture(autouse=True)
@@ -52,8 +53,14 @@ def trained(toy_corpus: Path, folder: Path, model: str, **settings: object) -> P
 @pytest.fixture(scope="session")
 def toy_run(toy_corpus, tmp_path_factory) -> Path:
     """The run folder of a small VAE that has learned something. Tests must not write into it."""
-    wide = {"width": 48, "embedding": 24, "encoder_width": 24, "encoder_embedding": 24, "latent": 8, "rate": 12.0}
-    return trained(toy_corpus, tmp_path_factory.mktemp("runs") / "vae", "vae", **wide)
+    return trained(toy_corpus, tmp_path_factory.mktemp("runs") / "vae", "vae", **WIDE)
+
+
+@pytest.fixture(scope="session")
+def faded_run(toy_corpus, tmp_path_factory) -> Path:
+    """The same of a VAE whose decoder is a language model too."""
+    run = tmp_path_factory.mktemp("runs") / "faded"
+    return trained(toy_corpus, run, "vae", code_fade=0.5, code_free=0.1, **WIDE)
 
 
 @pytest.fixture(scope="session")

@@ -203,6 +203,7 @@ def sample(
     top_p: o.TopP = None,
     min_p: o.MinP = None,
     no_repeat: o.NoRepeat = None,
+    unk: o.Unk = None,
     label: o.Label = None,
     length: s.Length = None,
     tones: s.Tones = None,
@@ -227,9 +228,10 @@ def sample(
     A model with codes by default writes what reads best: the most probable sentences (--beams 5) of codes nearer to
     the middle of the prior (--code-temperature 0.7), and of each four the best by NLL per token (--best-of 4). With
     --temperature, --top-p, a prompt or --beams 0, and from a language model, sentences are drawn token by token,
-    exactly from the model unless another option says otherwise.
+    exactly from the model unless another option says otherwise. One thing is left out: where the codec has <unk> for
+    unknown words, none is written, and the known ones share its probability; --unk allows it.
     """
-    chosen = o.how(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p, no_repeat=no_repeat)
+    chosen = o.how(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p, no_repeat=no_repeat, unk=unk or None)
     from textgen import verbs
 
     samples = verbs.sample(
@@ -241,6 +243,8 @@ def sample(
         return _write_clips(samples, out, force, as_json)
     if out is not None:
         raise InputError(f"--out {out}: sentences are printed; send them to a file with > {out}")
+    if samples.note and not as_json and sys.stderr.isatty():  # a person reads along
+        print(f"note: {samples.note}", file=sys.stderr)
     return show(samples, as_json)
 
 
@@ -269,14 +273,25 @@ def interpolate(
     ] = str(defaults.STEPS),
     model: o.Model = None,
     path: Annotated[
-        str, Option(metavar="line|arc", help="a straight line, or an arc that keeps the norm")
+        str,
+        Option(
+            metavar="auto|fluent|line|arc",
+            help="fluent sentences near the line, the points of the line, or of an arc that keeps the norm; "
+            "auto: fluent, if the model's decoder is a language model too",
+        ),
     ] = defaults.PATH,
     pace: Annotated[
-        str, Option(metavar="text|code", help="points where the text changes evenly, or even steps of the code")
+        str,
+        Option(metavar="text|code", help="of a line or arc: where the text changes evenly, or even steps of the code"),
     ] = defaults.PACE,
-    beams: s.Beams = defaults.BEAMS,
+    beams: Annotated[
+        int | None,
+        Option(
+            min=1, max=100, metavar="N", help=f"candidates for each code (default 10; fluent {defaults.FLUENT_BEAMS})"
+        ),
+    ] = None,
     no_rerank: Annotated[
-        bool, Option("--no-rerank", help="take the most probable candidate, without the cycle check")
+        bool, Option("--no-rerank", help="leave fluency, or on a line the cycle check, out of the choice")
     ] = False,
     refine: s.Refine = defaults.REFINE,
     length: s.Length = None,
@@ -293,8 +308,10 @@ def interpolate(
       textgen interpolate "i went to the store to buy some groceries" "don't worry about it, she said"
       textgen interpolate A B --steps auto --model runs/poems
 
-    Both are encoded; the points of the path between their codes are decoded by beam search and re-ranked by their
-    likelihood and by whether they encode back near their point. The ends are shown as you wrote them and as decoded.
+    Both are encoded, and sentences decoded by beam search from codes near the line between them. Those make the walk
+    that are fluent by the model itself and change evenly. A model that is no language model too, such as one trained
+    without code_fade, decodes the points of the line: the best of each by its likelihood and by whether it encodes back
+    near its point. The ends are shown as you wrote them and as decoded.
     """
     points = _points(steps)
     from textgen import verbs
@@ -521,8 +538,15 @@ def evaluate(
         int, Option(min=0, max=o.ROWS, metavar="N", help="rows drawn for likelihood and reconstruction; 0: all")
     ] = defaults.EVALUATE_ROWS,
     samples: Annotated[
-        int, Option(min=1, max=1_000_000, metavar="K", help="importance samples for each row")
-    ] = defaults.EVALUATE_SAMPLES,
+        int | None,
+        Option(
+            min=1,
+            max=1_000_000,
+            metavar="K",
+            help=f"importance samples for each row (default {defaults.EVALUATE_SAMPLES}), or with --ais chains "
+            f"(default {defaults.EVALUATE_CHAINS})",
+        ),
+    ] = None,
     everywhere: Annotated[
         int,
         Option(
@@ -532,6 +556,14 @@ def evaluate(
             help="likelihood of all rows: K samples each, corrected by what --samples add on --rows; 0: --rows alone",
         ),
     ] = 0,
+    ais: o.Anneal = 0,
+    groups: Annotated[
+        str | None,
+        Option(
+            metavar="FILE|label",
+            help="errors over authors, books or speakers: a line for each sentence names its group; label: its label",
+        ),
+    ] = None,
     max_words: Annotated[
         int, Option(min=0, max=1_000_000, metavar="N", help="short sentences alone: N words (characters); 0: all")
     ] = 0,
@@ -549,8 +581,8 @@ def evaluate(
 
     report = verbs.evaluate(
         data, model=o.named(model, o.DEFAULT_MODEL), split=split, rows=rows, samples=samples, everywhere=everywhere,
-        max_words=max_words, beams=beams, prior=prior, seed=seed, device=device, threads=threads,
-        progress=not as_json,
+        ais=ais, groups=groups, max_words=max_words, beams=beams, prior=prior, seed=seed, device=device,
+        threads=threads, progress=not as_json,
     )  # fmt: skip
     return show(report, as_json)
 
@@ -563,6 +595,9 @@ def prior(
     out: o.FolderOut,
     split: o.Split = "train",
     rows: Annotated[int, Option(min=0, max=o.ROWS, metavar="N", help="rows; 0: all")] = defaults.PRIOR_ROWS,
+    keep_worse: Annotated[
+        bool, Option("--keep-worse", help="write the model even if the prior is worse than N(0, I) on held-out codes")
+    ] = False,
     seed: o.Seed = 0,
     device: o.Device = "auto",
     threads: o.Threads = None,
@@ -575,9 +610,10 @@ def prior(
       imagegen prior creatures-vae CORPUS --kind mixture --out creatures-mixture
 
     Codes are drawn from q(z | x) on the rows of a corpus, or the lines of a text file. Of the priors tried, the one
-    that gives held-out codes most nats is kept; the gain over N(0, I) is what the mean rate falls by. The folder is a
-    model as any other: --prior normal, where a verb has it, puts N(0, I) back. KEY=VALUE: settings of the prior and of
-    its fitting; `textgen models` lists them.
+    that gives held-out codes most nats is kept; the gain over N(0, I) is what the mean rate falls by. One that is worse
+    than N(0, I) there is refused, unless --keep-worse asks for it. The folder is a model as any other: --prior normal,
+    where a verb has it, puts N(0, I) back. KEY=VALUE: settings of the prior and of its fitting; `textgen models` lists
+    them.
     """
     inputs, settings = split_words(arguments)
     if len(inputs) != 2:
@@ -587,8 +623,8 @@ def prior(
 
     with Bar() as bar:
         report = verbs.prior(
-            inputs[0], inputs[1], out, kind=kind, settings=settings, split=split, rows=rows, seed=seed, device=device,
-            threads=threads, tell=bar.tell,
+            inputs[0], inputs[1], out, kind=kind, settings=settings, split=split, rows=rows, keep_worse=keep_worse,
+            seed=seed, device=device, threads=threads, tell=bar.tell,
         )  # fmt: skip
     show(report, as_json)
     return 0

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 Model = str | Path | Opened
 AT_ONCE = 64  # rows drawn together
+NO_UNK = "unknown words (<unk>) are not written, and the known ones share their probability; --unk allows them"
 THREADS = 1  # for small work several threads wait for each other longer than they work (docs/results)
 
 
@@ -57,9 +58,11 @@ class Samples:
     sentences: list[str]
     seed: int
     drawn: Mapping[str, float]  # beams, code temperature, best of
+    note: str = ""  # in which way they are not quite the model's own
 
     def to_dict(self) -> dict[str, Any]:
-        return {"seed": self.seed, **self.drawn, "sentences": self.sentences}
+        note = {"note": self.note} if self.note else {}
+        return {"seed": self.seed, **self.drawn, **note, "sentences": self.sentences}
 
     def __str__(self) -> str:
         between = "\n\n" if any("\n" in sentence for sentence in self.sentences) else "\n"  # rows of several lines
@@ -243,7 +246,7 @@ def interpolate(
     steps: int | None = defaults.STEPS,
     path: str = defaults.PATH,
     pace: str = defaults.PACE,
-    beams: int = defaults.BEAMS,
+    beams: int | None = None,
     rerank: bool = True,
     refine: int = defaults.REFINE,
     length: int | None = None,
@@ -292,15 +295,18 @@ def sample(
         raise InputError("--beams needs a model with codes: every beam of a language model is the same sentence")
     check_codes(opened, code_temperature)
     by_token = not coded or how is not None or bool(prompt)
-    beams, best_of, code_temperature = defaults.sampling(beams, best_of, code_temperature, by_token=by_token)
     rule = rules(opened.codec, [prompt], length=length, tones=tones, rhyme=rhyme, new_words=new_words)
-    drawn: dict[str, Any] = {"best_of": best_of, "code_temperature": code_temperature}
-    ways = {"seed": seed, "how": how, "prompt": prompt, "label": label, "constraint": rule, **drawn}
-    if beams:
-        texts = SentenceVAE(opened, new_words=bool(new_words)).sample(n, beams=beams, **ways)
-    else:
-        texts = draw(opened, n, **ways)
-    return Samples(texts, seed, {"beams": beams, **drawn} if coded else {})
+    allowed = how is not None and how.unk
+    note = NO_UNK if opened.codec.unknown and not allowed else ""
+    ways: dict[str, Any] = {"seed": seed, "how": how, "prompt": prompt, "label": label, "constraint": rule}
+    if not coded:
+        return Samples(draw(opened, n, best_of=1 if best_of is None else best_of, **ways), seed, {}, note)
+    vae = SentenceVAE(opened, new_words=bool(new_words))
+    texts = vae.sample(n, beams=beams, best_of=best_of, code_temperature=code_temperature, **ways)
+    fluent = vae.model.code_free
+    drawn = defaults.sampling(beams, best_of, code_temperature, by_token=by_token, fluent=fluent)
+    facts = {name: value for name, value in drawn._asdict().items() if value is not None}
+    return Samples(texts, seed, facts, "" if drawn.beams else note)
 
 
 def _clips(
@@ -475,8 +481,10 @@ def evaluate(
     model: Model = library.DEFAULT_MODEL,
     split: str = "test",
     rows: int = defaults.EVALUATE_ROWS,
-    samples: int = defaults.EVALUATE_SAMPLES,
+    samples: int | None = None,
     everywhere: int = 0,
+    ais: int = 0,
+    groups: str | Path | None = None,
     max_words: int = 0,
     beams: int = defaults.EVALUATE_BEAMS,
     prior: str | None = None,
@@ -485,14 +493,22 @@ def evaluate(
     threads: int | None = None,
     progress: bool = False,
 ) -> Any:
-    """Likelihood, rate, mutual information and reconstruction on the sentences of a corpus or a text file."""
+    """Likelihood, rate, mutual information and reconstruction on the sentences of a corpus or a text file.
+
+    `samples`: codes for each sentence, by default 500; or with `ais` the annealed chains of so many steps, by default
+    16. `groups`: `label`, or a file with a line for each sentence: errors are over them.
+    """
     from textgen.sentences import measures
 
     opened = library.ready(model, device=device, threads=threads, prior=prior)
     kept, where = measures.labelled(Path(data), split)
+    named = None if groups is None else measures.groups_of(kept, groups)
     if max_words:
-        kept = [row for row in kept if len(row.text.split()) <= max_words]
+        short = [row for row, one in enumerate(kept) if len(one.text.split()) <= max_words]
+        kept, named = [kept[row] for row in short], None if named is None else [named[row] for row in short]
         where += f", to {max_words} words"
+    if samples is None:
+        samples = defaults.EVALUATE_CHAINS if ais else defaults.EVALUATE_SAMPLES
     return measures.measure(
         opened,
         [row.text for row in kept],
@@ -501,6 +517,8 @@ def evaluate(
         rows=rows,
         samples=samples,
         everywhere=everywhere,
+        ais=ais,
+        groups=named,
         seed=seed,
         beams=beams,
         progress=progress,
@@ -548,17 +566,22 @@ def prior(
     settings: Mapping[str, Any] | None = None,
     split: str = "train",
     rows: int = defaults.PRIOR_ROWS,
+    keep_worse: bool = False,
     seed: int = 0,
     device: str = "auto",
     threads: int | None = None,
     tell: Callable[[str, int, int], None] | None = None,
 ) -> Any:
-    """Fit a prior to the codes of a trained model, and write a model folder that has it."""
+    """Fit a prior to the codes of a trained model, and write a model folder that has it.
+
+    Raises InputError for one that is worse than N(0, I) on held-out codes, unless `keep_worse`.
+    """
     from textgen.runs.fit_prior import fit
 
     if threads:
         torch.set_num_threads(threads)
     ways: dict[str, Any] = {"split": split, "rows": rows, "seed": seed, "device": trainer.pick_device(device)}
+    ways["keep_worse"] = keep_worse
     ways |= {} if tell is None else {"tell": tell}
     return fit(str(model), str(data), str(out), kind=kind, settings=dict(settings or {}), **ways)
 

@@ -14,6 +14,7 @@ class Characters(TextCodec):
     """Unicode characters (code points after NFC); one that the vocabulary does not have becomes U+FFFD."""
 
     name = "characters"
+    unknown = True
 
     def __init__(
         self, characters: Sequence[str], *, lower: bool = False, white_space: str = "join", notes: Sequence[str] = ()

@@ -21,6 +21,7 @@ class Words(TextCodec):
     """
 
     name = "words"
+    unknown = True
 
     def __init__(
         self, entries: Sequence[str], *, lower: bool = False, white_space: str = "join", notes: Sequence[str] = ()

@@ -18,7 +18,7 @@ from imagegen.pictures.foreground import accuracy
 from imagegen.pictures.picture_model import PictureModel, Tell, bits
 from imagegen.pictures.taking import SCALE, take
 from textgen.core import estimators
-from textgen.core.figures import Figure, Figures, mean, of_classes, picked
+from textgen.core.figures import Figure, Figures, mean, of_classes, of_weights, picked
 from textgen.core.model import Latent
 
 ACTIVE = 0.1  # nats of rate, on average over pictures, from which a code counts as used
@@ -40,7 +40,8 @@ def corpus_of(model: PictureModel, folder: Path) -> Corpus:
 def tokens_of(model: PictureModel, rows: Rows, some: Sequence[int] | np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
     """Some rows as tokens (N, L), and their classes as the model numbers them (N,); -1 where there are none, or it
     knows none."""
-    classes = [rows.label(row) for row in some] if model.model.classes is not None else None
+    known = model.opened.known([rows.label(row) for row in some])[0]
+    classes = known if model.model.classes is not None else None
     return torch.from_numpy(rows.pad(some)).to(model.device), model.opened.labels(classes, len(some))
 
 
@@ -53,6 +54,7 @@ def measure(
     samples: int = defaults.EVALUATE_SAMPLES,
     seed: int = 0,
     merge: int | None = None,
+    ais: int = 0,
     fit: str | None = None,
     tell: Tell | None = None,
 ) -> Figures:
@@ -66,9 +68,12 @@ def measure(
     one are one: -log of the summed probability of the true colour's group, given the true pixels before in all their
     colours (so it compares models, and is not the likelihood of a merged picture).
 
+    With `ais`, of a model with codes, the bound is that of `samples` annealed chains of so many steps.
+
     Raises InputError if the corpus has another palette, size or order than the model, for likelihoods would not
     compare, and for `merge` with a model with codes.
     """
+    notes: list[str] = []
     if fit is None:
         if folder.exists() and not (folder / MANIFEST).is_file():
             raise InputError(
@@ -76,7 +81,10 @@ def measure(
                 "a folder of them"
             )
         pictures = corpus_of(model, folder).rows(split)
-        tokens, labels = tokens_of(model, pictures, picked(np.random.default_rng(seed), len(pictures), rows))
+        some = picked(np.random.default_rng(seed), len(pictures), rows)
+        tokens, labels = tokens_of(model, pictures, some)
+        if model.model.classes is not None:
+            notes = model.opened.known([pictures.label(row) for row in some])[1]
         data, far = f"{folder.name}, {split} split", list[Figure]()
     else:
         tokens, labels, data, far = _fitted(model, folder, split, rows, seed, fit)
@@ -87,11 +95,12 @@ def measure(
         how = f"exact; {int(groups.max()) + 1} colours, those alike by {merge} of 255 merged"
         merged = [mean("NLL per pixel, merged", nll / model.length, how, "nats per pixel")]
     if isinstance(model.model, Latent):
-        figures = _codes(model, model.model, tokens, labels, samples, seed, tell)
+        figures, more = _codes(model, model.model, tokens, labels, samples, seed, ais, tell)
+        notes += more
     else:
         nll = model.nll(tokens, label=labels, tell=tell)
         figures = _per_pixel(model, nll, "exact" + of_classes(model.model, labels))
-    return Figures(model.opened.name, data, len(tokens), seed, [*figures, *merged, *far], "pictures")
+    return Figures(model.opened.name, data, len(tokens), seed, [*figures, *merged, *far], "pictures", notes)
 
 
 def _fitted(
@@ -176,15 +185,23 @@ def _codes(
     labels: torch.Tensor,
     samples: int,
     seed: int,
+    ais: int,
     tell: Tell | None,
-) -> list[Figure]:
+) -> tuple[list[Figure], list[str]]:
     figures: list[Figure] = []
+    notes: list[str] = []
     note = of_classes(latent, labels)
     if latent.noise:
-        bounds = model.bounds(tokens, samples=samples, seed=seed, label=labels, tell=tell)
+        wide = estimators.proposal_for(latent.latent)
+        bounds = model.bounds(tokens, samples=samples, seed=seed, label=labels, proposal=wide, ais=ais, tell=tell)
         prior = f"prior {latent.prior.title}{note}"
-        draws = f"{samples} codes from q(z | x) each"
-        figures += _per_pixel(model, bounds.nll, f"importance-weighted bound, K={samples}, {prior}")
+        draws = f"{samples if ais else wide.counts(samples)[0]} codes from q(z | x) each"
+        how = f"importance-weighted bound, K={samples}"
+        if ais:
+            how = f"annealed importance sampling, {samples} chains of {ais} steps"
+        figures += _per_pixel(model, bounds.nll, f"{how}, {prior}")
+        evenness, notes = of_weights(bounds, samples, "chains" if ais else "codes")
+        figures += evenness
         figures += [
             mean("negative ELBO", bounds.negative_elbo, f"{draws}, {prior}", "nats per picture"),
             mean("distortion", bounds.distortion, draws + note, "nats per picture"),
@@ -202,7 +219,8 @@ def _codes(
     )
     pairs = zip(tokens.split(256), labels.split(256), strict=True)
     again = torch.cat([model.reconstruct(part, label=known) for part, known in pairs])
-    return [*figures, *given_back(again, tokens, model.background, f"most probable colour, posterior mean{note}")]
+    figures += given_back(again, tokens, model.background, f"most probable colour, posterior mean{note}")
+    return figures, notes
 
 
 def given_back(again: torch.Tensor, tokens: torch.Tensor, paper: int, how: str) -> list[Figure]:

@@ -30,7 +30,7 @@ from corpora.settings import require
 from imagegen.pictures import defaults, lookahead
 from imagegen.pictures.foreground import best_rows
 from textgen.core import sampler, smc
-from textgen.core.estimators import Bounds, bounds, exact_nll
+from textgen.core.estimators import POSTERIOR, Bounds, Proposal, bounds, exact_nll
 from textgen.core.model import Autoregressive, Latent, LikelihoodModel, draw_code, with_likelihood
 from textgen.core.randomness import normals
 from textgen.runs import library
@@ -205,7 +205,8 @@ class PictureModel:
 
     def in_turn(self, count: int) -> list[str] | None:
         """Each class of the model in turn, for so many pictures; None where it has no classes."""
-        return None if self.model.classes is None else list(islice(cycle(self.model.vocab.labels), count))
+        trained = [label for label in self.model.vocab.labels if label not in self.opened.unseen]
+        return None if self.model.classes is None else list(islice(cycle(trained), count))
 
     @property
     def usual(self) -> sampler.Choice:
@@ -497,6 +498,8 @@ class PictureModel:
         samples: int = defaults.EVALUATE_SAMPLES,
         seed: int = 0,
         label: Label = None,
+        proposal: Proposal = POSTERIOR,
+        ais: int = 0,
         tell: Tell | None = None,
     ) -> Bounds:
         """Bounds on -log p(x), and their parts, by `samples` codes for each picture, (N,) nats.
@@ -504,7 +507,7 @@ class PictureModel:
         As `textgen.core.estimators.bounds`. Raises InputError for a model without codes.
         """
         latent, labels = self.latent, self.opened.labels(label, len(tokens))
-        of_some = partial(bounds, latent, samples=samples, seed=seed, at_once=256)
+        of_some = partial(bounds, latent, samples=samples, seed=seed, proposal=proposal, ais=ais, at_once=256)
         parts = _parts(len(tokens), 8, tell)
         several = [of_some(tokens[some], labels=labels[some], first=some.start) for some in parts]
         return Bounds(*(torch.cat(values) for values in zip(*several, strict=True)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 import shutil
 import struct
 import sys
@@ -397,6 +398,23 @@ def test_weights_that_are_not_numbers_are_not_saved(tmp_path, value):
     ):
         checkpoint.write_model(new, {}, {}, tensors)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_weights_that_are_not_numbers_are_not_opened(tmp_path, value, toy_autoencoder):
+    """A stranger's file may hold them, with a manifest that fits. The tensor is named."""
+    from safetensors.torch import save
+
+    stored = checkpoint.read_model(toy_autoencoder)
+    name = max(name for name, tensor in stored.tensors.items() if tensor.is_floating_point())
+    with files.new_folder(tmp_path / "model") as new:
+        checkpoint.write_model(new, stored.config, stored.codec, stored.tensors)
+        spoiled = {**stored.tensors, name: stored.tensors[name].clone()}
+        spoiled[name].view(-1)[-1] = value
+        (new / checkpoint.MODEL).write_bytes(save(spoiled))
+        files.write_manifest(new, {"format": checkpoint.FORMAT})
+    with pytest.raises(InputError, match=rf"the tensor {re.escape(name)} holds NaN or infinity \(1 of "):
+        library.open_model(tmp_path / "model")
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -26,10 +27,11 @@ from textgen.core.classes import Classed, Classes
 from textgen.core.model import Latent
 from textgen.core.player import Batch
 from textgen.core.randomness import Draw
-from textgen.runs import library
+from textgen.runs import judging, library
 from textgen.runs.plan import plan
 from textgen.runs.run import Run
 from textgen.runs.screen import Screen
+from textgen.sentences import measures
 from textgen.sentences.defaults import REFINE
 from textgen.sentences.draw import draw
 
@@ -238,6 +240,43 @@ def test_evaluation_is_given_each_rows_own_label_and_says_so(name, both, toy_cor
     file.write_text("the cat sleeps\na girl waits\n")
     assert text_cli.main(["evaluate", str(file), *words[2:]]) == 0
     assert "no class known" in json.loads(capsys.readouterr().out)["figures"][0]["estimator"]
+
+
+@every_model
+def test_labels_of_no_training_row_are_none_and_it_is_said(name, both):
+    """Their embeddings were never trained: a likelihood given them would be that of a random condition."""
+    opened = both[name]._replace(facts={**both[name].facts, "labels_unseen": ["person"]})
+    texts = ["the cat sleeps", "a girl waits", "the dog waits"]
+    ways = {"where": "here", "samples": 4}
+    found = measures.measure(opened, texts, labels=["animal", "person", "fish"], **ways)
+    none = measures.measure(opened, texts, labels=["animal", None, None], **ways)
+    assert found["NLL"] == none["NLL"]
+    assert "given the class, which 2 of 3 rows lack" in found.figures[0].estimator
+    note = "2 of 3 rows have a label that no training row had ('fish', 'person'): they are taken to have none"
+    assert note in found.notes and note not in none.notes
+    with pytest.raises(InputError, match=r"label 'person': no row that .* was trained on has it; known: animal"):
+        draw(opened, 1, label="person")
+
+
+class Labelled:
+    """Four rows of the labels b, b, none and a, in a corpus that names c as well."""
+
+    def __init__(self) -> None:
+        self.label_names = ["b", "c", "a"]
+        self.labels = np.array([0, 0, -1, 2], np.int32)
+
+    def __len__(self) -> int:
+        return 4
+
+    def classes(self, some: np.ndarray) -> np.ndarray:
+        return np.array([1, 2, 0, -1])[some]  # b, c, a, none: as of a held-out split
+
+
+def test_labels_of_no_training_row_are_found_and_judged_as_none():
+    splits, names = {"train": Labelled(), "valid": Labelled()}, ["b", "c", "a"]
+    corpus = SimpleNamespace(splits=splits, manifest={"label_names": names})
+    assert judging.unseen(corpus) == ["c"]
+    assert judging._classes(corpus, np.arange(4)).tolist() == [1, -1, 0, -1]
 
 
 @every_model

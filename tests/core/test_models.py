@@ -324,7 +324,9 @@ def test_each_noise_goes_where_it_belongs_and_the_targets_stay():
 
 
 def test_a_share_that_is_none_is_refused():
-    wrong = dict.fromkeys(("word_dropout", "delete", "blank", "replace", "code_dropout", "code_free"), (-0.1, 1.0))
+    wrong = dict.fromkeys(
+        ("word_dropout", "delete", "blank", "replace", "code_dropout", "code_fade", "code_free"), (-0.1, 1.0)
+    )
     for key, values in {**wrong, "swap": (-1,), "code_noise": (-0.1,)}.items():
         for value in values:
             with pytest.raises(ValueError, match=f"{key}="):
@@ -378,8 +380,42 @@ def test_a_share_of_the_rows_is_decoded_from_no_code_in_training_alone(name):
     assert (decoded(model.eval(), tokens, noise(4000))[0] != 0).all()
 
 
+@pytest.mark.parametrize("name", LATENT)
+def test_faded_codes_are_what_is_known_of_a_code_from_its_noisy_version(name):
+    """(1 - t) z + sqrt(t (1 - t)) e, t uniform: over a posterior N(m, s^2) its mean is m / 2 and its variance
+    E[(1 - t)^2] (m^2 + s^2) - m^2 / 4 + E[t (1 - t)] = (m^2 + s^2) / 3 - m^2 / 4 + 1 / 6."""
+    tokens = small.rows([3]).repeat(20_000, 1)
+    model = small.model(name, code_fade=0.999999).train()
+    plain = small.model(name).train()
+    plain.load_state_dict(model.state_dict())
+    codes = decoded(model, tokens, noise(20_000))[0]
+    posterior = plain.posterior(tokens[:1])
+    mean, second = posterior.mean[0], posterior.mean[0] ** 2 + (posterior.stddev[0] ** 2 if plain.noise else 0)
+    torch.testing.assert_close(codes.mean(0), mean / 2, atol=0.03, rtol=0.03)
+    torch.testing.assert_close(codes.var(0), second / 3 - mean**2 / 4 + 1 / 6, atol=0.03, rtol=0.05)
+
+
+@pytest.mark.parametrize("name", LATENT)
+def test_a_share_of_the_codes_is_faded_in_training_alone(name):
+    tokens = small.rows([3]).repeat(4000, 1)
+    model, plain = small.model(name, code_fade=0.25), small.model(name)
+    plain.load_state_dict(model.state_dict())
+    codes, whole = decoded(model.train(), tokens, noise(4000))[0], decoded(plain.train(), tokens, noise(4000))[0]
+    same = (codes == whole).all(1)
+    assert float(same.float().mean()) == pytest.approx(0.75, abs=0.03)
+    assert torch.equal(same, (codes == whole).any(1))
+    assert torch.equal(decoded(model.eval(), tokens, noise(4000))[0], decoded(plain.eval(), tokens, noise(4000))[0])
+
+
+@pytest.mark.parametrize("name", LATENT)
+def test_a_decoder_is_a_language_model_too_where_it_learned_to_do_without_a_code(name):
+    noisy = small.model(name).noise
+    assert not small.model(name).code_free
+    assert small.model(name, code_free=0.1).code_free == small.model(name, code_fade=0.1).code_free == noisy
+
+
 def test_several_processes_disturb_the_codes_as_one_would():
-    model = small.model("vae", code_noise=0.5, code_dropout=0.3, code_free=0.5).train()
+    model = small.model("vae", code_noise=0.5, code_dropout=0.3, code_fade=0.6, code_free=0.3).train()
     whole = decoded(model, TOKENS, noise(4))[0]
     for rank in (0, 1):
         part = decoded(model, TOKENS[rank::2], Draw(0, 0, total=4, rank=rank, world=2))[0]

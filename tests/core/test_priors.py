@@ -23,6 +23,7 @@ from textgen.cli import main
 from textgen.core import checkpoint, estimators, recipes
 from textgen.core.prior import Prior, draw_codes, held_out
 from textgen.core.randomness import normals
+from textgen.priors import mixture
 from textgen.runs import library
 from textgen.runs.fit_prior import fit
 from textgen.sentences.sentence_vae import SentenceVAE
@@ -242,6 +243,20 @@ def test_an_autoencoder_gets_a_prior_of_its_codes(toy_autoencoder, toy_corpus, t
     found = fit(toy_autoencoder, toy_corpus, tmp_path / "m", kind="mixture", settings={"components": 2}, rows=50)
     assert found.gain > 0
     assert len(SentenceVAE.from_pretrained(tmp_path / "m").sample(2)) == 2
+
+
+def test_a_prior_that_is_worse_than_the_normal_is_refused(toy_run, toy_corpus, tmp_path, monkeypatch):
+    def spoil(prior, codes, unseen, settings, **ways):
+        with torch.no_grad():
+            prior.means.fill_(3.0)
+
+    monkeypatch.setattr(mixture, "fit", spoil)
+    how = {"kind": "mixture", "settings": {"components": 2}}
+    with pytest.raises(InputError, match=r"worse than N\(0, I\) by [0-9.]+ \+- [0-9.]+ nats per code on 40 codes"):
+        fit(toy_run, toy_corpus, tmp_path / "no", **how)
+    assert not (tmp_path / "no").exists()
+    kept = fit(toy_run, toy_corpus, tmp_path / "yes", keep_worse=True, **how)
+    assert kept.gain < 0 and (tmp_path / "yes").is_dir()
 
 
 @pytest.mark.parametrize("kind", ["mixture", "flow"])

@@ -139,6 +139,21 @@ def test_an_impossible_token_is_never_chosen(row, number, how):
     assert row[token] > -math.inf
     if how.top_k:
         assert sum(other > row[token] for other in row) < how.top_k
+        assert sum(other == row[token] for other in row[:token]) < how.top_k, "of equals the first"
+
+
+def test_top_k_with_ties_keeps_k_by_their_order():
+    logits = torch.tensor([[1.0, 2.0, 2.0, 2.0, 0.0], [3.0, 3.0, 3.0, 3.0, 3.0]])
+    every = torch.linspace(0, 1 - 1e-9, 200, dtype=torch.float64)
+    for row, order in zip(logits, ([1, 2, 3, 0], [0, 1, 2, 3]), strict=True):
+        for k in (1, 2, 3, 4):
+            drawn = draw_tokens(row.expand(200, -1), every, Choice(top_k=k))
+            assert set(drawn.tolist()) == set(order[:k])
+
+
+def test_top_p_with_ties_takes_the_first_of_equals():
+    drawn = draw_tokens(torch.zeros(200, 40), torch.linspace(0, 1 - 1e-9, 200, dtype=torch.float64), Choice(top_p=0.05))
+    assert set(drawn.tolist()) == {0, 1}
 
 
 @pytest.mark.parametrize("at", ["first", "middle", "last"])

@@ -103,7 +103,8 @@ def test_it_names_its_unit_shows_samples_and_has_a_card(corpora, tmp_path, capsy
 def test_a_prior_is_fitted_to_the_codes_of_anything(corpora, tmp_path, name):
     run = tmp_path / "run"
     start(run, planned(corpora, run, name, "vae"))
-    fitted = fit_prior.fit(run, corpora[name], tmp_path / "fitted", kind="mixture", settings={"components": 2})
+    how = {"kind": "mixture", "settings": {"components": 2}, "keep_worse": True}
+    fitted = fit_prior.fit(run, corpora[name], tmp_path / "fitted", **how)
     assert fitted.rows > 20
     assert math.isfinite(fitted.gain)  # of so short a training it may be anything
     program = modality.get(name).program

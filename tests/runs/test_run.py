@@ -37,6 +37,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "sgd": {"optimiser": "sgd", "lr": 0.5, "clip": 5.0},
     "noise": {"word_dropout": 0.3, "delete": 0.2, "blank": 0.1, "dropout": 0.2, "encoder_dropout": 0.1},
     "more noise": {"swap": 2, "replace": 0.1, "code_noise": 0.2, "code_dropout": 0.2, "code_free": 0.2},
+    "faded codes": {"code_fade": 0.5},
     "warm start": {"warm_start": 0.3, "kl_warmup": 0.3},
     "cycles": {"kl_warmup": 0.5, "kl_cycles": 3},
     "batch norm": {"batch_norm": 0.6},

@@ -170,6 +170,52 @@ def test_about_95_of_100_intervals_hold_the_truth():
     assert 50 <= sum(one.low <= 1 <= one.high for one in found) <= 60
 
 
+def test_a_skewed_ratio_is_missed_as_often_above_as_below():
+    """Log-normal costs over as many units: BCa holds the truth about 95 times of 100; the percentile interval, which
+    misses above nearly always, less often."""
+    draw, truth = np.random.default_rng(2), math.exp(1.1**2 / 2)
+    found, plain = [], []
+    for seed in range(200):
+        table = np.stack([draw.lognormal(0, 1.1, 25), np.ones(25)], 1)
+        found.append(judge.score("x", "", "", table, statistic=lambda sums: sums[0] / sums[1], seed=seed))
+        again = table[np.random.default_rng(seed).integers(25, size=(1000, 25)), 0].mean(1)
+        plain.append(np.percentile(again, (2.5, 97.5)))
+    held = sum(one.low <= truth <= one.high for one in found)
+    assert held >= 172
+    assert held > sum(low <= truth <= high for low, high in plain)
+
+
+def test_the_ends_of_bca_are_those_of_its_formula():
+    """Beside scipy's, on the same data: as close as two bootstraps are."""
+    from scipy.stats import bootstrap
+
+    values = np.random.default_rng(5).exponential(1, 80)
+    mine = judge.score("x", "", "", values, seed=3)
+    other = bootstrap((values,), np.mean, n_resamples=4000, method="BCa", rng=np.random.default_rng(0))
+    assert mine.low == pytest.approx(other.confidence_interval.low, abs=0.03)
+    assert mine.high == pytest.approx(other.confidence_interval.high, abs=0.04)
+
+
+def test_rows_of_a_group_are_drawn_together():
+    """Five authors of 40 equal rows each: the interval is that of five numbers, not of two hundred."""
+    authors = np.repeat(np.arange(5), 40)
+    values = np.random.default_rng(1).normal(0, 1, 5)[authors]
+    rows, groups = judge.score("x", "", "", values), judge.score("x", "", "", values, groups=authors)
+    assert groups.value == pytest.approx(rows.value)
+    assert groups.high - groups.low > 3 * (rows.high - rows.low)
+    assert "5 groups" in groups.definition
+    alone = judge.score("x", "", "", values[::40], groups=np.arange(5), seed=0)
+    assert (alone.low, alone.high) == pytest.approx((groups.low, groups.high))
+
+
+def test_a_perplexity_beyond_floating_point_is_infinite():
+    huge = judge.perplexity("x", "", [5000.0, 6000.0], ["a b", "c"])
+    assert huge.value == math.inf
+    report = judge.Report("title", {}, [huge, judge.perplexity("y", "", [100.0], ["a"])])
+    assert " inf " in str(report) and "e+21" in str(report)
+    assert report.to_dict()["figures"][0]["value"] == "inf"
+
+
 def test_a_figure_of_one_row_has_no_interval_and_one_that_divides_by_zero_no_value():
     one = judge.score("x", "", "", [2.0])
     assert (one.value, one.low, one.high) == (2.0, None, None)
@@ -335,7 +381,7 @@ def test_a_bad_file_is_refused_with_its_line(here, toy_run, toy_language_model, 
     [
         (["--points", "2"], "--points 2: expected 3 to 1,000"),
         (["--beams", "0"], "--beams 0: expected 1 to 100"),
-        (["--path", "curve"], "path 'curve': choose from line, arc"),
+        (["--path", "curve"], "path 'curve': choose from auto, fluent, line, arc"),
         (["--rows", "-1"], "--rows -1: expected 0 to"),
         (["--real", "nowhere.txt"], "nowhere.txt: no such file"),
         (["--judge", "nowhere"], "no model 'nowhere'"),

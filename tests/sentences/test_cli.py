@@ -440,7 +440,7 @@ def test_interpolate_is_the_call_of_the_same_name(model, toy_run, capsys):
         ([ONE, OTHER, "--steps=--3"], "error: --steps '--3': expected a whole number"),
         ([ONE, OTHER, "--steps", "9" * 5000], "error: --steps '9999"),
         ([ONE, OTHER, "--beams", "0"], "error: --beams 0: expected 1 to 100\n"),
-        ([ONE, OTHER, "--path", "curve"], "error: path 'curve': choose from line, arc\n"),
+        ([ONE, OTHER, "--path", "curve"], "error: path 'curve': choose from auto, fluent, line, arc\n"),
         ([ONE, OTHER, "--pace", "fast"], "error: pace 'fast': choose from text, code\n"),
         ([ONE, ""], "error: sentence 2 of 2, '' is empty: give at least one word\n"),
         ([" \t", ONE], "error: sentence 1 of 2, ' \\t' is empty: give at least one word\n"),
@@ -685,8 +685,9 @@ def test_evaluate_on_a_corpus_and_on_a_text_file(here, model, toy_corpus, capsys
     rows = Corpus.open(toy_corpus).rows("test")
     assert (facts["rows"], facts["seed"], facts["data"]) == (8, 0, "corpus, test split")
     found = figures(facts)
-    names = ["NLL", "perplexity", "token perplexity", "bits per byte", "negative ELBO", "distortion", "rate"]
-    names += ["mutual information", "active units", "reconstruction BLEU", "exact match"]
+    names = ["NLL", "perplexity", "token perplexity", "bits per byte", "effective sample size", "greatest weight"]
+    names += ["negative ELBO", "distortion", "rate", "mutual information", "mutual information, at most"]
+    names += ["active units", "reconstruction BLEU", "exact match"]
     names += ["reconstruction BLEU, refined", "exact match, refined"]
     assert list(found) == names
     assert found["negative ELBO"] == pytest.approx(found["distortion"] + found["rate"])
@@ -699,7 +700,44 @@ def test_evaluate_on_a_corpus_and_on_a_text_file(here, model, toy_corpus, capsys
     assert figures(again) == pytest.approx(found)
     out = said(capsys, "evaluate", "held-out.txt", *model, *FEW)
     assert out.splitlines()[0] == "vae at step 240 on held-out.txt: 8 sentences, seed 0"
-    assert [line.split("  ")[1] for line in out.splitlines()[1:]] == names
+    lines = out.splitlines()[1:]
+    assert [line.split("  ")[1] for line in lines if not line.endswith(":") and not line.startswith("note: ")] == names
+    heading = lines.index(next(line for line in lines if line.startswith("  refined codes")))
+    assert [line.split("  ")[1] for line in lines[heading + 1 : heading + 3]] == names[-2:], "they stand apart"
+    assert "note: the effective sample size is" in lines[-1], "4 codes are few"
+    assert facts["notes"] == [lines[-1].removeprefix("note: ")]
+    assert found["mutual information"] <= found["mutual information, at most"]
+    assert "as the model reads it" in next(f["estimator"] for f in facts["figures"] if f["name"] == "bits per byte")
+
+
+def test_evaluate_by_annealing_and_with_errors_over_groups(here, model, toy_corpus, capsys):
+    facts = parsed(capsys, "evaluate", toy_corpus, *model, "--rows", "6", "--ais", "4", "--samples", "3")
+    nll = facts["figures"][0]
+    assert nll["estimator"].startswith("annealed importance sampling, 3 chains of 4 steps, prior N(0, I)")
+    rows = Corpus.open(toy_corpus).rows("test")
+    Path("held-out.txt").write_text("\n".join(rows.text(row) for row in range(len(rows))))
+    Path("authors.txt").write_text("\n".join("ab"[row % 2] for row in range(len(rows))))
+    grouped = parsed(capsys, "evaluate", "held-out.txt", *model, *FEW, "--groups", "authors.txt")
+    plain = parsed(capsys, "evaluate", "held-out.txt", *model, *FEW)
+    assert figures(grouped) == pytest.approx(figures(plain))
+    assert grouped["figures"][0]["error"] != plain["figures"][0]["error"]
+    assert "error over 2 groups (few: take it for rough)" in grouped["figures"][0]["estimator"]
+    line = refused(capsys, "evaluate", "good.txt", *model, *FEW, "--groups", "authors.txt")
+    assert "expected the name of a group for each" in line
+
+
+def test_two_models_are_compared_sentence_by_sentence(here, model, toy_language_model, toy_corpus, capsys):
+    words = ["benchmark", "likelihood", toy_corpus, *model, "--other", toy_language_model, "--samples", "20"]
+    facts = parsed(capsys, *words, "--rows", "12")
+    found = {one["name"]: one for one in facts["figures"]}
+    first, second, apart = (found[name] for name in list(found)[:3])
+    assert apart["value"] == pytest.approx(first["value"] - second["value"])
+    assert second["definition"] == "exact"
+    assert "K=20" in first["definition"] and "effective sample size" in first["definition"]
+    assert apart["high"] - apart["low"] < first["high"] - first["low"], "the difference is the surer"
+    twice = ["--model", toy_language_model, "--other", toy_language_model]
+    same = parsed(capsys, "benchmark", "likelihood", toy_corpus, *twice)
+    assert [one["value"] for one in same["figures"]][2:] == [0, 0, 1]
 
 
 def test_evaluate_a_language_model_and_an_autoencoder(here, toy_language_model, toy_autoencoder, toy_corpus, capsys):

@@ -239,7 +239,7 @@ def test_a_pure_autoencoder_walks_too(toy_autoencoder, texts):
         ({"steps": 1}, "steps=1: expected 2 to 1000 points, or None"),
         ({"steps": 1001}, "steps=1001: expected"),
         ({"pace": "fast"}, "pace 'fast': choose from text, code"),
-        ({"path": "curve"}, "path 'curve': choose from line, arc"),
+        ({"path": "curve"}, "path 'curve': choose from auto, fluent, line, arc"),
         ({"beams": 0}, "beams=0: expected 1 to 100"),
         ({"beams": 101}, "beams=101: expected 1 to 100"),
     ],

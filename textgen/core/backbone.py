@@ -5,6 +5,7 @@ Shapes in this package: `B` rows of a batch, `L` tokens of a row, `V` vocabulary
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import torch
@@ -22,7 +23,8 @@ class Vocabulary(NamedTuple):
     Where a row of tokens is a picture line by line, `shape` is how many lines there are and the pixels in each (rows
     and columns; columns and rows for a palette that goes column by column), and `colours` the CIE Lab colour of each
     token (lightness 0 to 100), if it is known. `labels` are the names of the classes of rows, if there are any: class n
-    is the n-th of them.
+    is the n-th of them. `unknown`: whether a row may hold blank, as an unknown word or character; without, blank only
+    ever takes the place of an input.
     """
 
     size: int
@@ -32,6 +34,16 @@ class Vocabulary(NamedTuple):
     shape: tuple[int, int] | None = None
     colours: tuple[tuple[float, float, float], ...] | None = None
     labels: tuple[str, ...] = ()
+    unknown: bool = True
+
+    @property
+    def impossible(self) -> tuple[int, ...]:
+        """The tokens that no place of a row holds: padding, and blank unless it is an unknown word.
+
+        They have probability 0 in the likelihood as they have in sampling.
+        """
+        blank = None if self.unknown else self.blank
+        return tuple(token for token in (self.pad, blank) if token is not None)
 
     def mask(self, tokens: Tensor) -> Tensor:
         """True where a token is real, False where it only fills up the row. (B, L) -> (B, L)"""
@@ -61,6 +73,13 @@ class Dropout(nn.Dropout):
         return input * kept.to(input.dtype).mul_(256 / (256 - dropped))
 
 
+def without(logits: Tensor, tokens: Iterable[int]) -> Tensor:
+    """Logits (..., V) that give these tokens no probability, in place; the others share it."""
+    for token in tokens:
+        logits[..., token] = -torch.inf
+    return logits
+
+
 class CrossEntropy(torch.autograd.Function):
     """-log softmax(logits)[target] of each row: (N, V) logits and targets (N,) -> (N,), in float32.
 
@@ -69,21 +88,22 @@ class CrossEntropy(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, logits: Tensor, targets: Tensor) -> Tensor:
+    def forward(ctx: Any, logits: Tensor, targets: Tensor, impossible: tuple[int, ...] = ()) -> Tensor:
+        without(logits, impossible)  # nobody else reads them, and their gradient is 0 by what `backward` does
         ctx.save_for_backward(logits, targets)
         size = CrossEntropy.rows(logits)
         parts = zip(logits.split(size), targets.split(size), strict=True)
         return torch.cat([F.cross_entropy(precise(some), wanted, reduction="none") for some, wanted in parts])
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         logits, targets = ctx.saved_tensors
         size = CrossEntropy.rows(logits)
         for some, target, scale in zip(*(whole.split(size) for whole in (logits, targets, gradient)), strict=True):
             slope = precise(some).softmax(-1)  # minus one at the target
             slope.scatter_add_(1, target[:, None], slope.new_full((len(target), 1), -1.0))
             some.copy_(slope.mul_(scale[:, None]))
-        return logits, None
+        return logits, None, None
 
     @staticmethod
     def rows(logits: Tensor) -> int:
@@ -101,6 +121,7 @@ class Backbone(nn.Module):
 
     head: nn.Module  # (..., D) -> (..., V)
     looks_back = True  # whether a position depends on the tokens before it at all
+    impossible: tuple[int, ...] = ()  # tokens that have no probability (`Vocabulary.impossible`); a model sets them
 
     def features(self, tokens: Tensor, context: Tensor | None = None) -> Tensor:
         """(B, L) tokens and a context of (B, C) -> (B, L, D); position i depends on tokens[:, :i] alone."""
@@ -113,19 +134,20 @@ class Backbone(nn.Module):
     def nll(self, tokens: Tensor, mask: Tensor, context: Tensor | None = None, inputs: Tensor | None = None) -> Tensor:
         """-log p(tokens | context), nats per row (B,), over the positions where `mask` (B, L) is True.
 
-        `inputs`: tokens to read instead of `tokens` (word dropout); the targets stay `tokens`. The output layer,
-        most of the arithmetic when the vocabulary is large, only sees real positions.
+        `impossible` tokens have no probability; the others share theirs. `inputs`: tokens to read instead of `tokens`
+        (word dropout); the targets stay `tokens`. The output layer, most of the arithmetic when the vocabulary is
+        large, only sees real positions.
         """
         features = self.features(tokens if inputs is None else inputs, context)
         kept = mask.reshape(-1).nonzero().squeeze(1)  # (N,) positions of real tokens
         rows = features.reshape(-1, features.shape[-1]).index_select(0, kept)  # (N, D)
         targets = tokens.reshape(-1).index_select(0, kept)  # (N,)
         if torch.is_grad_enabled():
-            losses = CrossEntropy.apply(self.head(rows), targets)
+            losses = CrossEntropy.apply(self.head(rows), targets, self.impossible)
         else:  # K=500 importance samples are many rows: bound the memory, whose first touch costs as much as the work
             losses = torch.cat(
                 [
-                    F.cross_entropy(precise(self.head(some)), wanted, reduction="none")
+                    F.cross_entropy(precise(without(self.head(some), self.impossible)), wanted, reduction="none")
                     for some, wanted in zip(rows.split(1024), targets.split(1024), strict=True)
                 ]
                 or [rows.new_zeros(0)]

@@ -115,7 +115,19 @@ def read_model(folder: Path) -> Stored:
     except InputError as error:
         where = files.quoted_path(path)
         raise error if str(error).startswith(where) else InputError(f"{where}: {error}") from error
+    check_finite(tensors, path)
     return Stored(config, codec, {RENAMED.get(name, name): tensor for name, tensor in tensors.items()})
+
+
+def check_finite(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Raise InputError, naming the first of them, if tensors hold NaN or infinity: every figure would be neither."""
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            wrong = int((~torch.isfinite(tensor)).sum())
+            raise InputError(
+                f"{files.quoted_path(path)}: the tensor {name} holds NaN or infinity ({wrong:,} of {tensor.numel():,} "
+                "numbers): the model is not usable; take an earlier checkpoint, or export it again"
+            )
 
 
 def check_fit(model: torch.nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from textgen.core.backbone import Backbone, Vocabulary
+from textgen.core.backbone import Backbone, Vocabulary, without
 
 _TOTAL = 1 << 24  # that the counts of a distribution add up to, at most
 _STATE, _LEAST = 56, 48  # bits of the state; the width of the interval is at least 2 ** _LEAST
@@ -80,7 +80,8 @@ class RangeDecoder:
 
 
 def heights(logits: Tensor) -> np.ndarray:
-    """Logits (B, V) as cumulative counts (B, V + 1) int64, every token's count at least 1."""
+    """Logits (B, V) as cumulative counts (B, V + 1) int64, every token's count at least 1: a share of 2 ** -24 goes
+    even to one without probability."""
     shares = logits.double().softmax(-1).cpu().numpy()
     counts = np.floor(shares * (_TOTAL - shares.shape[1])).astype(np.int64) + 1
     return np.concatenate([np.zeros((len(counts), 1), np.int64), counts.cumsum(1)], 1)
@@ -124,7 +125,7 @@ def _walk(
     written = np.full((rows, length), 0 if vocab.pad is None else vocab.pad)
     open_rows = np.ones(rows, bool)
     for place in range(length):
-        counts = heights(stepper.logits)
+        counts = heights(without(stepper.logits, vocab.impossible))
         for row in np.flatnonzero(open_rows):
             written[row, place] = token(counts[row], int(row), place)
         if vocab.stop is not None:

@@ -27,6 +27,9 @@ class Corruption(Settings):
     code_dropout: float = setting(
         0.0, "share of the code's numbers set to 0, the others made larger to match", 0, below=1
     )
+    code_fade: float = setting(
+        0.0, "share of the rows decoded from a code faded by a random degree: closer to 0, and noisy", 0, below=1
+    )
     code_free: float = setting(
         0.0, "share of the rows decoded from no code, all 0: the decoder learns p(x) too", 0, below=1
     )
@@ -46,11 +49,19 @@ class Corruption(Settings):
         The code's noise comes on top of the posterior's, in units of the prior's deviation, and costs no rate (with
         the plain autoencoder it is that of Poole et al. 2014); its dropout is that of Srivastava et al. (2014). A row
         that is `code_free` teaches the decoder p(x), as a code of zeros asks for, and its own code nothing.
+
+        A faded code is what is known of the code z from y = sqrt(1 - t) z + sqrt(t) e, the noise of a diffusion model
+        (Ho et al. 2020, eq. 4): E[z | y] = sqrt(1 - t) y under N(0, I), with t uniform. Half way along a line between
+        two independent codes lies such a point with t = 1/2, the other code in the place of the noise; so the decoder
+        learns to write good rows there, and its norm says how far a code is to be trusted.
         """
         if self.code_noise:
             codes = codes + self.code_noise * draw.normal(codes.shape[1])
         if self.code_dropout:
             codes = codes * (draw.uniform(codes.shape[1]) >= self.code_dropout) / (1 - self.code_dropout)
+        if self.code_fade:
+            degree = draw.uniform(1) * (draw.uniform(1) < self.code_fade)  # t, (B, 1)
+            codes = (1 - degree) * codes + (degree * (1 - degree)).sqrt() * draw.normal(codes.shape[1])
         if self.code_free:
             codes = codes.masked_fill(draw.uniform(1) < self.code_free, 0)
         return codes

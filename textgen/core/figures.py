@@ -3,29 +3,39 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
+from textgen.core.estimators import Bounds
 from textgen.core.model import Model
+from textgen.core.numbers import shown
+
+ENOUGH = 20  # effective codes of a row; with fewer the bound may be loose by more than its standard error
+FEW = 30  # groups: with fewer, an interval of a normal distribution is too narrow
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One number: its name, its unit, its estimator, and its standard error over the rows where it has one."""
+    """One number: its name, its unit, its estimator, and its standard error over the rows where it has one.
+
+    `apart`: a heading under which it stands, where it does not belong to the figures before it.
+    """
 
     name: str
     value: float
     unit: str
     estimator: str
     error: float | None = None
+    apart: str = ""
 
 
 @dataclass(frozen=True)
 class Figures:
-    """All figures of a model on some rows."""
+    """All figures of a model on some rows; `notes` are lines that a reader of them should know."""
 
     model: str
     data: str
@@ -33,32 +43,86 @@ class Figures:
     seed: int
     figures: list[Figure]
     kind: str = "sentences"
+    notes: list[str] = field(default_factory=list)
 
     def __getitem__(self, name: str) -> float:
         return next(figure.value for figure in self.figures if figure.name == name)
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """JSON values: a number beyond floating point is the text `inf`, which JSON has no number for."""
+        facts = asdict(self)
+        for figure in facts["figures"]:
+            figure["value"] = figure["value"] if math.isfinite(figure["value"]) else str(figure["value"])
+        return facts
 
     def __str__(self) -> str:
-        lines = [f"{self.model} on {self.data}: {self.rows:,} {self.kind}, seed {self.seed}"]
+        lines, heading = [f"{self.model} on {self.data}: {self.rows:,} {self.kind}, seed {self.seed}"], ""
         for figure in self.figures:
-            error = "" if figure.error is None else f" +- {figure.error:.2f}"
+            if figure.apart != heading:
+                lines.append(f"  {figure.apart}:")
+                heading = figure.apart
+            error = "" if figure.error is None else f" +- {shown(figure.error)}"
             whole = float(figure.value).is_integer() and figure.unit.startswith("of ")
-            number = f"{figure.value:.0f}" if whole else f"{figure.value:.2f}"
+            number = f"{figure.value:.0f}" if whole else shown(figure.value)
             lines.append(f"  {figure.name:<28} {number + error:>16} {figure.unit:<20} {figure.estimator}")
-        return "\n".join(lines)
+        return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
 
-def mean(name: str, values: Tensor, estimator: str, unit: str) -> Figure:
-    """The mean of a number per row, with its standard error."""
-    error = standard_error(values) if len(values) > 1 else None
-    return Figure(name, float(values.mean()), unit, estimator, error)
+def mean(name: str, values: Tensor, estimator: str, unit: str, groups: Sequence[str] | None = None) -> Figure:
+    """The mean of a number per row, with its standard error; over the groups that the rows are of, if they are named.
+
+    Rows of one author, book or speaker are alike, so that their number says too much; where there are groups, they are
+    what was drawn.
+    """
+    if groups is None or len(set(groups)) < 2:
+        error = standard_error(values) if len(values) > 1 else None
+        return Figure(name, float(values.mean()), unit, estimator, error)
+    return Figure(name, float(values.mean()), unit, estimator, clustered_error(values, groups))
 
 
 def standard_error(values: Tensor) -> float:
     """The standard error of a mean over two values or more."""
     return float(values.std()) / math.sqrt(len(values))
+
+
+def clustered_error(values: Tensor, groups: Sequence[str]) -> float:
+    """The standard error of the mean of values (N,) whose rows come in two groups or more, drawn as wholes.
+
+    sqrt(G / (G - 1) sum_g (sum_i (x_i - mean))^2) / N (Cameron and Miller 2015, "A practitioner's guide to
+    cluster-robust inference", eq. 11 for a mean). With a row in each group it is the usual one.
+    """
+    names, places = np.unique(np.asarray(groups), return_inverse=True)
+    away = (values - values.mean()).double().cpu().numpy()
+    sums = np.bincount(places, away, len(names))
+    return float(math.sqrt(len(names) / (len(names) - 1) * float(np.square(sums).sum())) / len(values))
+
+
+def of_groups(groups: Sequence[str] | None) -> str:
+    """A note beside an estimator on the groups that its error is over."""
+    count = 0 if groups is None else len(set(groups))
+    if count < 2:
+        return ""
+    return f", error over {count:,} groups" + (" (few: take it for rough)" if count < FEW else "")
+
+
+def of_weights(bounds: Bounds, samples: int, what: str = "codes") -> tuple[list[Figure], list[str]]:
+    """How even importance weights are, and a warning where few of the codes carry all of it."""
+    effective, greatest = (values.double() * scale for values, scale in zip(bounds[4:], (samples, 100), strict=True))
+    few, median = int((effective < ENOUGH).sum()), float(effective.median())
+    spread = f"median; the least {float(effective.min()):.1f}, {few:,} of {len(effective):,} rows below {ENOUGH}"
+    most = f"median; at most {float(greatest.max()):.1f}"
+    figures = [
+        Figure("effective sample size", median, f"of {samples} {what}", spread),
+        Figure("greatest weight", float(greatest.median()), "% of a row's", most),
+    ]
+    notes = []
+    if median < ENOUGH:
+        notes = [
+            f"the effective sample size is {median:.1f} of {samples:,}, below {ENOUGH}: the NLL is a bound from above, "
+            "and lies above the true value by more than its standard error tells; more --samples lower it, and "
+            "--ais 100 lowers it further, slowly"
+        ]
+    return figures, notes
 
 
 def picked(draw: np.random.Generator, count: int, rows: int) -> np.ndarray:

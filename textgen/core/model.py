@@ -170,6 +170,7 @@ class Autoregressive(LikelihoodModel):
     ) -> None:
         super().__init__(classes)
         self.backbone, self.vocab, self.word_dropout = backbone, vocab, word_dropout
+        backbone.impossible = vocab.impossible
         self.word_dropout_now = word_dropout
 
     def prepare(self, progress: float) -> Iterable[nn.Parameter]:
@@ -219,11 +220,17 @@ class Latent(LikelihoodModel):
         self.prior = prior
         self.make_backbone = make_backbone  # kept to re-initialise the decoder after a warm start
         self.backbone = make_backbone()
+        self.backbone.impossible = vocab.impossible
         self.summary = nn.Linear(encoder.size, 2 * latent)
         self.norm = BatchNorm(latent, rate.config.batch_norm) if rate.config.batch_norm else None
         self.rate = rate
         self.corruption = corruption or Corruption()
         self.word_dropout_now = self.corruption.word_dropout
+
+    @property
+    def code_free(self) -> bool:
+        """Whether the decoder learned p(x) too, from a code of zeros."""
+        return self.noise and (self.corruption.code_free > 0 or self.corruption.code_fade > 0)
 
     def posterior(self, tokens: Tensor) -> Independent:
         """q(z | x) for (B, L) tokens: a diagonal Normal over (B, Z)."""

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from corpora.errors import InputError
 from corpora.settings import Settings, override, setting
-from textgen.core.backbone import Backbone, Vocabulary
+from textgen.core.backbone import Backbone, Vocabulary, without
 from textgen.core.precision import precise
 from textgen.core.randomness import uniforms
 
@@ -29,6 +29,7 @@ class Choice(Settings):
         0.0, "only tokens with at least this share of the greatest probability (Nguyen 2024)", 0, below=1
     )
     no_repeat: int = setting(0, "never write an n-gram of this many tokens twice in one row; 0: allow", 0)
+    unk: bool = setting(False, "write the unknown word too, where the codec has one: exactly the model's rows")
 
 
 def choice(
@@ -37,9 +38,11 @@ def choice(
     top_p: float | None = None,
     min_p: float | None = None,
     no_repeat: int | None = None,
+    unk: bool | None = None,
 ) -> Choice | None:
     """A way to choose tokens; None where nothing is said, so that each model does what it usually does."""
     values = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p, "no_repeat": no_repeat}
+    values |= {"unk": unk or None}
     values = {name: value for name, value in values.items() if value is not None}
     chosen: Choice | None = override([Choice()], values)[0] if values else None
     return chosen
@@ -81,14 +84,13 @@ def draw_tokens(logits: Tensor, numbers: Tensor, how: Choice) -> Tensor:
     if how.temperature != 1:
         logits = logits / how.temperature
     if 0 < how.top_k < logits.shape[-1]:
-        least = logits.topk(how.top_k, -1).values[:, -1:]
-        logits = logits.masked_fill(logits < least, -torch.inf)
+        logits = _greatest(logits, how.top_k)
     probabilities = logits.softmax(-1)
     if how.min_p > 0:
         few = probabilities < how.min_p * probabilities.amax(-1, keepdim=True)
         probabilities = probabilities.masked_fill(few, 0)
     if how.top_p < 1:
-        ordered, places = probabilities.sort(-1, descending=True)
+        ordered, places = probabilities.sort(dim=-1, descending=True, stable=True)
         before = ordered.cumsum(-1) - ordered  # a token stays while those above it hold less than top_p
         ordered = ordered.masked_fill(before >= how.top_p * ordered.sum(-1, keepdim=True), 0)
         probabilities = torch.zeros_like(probabilities).scatter(-1, places, ordered)
@@ -98,6 +100,14 @@ def draw_tokens(logits: Tensor, numbers: Tensor, how: Choice) -> Tensor:
     target = target.minimum(top.nextafter(torch.zeros_like(top)))  # rounding may have led to the very top
     # a token of probability 0 has an empty step, which right=True never returns
     return torch.searchsorted(heights, target, right=True).squeeze(1)
+
+
+def _greatest(logits: Tensor, count: int) -> Tensor:
+    """Logits (B, V) of the `count` most probable tokens, of equal ones the first in the vocabulary; else -inf."""
+    least = logits.topk(count, -1).values[:, -1:]
+    above, equal = logits > least, logits == least
+    kept = above | (equal & (equal.cumsum(-1) <= count - above.sum(-1, keepdim=True)))
+    return logits.masked_fill(~kept, -torch.inf)
 
 
 def repeated(tokens: Tensor, size: int) -> Tensor:
@@ -118,12 +128,14 @@ def forbid_repeats(logits: Tensor, tokens: Tensor, size: int) -> Tensor:
     return logits.masked_fill(wall[:, :-1], -torch.inf)
 
 
-def impossible(logits: Tensor, vocab: Vocabulary) -> Tensor:
-    """Padding and blanks are never written. (B, V) -> (B, V), in place."""
-    for token in (vocab.pad, vocab.blank):
-        if token is not None:
-            logits[:, token] = -torch.inf
-    return logits
+def impossible(logits: Tensor, vocab: Vocabulary, unk: bool = False) -> Tensor:
+    """Logits in which padding and blank have no probability, and the others share theirs. (B, V) -> (B, V), in place.
+
+    With `unk` the likelihood's own: blank may be written where it is an unknown word. Without, rows are drawn from the
+    model given that every next token is a known one.
+    """
+    blank = () if unk or vocab.blank is None else (vocab.blank,)
+    return without(logits, {*vocab.impossible, *blank})
 
 
 def stream(
@@ -171,7 +183,7 @@ def stream(
             if constraint is not None and bool(logits.gather(1, tokens[:, None]).isneginf().any()):
                 raise InputError(f"token {position + 1} of the prompt is not what the constraint allows there")
         else:
-            logits = impossible(logits, vocab)
+            logits = impossible(logits, vocab, how.unk)
             if how.no_repeat and written:
                 logits = forbid_repeats(logits, torch.stack(written, 1), how.no_repeat)
             if constraint is not None and bool((logits.isneginf().all(1) & ~stopped).any()):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from corpora.modality import modality_of
+from textgen.core.numbers import shown
 from textgen.runs.opened import Opened
 
 _TAGS = {"text": ("text-generation", "text"), "picture": ("unconditional-image-generation", "pictures")}
@@ -83,6 +84,7 @@ def _figures(figures: Mapping[str, Any], units: str) -> list[str]:
     lines += ["| figure | value | unit | estimator |", "|---|---|---|---|"]
     for figure in figures["figures"]:
         estimator = str(figure["estimator"]).replace("|", r"\|")  # sacreBLEU's signature has bars in it
-        error = "" if figure.get("error") is None else f" ± {figure['error']:.2f}"
-        lines += [f"| {figure['name']} | {figure['value']:.2f}{error} | {figure['unit']} | {estimator} |"]
-    return lines
+        error = "" if figure.get("error") is None else f" ± {shown(figure['error'])}"
+        lines += [f"| {figure['name']} | {shown(float(figure['value']))}{error} | {figure['unit']} | {estimator} |"]
+    notes = [str(note) for note in figures.get("notes", ())]
+    return [*lines, *([""] if notes else []), *(f"Note: {note}." for note in notes)]

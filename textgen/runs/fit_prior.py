@@ -168,11 +168,13 @@ def fit(
     device: str = "cpu",
     tell: Tell = lambda what, done, of: None,
     encode: Encode = posteriors,
+    keep_worse: bool = False,
 ) -> Fitted:
     """Fit a prior of a kind to codes z ~ q(z | x) of a model on `rows` rows (0: all), and write a model folder.
 
     The prior that gives held-out codes most nats is kept: those of the valid split of a corpus, else of a tenth of the
     rows. `settings`: those of the prior and of its fitting. `tell` hears how it goes; `encode` gives the posteriors.
+    A prior that is worse than N(0, I) on those codes is an InputError, and nothing is written, unless `keep_worse`.
     Raises InputError for bad input, before any work where that can be known.
     """
     if Path(out).exists():
@@ -201,6 +203,11 @@ def fit(
     fitted = Fitted(str(out), latent.prior.title, name, len(codes), held_out, *_nats(latent, others), program)
     if not math.isfinite(fitted.nats):
         raise InputError("the fitted density is not a finite number: give more rows, or a smaller prior")
+    if fitted.gain <= 0 and not keep_worse:
+        raise InputError(
+            f"the fitted {fitted.prior} is worse than N(0, I) by {-fitted.gain:.2f} +- {fitted.error:.2f} nats per "
+            f"code on {held_out}: nothing is written. Give more rows, a smaller prior, or --keep-worse to write it"
+        )
     facts = {key: value for key, value in fitted.to_dict().items() if key != "out"}
     facts |= {"seed": seed, "fitting": asdict(fitting)}
     library.export(opened._replace(facts={**opened.facts, "prior": facts}), Path(out), half=False)

@@ -37,6 +37,21 @@ def judged_rows(corpus: Corpus) -> int:
     return count
 
 
+def unseen(corpus: Corpus) -> list[str]:
+    """The labels that no row of the training split has: a model learns nothing of them."""
+    train = corpus.splits["train"]
+    if train.labels is None:
+        return []
+    seen = {train.label_names[number] for number in np.unique(train.labels).tolist() if number >= 0}
+    return sorted(set(train.label_names) - seen)
+
+
+def _classes(corpus: Corpus, some: np.ndarray | list[int]) -> Tensor:
+    """The classes of rows that are judged, (B,); -1 for those with a label that no training row has."""
+    numbers, names = corpus.splits[judged_split(corpus)].classes(some), sorted(corpus.manifest["label_names"])
+    return torch.from_numpy(np.where(np.isin(numbers, [names.index(name) for name in unseen(corpus)]), -1, numbers))
+
+
 def expected(corpus: Corpus, batch: int) -> float:
     """Steps of so many rows that take about as long as an evaluation: a row trained on takes three times one judged."""
     return judged_rows(corpus) / batch / 3
@@ -60,7 +75,7 @@ def validate(model: Model, corpus: Corpus, plan: Plan, device: str) -> dict[str,
     codes = []
     for first in range(0, count, at_once):
         some = order[first : first + at_once]
-        tokens, labels = (torch.from_numpy(numbers).to(device) for numbers in (rows.pad(some), rows.classes(some)))
+        tokens, labels = torch.from_numpy(rows.pad(some)).to(device), _classes(corpus, some).to(device)
         draw = Draw(0, first, total=len(tokens), device=device)
         with trainer.autocast(plan.training.precision, device):
             terms = model.judge(Batch(tokens, labels, len(tokens)), draw)
@@ -91,7 +106,7 @@ def samples(model: Model, corpus: Corpus, plan: Plan, device: str, folder: Path,
     rows = corpus.splits[judged_split(corpus)]
     if isinstance(model, Latent) and codec.shape is None:
         for row in range(min(2, len(rows))):
-            tokens, labels = (torch.from_numpy(some).to(device) for some in (rows.pad([row]), rows.classes([row])))
+            tokens, labels = torch.from_numpy(rows.pad([row])).to(device), _classes(corpus, [row]).to(device)
             context = model.given(1, labels, model.posterior(tokens).mean)
             greedy = sampler.Choice(temperature=0)
             again = sampler.sample(model.backbone, model.vocab, rows=1, length=plan.length, context=context, how=greedy)

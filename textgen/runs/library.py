@@ -146,7 +146,8 @@ def with_prior(opened: Opened, kind: str, settings: Mapping[str, Any] | None = N
 def vocabulary(codec: Codec, labels: Iterable[str] = ()) -> Vocabulary:
     """The vocabulary of a model on rows of a codec; it numbers the labels of a corpus in alphabetical order."""
     colours = None if codec.lab is None else tuple(tuple(lab) for lab in codec.lab.tolist())
-    return Vocabulary(codec.vocab_size, codec.pad, codec.stop, codec.blank, codec.shape, colours, tuple(sorted(labels)))
+    special, named = (codec.pad, codec.stop, codec.blank), tuple(sorted(labels))
+    return Vocabulary(codec.vocab_size, *special, codec.shape, colours, named, codec.unknown)
 
 
 def best(run: Path) -> Path:

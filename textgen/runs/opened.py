@@ -11,7 +11,7 @@ from torch import Tensor
 
 from corpora.codec import Codec
 from corpora.corpus import pad
-from corpora.errors import InputError, choose
+from corpora.errors import InputError, choose, quoted
 from textgen.core import checkpoint, recipes
 from textgen.core.model import Model
 
@@ -45,7 +45,7 @@ class Opened(NamedTuple):
         """The classes of so many rows as the model numbers them, (rows,), -1 where none is known.
 
         `label`: one for all rows, or one (or None) for each, or these very numbers. Raises InputError for a label
-        that the model does not know, and for any if it has no classes.
+        that the model does not know or has seen no row of, and for any if it has no classes.
         """
         if isinstance(label, Tensor):
             return label
@@ -55,11 +55,32 @@ class Opened(NamedTuple):
         names = {name for name in each if name is not None}
         if names and self.model.classes is None:
             raise InputError(f"{self.name} knows no classes: leave out the label, or train with classes=true")
-        known = {name: number for number, name in enumerate(self.model.vocab.labels)}
+        known = {name: number for number, name in enumerate(self.model.vocab.labels) if name not in self.unseen}
+        if names & self.unseen:
+            one = quoted(min(names & self.unseen))
+            raise InputError(f"label {one}: no row that {self.name} was trained on has it; known: {', '.join(known)}")
         numbers: dict[str | None, int] = {name: known[choose("label", name, known)] for name in sorted(names)}
         return torch.tensor(
             [numbers.get(name, -1) for name in each], device=next(self.model.parameters()).device, dtype=torch.long
         )
+
+    @property
+    def unseen(self) -> set[str]:
+        """The labels that no training row had: their embeddings are as they were drawn before training."""
+        return set(self.facts.get("labels_unseen", ()))
+
+    def known(self, labels: Sequence[str | None]) -> tuple[list[str | None], list[str]]:
+        """The labels of rows, None for those that the model was not trained on; and a note that says so, if any."""
+        trained = set(self.model.vocab.labels) - self.unseen
+        others = [label for label in labels if label is not None and label not in trained]
+        kept = [label if label in trained else None for label in labels]
+        if not others:
+            return kept, []
+        names = ", ".join(quoted(name) for name in sorted(set(others))[:5]) + (", ..." if len(set(others)) > 5 else "")
+        return kept, [
+            f"{len(others):,} of {len(labels):,} rows have a label that no training row had ({names}): "
+            "they are taken to have none"
+        ]
 
     @property
     def name(self) -> str:

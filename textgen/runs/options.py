@@ -123,6 +123,19 @@ MinP = Annotated[
     float | None, Option(metavar="P", help="draw from tokens with at least this share of the greatest probability")
 ]
 NoRepeat = Annotated[int | None, Option(min=0, metavar="N", help="never write an n-gram of this many tokens twice")]
+Unk = Annotated[
+    bool | None,
+    Option("--unk", help="write <unk> too, where the model's codec has it: exactly the model's rows (default: banned)"),
+]
+Anneal = Annotated[
+    int,
+    Option(
+        min=0,
+        max=100_000,
+        metavar="N",
+        help="annealed importance sampling in N steps (100, say): a tighter bound, and slow; 0: importance sampling",
+    ),
+]
 CodeTemperature = Annotated[
     float | None,
     Option(min=0, max=100, metavar="X", help="noise of the codes times X: below 1 nearer to the middle of the prior"),

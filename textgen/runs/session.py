@@ -186,11 +186,13 @@ class Session:
         if self.world.rank > 0:
             return
         training, plan, step = self.training, self.plan, self.training.step
+        unseen = judging.unseen(self.corpus) if training.model.classes is not None else []
         with files.new_folder(self.checkpoints / f"step-{step:09d}", replace=True) as temporary:
             facts = {
                 "recipe": plan.recipe.to_dict(),
                 "length": plan.length,
                 "labels": list(training.model.vocab.labels) if training.model.classes is not None else [],
+                **({"labels_unseen": unseen} if unseen else {}),
                 "run": {"step": step, "steps": self.pace.end, **plan.facts()},
             }
             with training.averaged() as model:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -29,12 +29,14 @@ def draw(
     first: int = 0,
     label: Label = None,
     constraint: sampler.Constraint | None = None,
+    cost: Callable[[Tensor], Tensor] | None = None,
 ) -> list[str]:
     """Sentences `first`, `first` + 1, ... of a seed; `prompt` begins each.
 
     Each is the best of `best_of` drawn by NLL per token: the least -log p(x), of a model with codes -log p(x | z), per
-    token, the prompt and the end counted, however tokens were chosen; one that was cut off at the greatest length is
-    the last choice. That is no draw from the model any more: sentences become plainer and shorter.
+    token, the prompt and the end counted, however tokens were chosen, or the least `cost` of rows of tokens (N, L),
+    (N,); one that was cut off at the greatest length is the last choice. That is no draw from the model any more:
+    sentences become plainer and shorter.
     `label`: as in `SentenceVAE.decode`; `code_temperature`: as in `draw_codes`. Raises InputError for a prompt that is
     too long, for a label that the model does not know, and for a `best_of` out of range.
     """
@@ -63,15 +65,24 @@ def draw(
             constraint=constraint,
         )
         texts += [codec.decode(row) for row in tokens.tolist()]
-        nats += _nats(model, tokens, context, codec.stop) if best_of > 1 else [0.0] * count
+        nats += _costs(model, tokens, context, codec.stop, cost) if best_of > 1 else [0.0] * count
     return best(texts, nats, best_of)
 
 
 @torch.inference_mode()
-def _nats(model: LikelihoodModel, tokens: Tensor, context: Tensor | None, stop: int) -> list[float]:
-    """NLL per token of each row (B, L), infinite for one without a stop."""
-    mask = model.vocab.mask(tokens)
-    each = model.backbone.nll(tokens, mask, context) / mask.sum(1)
+def _costs(
+    model: LikelihoodModel,
+    tokens: Tensor,
+    context: Tensor | None,
+    stop: int,
+    cost: Callable[[Tensor], Tensor] | None,
+) -> list[float]:
+    """Cost, or NLL per token, of each row (B, L), infinite for one without a stop."""
+    if cost is not None:
+        each = cost(tokens)
+    else:
+        mask = model.vocab.mask(tokens)
+        each = model.backbone.nll(tokens, mask, context) / mask.sum(1)
     return each.masked_fill(~tokens.eq(stop).any(1), torch.inf).tolist()
 
 

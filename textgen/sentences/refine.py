@@ -15,6 +15,7 @@ from textgen.core import sampler
 from textgen.core.model import Latent
 
 PULL, PACE = 0.01, 0.2  # weight of the posterior; size of a step, in its standard deviations
+LOOSE = 0.001  # the weight where a code has nothing to do but to give its sentence back
 
 
 def at_most(model: Latent, length: int) -> int:
@@ -22,8 +23,13 @@ def at_most(model: Latent, length: int) -> int:
     return max(1, (1 << 26) // (length * model.vocab.size))
 
 
-def refined(model: Latent, tokens: Tensor, codes: Tensor, posterior: Independent, steps: int) -> Tensor:
-    """Codes (B, Z) moved until each gives its row of tokens (B, L) back greedily, or `steps` are done."""
+def refined(
+    model: Latent, tokens: Tensor, codes: Tensor, posterior: Independent, steps: int, pull: float = PULL
+) -> Tensor:
+    """Codes (B, Z) moved until each gives its row of tokens (B, L) back greedily, or `steps` are done.
+
+    `pull`: the weight of the posterior.
+    """
     vocab = model.vocab
     means, deviations = posterior.mean, posterior.stddev
     away = (codes - means) / deviations
@@ -33,7 +39,7 @@ def refined(model: Latent, tokens: Tensor, codes: Tensor, posterior: Independent
         wrong = wrong[(tokens != vocab.blank).all(1)]
     for _ in range(steps if len(wrong) else 0):
         here = away[wrong].requires_grad_()
-        different, slope = _step(model, tokens[wrong], means[wrong], deviations[wrong], here)
+        different, slope = _step(model, tokens[wrong], means[wrong], deviations[wrong], here, pull)
         if slope is None:
             break
         before, wrong = away.clone(), wrong[different]
@@ -45,7 +51,7 @@ def refined(model: Latent, tokens: Tensor, codes: Tensor, posterior: Independent
 
 
 def _step(
-    model: Latent, tokens: Tensor, means: Tensor, deviations: Tensor, here: Tensor
+    model: Latent, tokens: Tensor, means: Tensor, deviations: Tensor, here: Tensor, pull: float
 ) -> tuple[Tensor, Tensor | None]:
     """True for rows that their codes do not give back greedily, (B,), and the gradient for `here` (B, Z), if any."""
     mask = model.vocab.mask(tokens)
@@ -57,5 +63,5 @@ def _step(
         if not different.any():
             return different, None
         losses = F.cross_entropy(logits.transpose(1, 2), tokens, reduction="none")
-        goal = losses.where(mask, 0.0).sum(1) + PULL * here.pow(2).sum(1) / 2
+        goal = losses.where(mask, 0.0).sum(1) + pull * here.pow(2).sum(1) / 2
         return different, torch.autograd.grad(goal[different].sum(), here)[0]

@@ -8,9 +8,9 @@ for point in vae.interpolate("i went to the store to buy some groceries", "don't
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Literal, NamedTuple, overload
 
@@ -27,7 +27,7 @@ from textgen.core.prior import draw_codes
 from textgen.core.randomness import normals
 from textgen.runs import library
 from textgen.runs.library import Label
-from textgen.sentences import defaults, draw, grid, refine
+from textgen.sentences import defaults, draw, fluent, grid, refine
 from textgen.sentences.grid import Grid
 from textgen.sentences.lexicon import Spelling
 from textgen.sentences.units import mixed
@@ -205,11 +205,18 @@ class SentenceVAE:
         rows, skipped = self._rows(_listed(sentences))
         if on_error == "raise":
             _raise_first(skipped)
-        codes = self._encoded(rows, {one.number for one in skipped}, seed, refine, at_once)
+        codes = self._encoded(rows, refine, without={one.number for one in skipped}, seed=seed, at_once=at_once)
         return codes if on_error == "raise" else Encoded(codes, skipped)
 
     def _encoded(
-        self, rows: Sequence[Sequence[int]], without: set[int], seed: int | None, steps: int, at_once: int
+        self,
+        rows: Sequence[Sequence[int]],
+        steps: int,
+        *,
+        without: Collection[int] = (),
+        seed: int | None = None,
+        at_once: int = AT_ONCE,
+        pull: float = refine.PULL,
     ) -> Tensor:
         """Codes of rows of tokens but for some numbers of them. Draws depend on the number of a row alone."""
         if steps:
@@ -227,7 +234,7 @@ class SentenceVAE:
                     noise = normals(seed, start, at_once, self.latent)[[number - start for number in numbers]]
                     codes = draw_code(posterior, noise.to(codes))
                 if steps and self.model.noise:
-                    codes = refine.refined(self.model, tokens, codes, posterior, steps)
+                    codes = refine.refined(self.model, tokens, codes, posterior, steps, pull)
                 parts.append(codes)
             return torch.cat(parts) if parts else torch.zeros(0, self.latent, device=self.device)
 
@@ -369,7 +376,7 @@ class SentenceVAE:
         *,
         steps: int | None = defaults.STEPS,
         path: str = defaults.PATH,
-        beams: int = defaults.BEAMS,
+        beams: int | None = None,
         rerank: bool = True,
         pace: str = defaults.PACE,
         refine: int = defaults.REFINE,
@@ -377,12 +384,19 @@ class SentenceVAE:
     ) -> Walk:
         """Walk from one sentence to another: `steps` points, the two ends decoded among them.
 
-        `path`: "line", or "arc", which keeps the norm. `pace`: "text" decodes three times as many points, most of them
-        where the text changes most, and keeps those between which it changes evenly (see `walk.spread`), since much of
-        a path repeats the sentences at its ends; "code" takes even positions. `steps=None` bisects until neighbours
-        share at least half of their words (as `walk.difference` counts) or no new sentence turns up between them, with
-        at most 64 points, and has no use for a pace. The codes of the ends are refined as in `encode`. `constraint`
-        holds for every point, those decoded at the ends too.
+        `path="fluent"`, which "auto" takes where the decoder is a language model too: sentences decoded from codes
+        near the line between the two, those chosen that are fluent and change evenly (`fluent.py`); without `rerank`
+        evenness alone counts. `steps=None` takes as few as share half of their words with their neighbours.
+
+        `path="line"`, or "arc", which keeps the norm: the best sentence of each point of the path itself. `pace`:
+        "text" decodes three times as many points, most of them where the text changes most, and keeps those between
+        which it changes evenly (see `walk.spread`), since much of a path repeats the sentences at its ends; "code"
+        takes even positions. `steps=None` bisects until neighbours share at least half of their words (as
+        `units.difference` counts) or no new sentence turns up between them, with at most 64 points, and has no use for
+        a pace.
+
+        The codes of the ends are refined as in `encode`. `beams`: 10 for each point, 5 for each code of a fluent path.
+        `constraint` holds for every point, those decoded at the ends too.
         Raises InputError for a sentence that is empty or too long, or bad numbers.
         """
         return self.walks(
@@ -402,26 +416,61 @@ class SentenceVAE:
         *,
         steps: int | None = defaults.STEPS,
         path: str = defaults.PATH,
-        beams: int = defaults.BEAMS,
+        beams: int | None = None,
         rerank: bool = True,
         pace: str = defaults.PACE,
         refine: int = defaults.REFINE,
         constraint: sampler.Constraint | None = None,
     ) -> list[Walk]:
         """`interpolate` for many pairs, their points decoded together, each walk as it would be by itself."""
-        if path not in PATHS:
-            raise InputError(f"path {quoted(path)}: choose from {', '.join(PATHS)}")
+        path, beams = self.way(path, beams)
         if pace not in PACES:
             raise InputError(f"pace {quoted(pace)}: choose from {', '.join(PACES)}")
-        require(1 <= beams <= 100, "beams", beams, "1 to 100")
         require(steps is None or 2 <= steps <= 1000, "steps", steps, "2 to 1000 points, or None: as many as it takes")
+        if path == fluent.NAME:
+            several = self._fluent(pairs, steps, beams, rerank, refine, constraint)
+        else:
+            several = self._along(PATHS[path], pairs, steps, beams, rerank, pace, refine, constraint)
+        return [
+            joined(*pair, path, points, self.proper, self.notes(pair))
+            for pair, points in zip(pairs, several, strict=True)
+        ]
+
+    def way(self, path: str = defaults.PATH, beams: int | None = None) -> tuple[str, int]:
+        """The path and the number of beams of a walk by this model. Raises InputError for what there is not."""
+        if path == defaults.PATH:
+            path = fluent.NAME if self.model.code_free else "line"
+        if path not in (fluent.NAME, *PATHS):
+            raise InputError(f"path {quoted(path)}: choose from {', '.join((defaults.PATH, fluent.NAME, *PATHS))}")
+        if path == fluent.NAME and not self.model.code_free:
+            raise InputError(
+                f"path {fluent.NAME}: the decoder of {self.opened.name} is no language model, so cannot tell what is "
+                "fluent; train with code_fade=0.5 code_free=0.05, or choose line or arc"
+            )
+        if beams is None:
+            beams = defaults.FLUENT_BEAMS if path == fluent.NAME else defaults.BEAMS
+        require(1 <= beams <= 100, "beams", beams, "1 to 100")
+        return path, beams
+
+    def _along(
+        self,
+        path: Callable[[Tensor, Tensor, float], Tensor],
+        pairs: Sequence[tuple[str, str]],
+        steps: int | None,
+        beams: int,
+        rerank: bool,
+        pace: str,
+        refine: int,
+        constraint: sampler.Constraint | None,
+    ) -> list[list[Point]]:
+        """The points of walks that keep to a path between codes."""
         ends = self.encode([sentence for pair in pairs for sentence in pair], refine=refine)
         ends = ends.view(len(pairs), 2, self.latent)
         held = [self._held(constraint, pair) for pair in pairs]
 
         def decode(places: Sequence[tuple[int, float]]) -> list[Point]:
             """The points of some (pair, position)."""
-            codes = torch.stack([PATHS[path](ends[pair, 0], ends[pair, 1], position) for pair, position in places])
+            codes = torch.stack([path(ends[pair, 0], ends[pair, 1], position) for pair, position in places])
             rules = [rule for pair, _ in places if (rule := held[pair]) is not None]
             best = self._candidates(codes, beams, rerank, AT_ONCE, constraint or rules or None)
             return [replace(some[0], position=place) for (_, place), some in zip(places, best, strict=True)]
@@ -430,13 +479,77 @@ class SentenceVAE:
             return decode([(pair, position) for position in positions])
 
         if steps is None:
-            several = [bisected(partial(along, pair)) for pair in range(len(pairs))]
-        else:
-            several = paced(decode, len(pairs), steps, pace)
+            return [bisected(partial(along, pair)) for pair in range(len(pairs))]
+        return paced(decode, len(pairs), steps, pace)
+
+    def _fluent(
+        self,
+        pairs: Sequence[tuple[str, str]],
+        steps: int | None,
+        beams: int,
+        rerank: bool,
+        refine_steps: int,
+        constraint: sampler.Constraint | None,
+    ) -> list[list[Point]]:
+        """The points of walks through fluent sentences near the line between two codes."""
+        rows, skipped = self._rows([sentence for pair in pairs for sentence in pair])
+        _raise_first(skipped)
+        means = self._encoded(rows, 0).view(len(pairs), 2, -1)
+        refined = self._encoded(rows, refine_steps, pull=refine.LOOSE).view(len(pairs), 2, -1)
+        # A refined code gives its sentence back greedily: more beams could only lose it.
+        last = self._candidates(refined.flatten(0, 1), 1, False, AT_ONCE, constraint)
+        walks = []
+        for number, pair in enumerate(pairs):
+            ends = fluent.Ends(means[number], refined[number])
+            first, second = (replace(last[2 * number + end][0], position=float(end)) for end in (0, 1))
+            count = min(fluent.MOST_TRIED, fluent.TRIED * ((steps or defaults.STEPS) - 1))
+            candidates = self._near(ends, count, beams, self._held(constraint, pair))
+            walks.append(fluent.chosen(first, second, candidates, steps, fluency=fluent.FLUENCY if rerank else 0.0))
+        return walks
+
+    @torch.inference_mode()
+    def _near(
+        self, ends: fluent.Ends, count: int, beams: int, constraint: sampler.Constraint | None
+    ) -> list[fluent.Candidate]:
+        """Sentences decoded from `count` codes near the line between two."""
+        codes = fluent.codes(ends, count)
+        best: dict[tuple[int, ...], tuple[float, int]] = {}  # of each sentence the greatest log p(x | z), and its code
+        for start in range(0, count, AT_ONCE):
+            some = codes[start : start + AT_ONCE]
+            written = self._beams(some, self.opened.labels(None, len(some)), beams, constraint)
+            scores = written.scores.flatten().tolist()
+            for place, (row, score) in enumerate(zip(written.tokens.flatten(0, 1).tolist(), scores, strict=True)):
+                if self.codec.stop in row and score > -torch.inf:
+                    tokens = tuple(row[: row.index(self.codec.stop)])
+                    best[tokens] = max(best.get(tokens, (-torch.inf, 0)), (score, start + place // beams))
+        rows = [row for row in best if self.codec.decode(list(row)).strip()]
         return [
-            joined(*pair, path, points, self.proper, self.notes(pair))
-            for pair, points in zip(pairs, several, strict=True)
+            one for start in range(0, len(rows), 128) for one in self._placed(rows[start:][:128], best, codes, ends)
         ]
+
+    def _placed(
+        self,
+        rows: Sequence[tuple[int, ...]],
+        best: Mapping[tuple[int, ...], tuple[float, int]],
+        codes: Tensor,
+        ends: fluent.Ends,
+    ) -> list[fluent.Candidate]:
+        """Rows of tokens as candidates: where each encodes along the line, and how fluent it is."""
+        tokens = self.opened.padded(rows).to(self.device)
+        posterior, way = self.model.posterior(tokens), ends.means[1] - ends.means[0]
+        places = (posterior.mean - ends.means[0]) @ way / way.square().sum().clamp(min=1e-12)
+        scores, numbers = zip(*(best[row] for row in rows), strict=True)
+        drifts = ((posterior.mean - codes[list(numbers)]) / posterior.stddev).norm(dim=1)
+        figures = zip(rows, places.tolist(), scores, drifts.tolist(), self.fluency(tokens).tolist(), strict=True)
+        return [
+            fluent.Candidate(Point(place, self.codec.decode(list(row)), -score, drift, tokens=len(row) + 1), fluency)
+            for row, place, score, drift, fluency in figures
+        ]
+
+    @cached_property
+    def fluency(self) -> fluent.Fluency:
+        """The fluency of rows of tokens by the model itself."""
+        return fluent.Fluency(self.model, self.length)
 
     def neighbours(
         self, sentence: str, among: Sequence[str], *, count: int = defaults.NEIGHBOURS
@@ -529,13 +642,20 @@ class SentenceVAE:
         """`rows` new sentences with codes from the prior, as `textgen sample` writes them.
 
         By default the most probable sentences by 5 beams, of codes at a temperature of 0.7, each the best of 4 by NLL
-        per token. `beams=0` draws exactly from the model, token by token, as a prompt or a choice of tokens does
-        (`defaults.sampling`). `code_temperature`: as in `draw_codes`; below 1 what beams write becomes plainer. Row i
-        is the same for any `rows`. Raises InputError for a prompt longer than the model takes, and for a prompt or a
-        choice of tokens beside `beams`, which has no use for them.
+        per token. Where the decoder is a language model too, sentences drawn at a temperature of 0.5, of codes at 0.85,
+        each the most fluent of 8 (`fluent.Fluency`, which then ranks whatever `best_of` is). `beams=0` draws exactly
+        from the model, token by token, as a prompt or a choice of tokens does (`defaults.sampling`).
+        `code_temperature`: as in `draw_codes`; below 1 what beams write becomes plainer. Row i is the same for any
+        `rows`. Raises InputError for a prompt longer than the model takes, and for a prompt or a choice of tokens
+        beside `beams`, which has no use for them.
         """
+        free = self.model.code_free
         by_token = bool(prompt) or how is not None
-        beams, best_of, heat = defaults.sampling(beams, best_of, code_temperature, by_token=by_token)
+        way = defaults.sampling(beams, best_of, code_temperature, by_token=by_token, fluent=free)
+        beams, best_of, heat = way[:3]
+        if way.temperature is not None:
+            how = sampler.Choice(temperature=way.temperature)
+            constraint = self._held(constraint)
         if not beams:
             return draw.draw(
                 self.opened,
@@ -547,6 +667,7 @@ class SentenceVAE:
                 prompt=prompt,
                 label=label,
                 constraint=constraint,
+                cost=(lambda tokens: -self.fluency(tokens)) if free else None,
             )
         if by_token:
             raise InputError(

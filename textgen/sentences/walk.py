@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from textgen.sentences.units import difference
+from textgen.sentences.units import difference, mixed
 
 MOST_POINTS = 64  # of a path whose number of points is found by bisection
 PACES = ("text", "code")  # points where the text changes evenly, or evenly along the code
@@ -199,11 +199,8 @@ def spread(texts: Sequence[str], count: int, positions: Sequence[float] | None =
         back = None if positions is None else [1 - position for position in positions[::-1]]
         return [size - 1 - place for place in reversed(spread(texts[::-1], count, back))]
     kinds = {text: number for number, text in enumerate(dict.fromkeys(texts))}
-    table = np.full((len(kinds), len(kinds)), float(count))  # a repeat costs more than any sum of differences
-    for one, left in kinds.items():
-        for other, right in kinds.items():
-            if left < right:
-                table[left, right] = table[right, left] = difference(one, other) ** 2
+    table = differences([*kinds]) ** 2
+    np.fill_diagonal(table, float(count))  # a repeat costs more than any sum of differences
     numbers = [kinds[text] for text in texts]
     where = np.arange(size) / max(1, size - 1) if positions is None else np.asarray(positions)
     gaps = np.subtract.outer(where, where)
@@ -218,3 +215,33 @@ def spread(texts: Sequence[str], count: int, positions: Sequence[float] | None =
     for step in reversed(before):
         places.append(int(step[places[-1]]))
     return places[::-1]
+
+
+def differences(texts: Sequence[str]) -> np.ndarray:
+    """`difference` between any two of several texts, (N, N), all of them at once."""
+    numbers: dict[str, int] = {}
+    rows = [[numbers.setdefault(word, len(numbers)) for word in mixed(text)] for text in texts]
+    sizes = np.array([len(row) for row in rows], np.int64)
+    longest = int(sizes.max(initial=0))
+    table = np.full((len(rows), longest), -1, np.int64)
+    for numbered, line in zip(rows, table, strict=True):
+        line[: len(numbered)] = numbered
+    one, other = np.tril_indices(len(rows), -1)
+    left, right = table[one], table[other]  # (P, longest)
+    edited = np.zeros(len(one), np.int64)
+    row = np.repeat(np.arange(longest + 1, dtype=np.int16)[:, None], len(one), 1)  # (longest + 1, P), as in `edits`
+    for number in range(longest + 1):
+        if number:
+            corner, row[0] = row[0].copy(), number
+            for place in range(longest):
+                change = corner + (left[:, number - 1] != right[:, place])
+                corner = row[place + 1].copy()
+                row[place + 1] = np.minimum(np.minimum(corner, row[place]) + 1, change)
+        done = np.flatnonzero(sizes[one] == number)
+        edited[done] = row[sizes[other[done]], done]
+    shares = edited / np.maximum(1, np.maximum(sizes[one], sizes[other]))
+    for pair in np.flatnonzero((sizes[one] <= 1) & (sizes[other] <= 1)):  # single words, by their characters
+        shares[pair] = difference(texts[one[pair]], texts[other[pair]])
+    result = np.zeros((len(rows), len(rows)))
+    result[one, other] = result[other, one] = shares
+    return result

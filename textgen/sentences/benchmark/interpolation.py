@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from typer import Argument, Option
 
 from corpora.errors import InputError, quoted
+from textgen.core.numbers import exponential
 from textgen.runs import options as o
 from textgen.sentences import defaults
 from textgen.sentences import options as s
@@ -40,7 +41,9 @@ Scored = Callable[..., Score]  # `score` with its seed
 
 def interpolation(
     pairs: Annotated[str, Argument(metavar="PAIRS.tsv", help="two sentences on a line, with a tab between them")],
-    judge: s.Judge,
+    judge: Annotated[
+        str | None, Option(metavar="NAME|FOLDER", help="a language model of real text; without one, no perplexities")
+    ] = None,
     model: o.Model = None,
     real: Annotated[
         str | None, Option(metavar="FILE", help="real sentences to compare with (default: the pairs' own)")
@@ -50,8 +53,8 @@ def interpolation(
         Option(metavar="CORPUS", help="the corpus that the model was trained on: how much is copied from it?"),
     ] = None,
     points: Annotated[int, Option(min=3, max=1000, metavar="N", help="of each path, ends included")] = 10,
-    beams: s.Beams = defaults.BEAMS,
-    path: Annotated[str, Option(metavar="line|arc", help="as for `interpolate`")] = defaults.PATH,
+    beams: Annotated[int | None, Option(min=1, max=100, metavar="N", help="as for `interpolate`")] = None,
+    path: Annotated[str, Option(metavar="auto|fluent|line|arc", help="as for `interpolate`")] = defaults.PATH,
     pace: Annotated[str, Option(metavar="text|code", help="as for `interpolate`")] = defaults.PACE,
     refine: s.Refine = defaults.REFINE,
     new_words: s.NewWords = None,
@@ -84,9 +87,10 @@ def main(chosen: SimpleNamespace, opening: Callable[..., Any]) -> Report:
     vae = SentenceVAE(opening(), new_words=bool(chosen.new_words))
     check_pairs(vae, pairs, path)
     pairs = subset(pairs, chosen.rows or len(pairs), chosen.seed)
-    judge = Judge(opening(chosen.judge))
+    judge = Judge(opening(chosen.judge)) if chosen.judge else None
     real = measures.texts(Path(chosen.real), "test")[0] if chosen.real else None
     train = measures.texts(Path(chosen.train), "train")[0] if chosen.train else None
+    chosen.path, chosen.beams = vae.way(chosen.path, chosen.beams)
     how = {key: getattr(chosen, key) for key in ("points", "path", "pace", "beams", "refine")}
     walks = walk_all(vae, pairs, progress=not chosen.as_json, **how)
     if chosen.paths:
@@ -200,7 +204,7 @@ class Paths:
 
 def measure(
     walks: Sequence[Walk],
-    judge: Judge,
+    judge: Judge | None,
     normalise: Callable[[str], str],
     *,
     real: Sequence[str] | None = None,
@@ -209,9 +213,10 @@ def measure(
 ) -> Report:
     """Judge walks: every figure is over pairs, with a 95 % bootstrap interval; the report's JSON has the paths too.
 
-    `normalise`: the text that the model's codec would give back for another, for the ends and for copies.
-    `real`: sentences by whose perplexity the interior's is divided; by default the pairs' own, which are then to be
-    real held-out ones. `train`: the text that may be copied from. Raises InputError where there is nothing to judge.
+    `judge`: a language model, for perplexities; None: there are none. `normalise`: the text that the model's codec
+    would give back for another, for the ends and for copies. `real`: sentences by whose perplexity the interior's is
+    divided; by default the pairs' own, which are then to be real held-out ones. `train`: the text that may be copied
+    from. Raises InputError where there is nothing to judge.
     """
     if not walks or any(len(walk) < 3 for walk in walks):
         raise InputError("there is nothing to judge: expected at least one walk, each of 3 points or more")
@@ -221,12 +226,15 @@ def measure(
     paths = Paths(ends, texts, new, spaced([text for pair in ends for text in pair]))
     whose = "the pairs' own sentences" if real is None else f"{len(real):,} real sentences"
     seeded = partial(score, seed=seed)
-    scores = [*_fluency_of(paths, judge, real, whose, seeded), *_order_of(paths, seeded), *_ends_of(paths, seeded)]
+    scores = [] if judge is None else _fluency_of(paths, judge, real, whose, seeded)
+    scores += [*_order_of(paths, seeded), *_ends_of(paths, seeded)]
     if train is not None:
         scores.append(_copies(paths, set(map(normalise, train)), seeded))
     points, count = len(texts[0]), len(texts)
-    facts = {"judge": judge.name, "pairs": count, "points": points, "unit": paths.unit, "real": whose, "seed": seed}
-    title = f"{count:,} pairs, {points} points each; judge {judge.name}; real text: {whose}; seed {seed}"
+    by = None if judge is None else judge.name
+    facts = {"judge": by, "pairs": count, "points": points, "unit": paths.unit, "real": whose, "seed": seed}
+    fluency = "no judge" if judge is None else f"judge {by}; real text: {whose}"
+    title = f"{count:,} pairs, {points} points each; {fluency}; seed {seed}"
     return Report(title, facts, scores, details={"paths": [walk.to_dict() for walk in walks]})
 
 
@@ -302,7 +310,7 @@ def _copies(paths: Paths, train: set[str], score: Scored) -> Score:
 
 
 def _perplexity(sums: list[float]) -> float:
-    return math.exp(sums[0] / sums[1])
+    return exponential(sums[0] / sums[1])
 
 
 def _pair(sums: tuple[list[float], ...]) -> tuple[list[float], list[float]]:

@@ -28,6 +28,10 @@ def pairs(
     max_words: Annotated[
         int, Option(min=1, max=1_000_000, metavar="N", help="of a sentence; characters without spaces")
     ] = 12,
+    skip: Annotated[
+        int,
+        Option(min=0, max=1_000_000, metavar="N", help="leave out the first N pairs of this seed: those used before"),
+    ] = 0,
     seed: o.Seed = 0,
     force: o.Force = False,
     as_json: o.Json = False,
@@ -36,7 +40,10 @@ def pairs(
 
       textgen benchmark pairs fiction --split test -n 200 --seed 0 --max-words 12 --out pairs.tsv
 
-    No sentence is in two pairs, so pairs are independent of each other, as confidence intervals take them to be.
+      textgen benchmark pairs fiction --split test -n 400 --skip 200 --out fresh.tsv
+
+    No sentence is in two pairs, so pairs are independent of each other, as confidence intervals take them to be. The
+    first N pairs of a seed are the same whatever -n is: with --skip N come pairs that no earlier choice has seen.
     """
     new_file(out, out, force)
     return run(main, locals())
@@ -48,16 +55,21 @@ def main(chosen: SimpleNamespace, opening: Callable[..., Any]) -> Report:
     from textgen.sentences import measures
 
     texts, where = measures.texts(Path(chosen.data), chosen.split)
-    pairs = draw(texts, chosen.n, max_words=chosen.max_words, seed=chosen.seed)
+    pairs = draw(texts, chosen.n, max_words=chosen.max_words, seed=chosen.seed, skip=chosen.skip)
     out = Path(chosen.out)
     with files.explained(out):
         files.replace_file(out, "".join(f"{one}\t{other}\n" for one, other in pairs).encode())
     facts: dict[str, Any] = {"out": str(out), "pairs": len(pairs), "data": where, "seed": chosen.seed}
-    return Report(f"{out}: {len(pairs)} pairs from {where}, seed {chosen.seed}", facts, [])
+    facts["skipped"] = chosen.skip
+    after = f", after the first {chosen.skip}" if chosen.skip else ""
+    return Report(f"{out}: {len(pairs)} pairs from {where}, seed {chosen.seed}{after}", facts, [])
 
 
-def draw(texts: Sequence[str], count: int, *, max_words: int = 12, seed: int = 0) -> list[tuple[str, str]]:
-    """`count` pairs of different texts of at most `max_words` words (characters in a script without spaces).
+def draw(
+    texts: Sequence[str], count: int, *, max_words: int = 12, seed: int = 0, skip: int = 0
+) -> list[tuple[str, str]]:
+    """`count` pairs of different texts of at most `max_words` words (characters in a script without spaces), after the
+    first `skip` of the same seed.
 
     No text is in two pairs, up to case and punctuation. Raises InputError if there are too few.
     """
@@ -68,11 +80,12 @@ def draw(texts: Sequence[str], count: int, *, max_words: int = 12, seed: int = 0
     by_word = spaced(texts)
     cleaned = {near_key(text): clean(text) for text in texts}
     kept = [text for text in cleaned.values() if 1 <= len(units(text, by_word)) <= max_words]
-    if len(kept) < 2 * count:
+    if len(kept) < 2 * (count + skip):
         unit = "words" if by_word else "characters"
         raise InputError(
-            f"{len(kept)} different sentences of at most {max_words} {unit}: {count} pairs take {2 * count}; "
+            f"{len(kept)} different sentences of at most {max_words} {unit}: "
+            f"{count + skip} pairs take {2 * (count + skip)}; "
             "ask for fewer pairs (-n) or longer sentences (--max-words)"
         )
-    rows = np.random.default_rng(seed).permutation(len(kept))[: 2 * count].tolist()
+    rows = np.random.default_rng(seed).permutation(len(kept))[2 * skip : 2 * (skip + count)].tolist()
     return [(kept[one], kept[other]) for one, other in zip(rows[::2], rows[1::2], strict=True)]

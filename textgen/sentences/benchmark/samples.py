@@ -279,6 +279,7 @@ def samples(
     top_p: o.TopP = None,
     min_p: o.MinP = None,
     no_repeat: o.NoRepeat = None,
+    unk: o.Unk = None,
     beams: Annotated[
         int, Option(min=0, max=100, metavar="N", help="each code's most probable sentence instead; 0: token by token")
     ] = 0,
@@ -306,7 +307,7 @@ def samples(
     --data is a corpus: its train split for novelty and as the other training text, --split (test) as held-out text.
     Small numbers are no proof: a model that writes "there was no answer." all day has a low forward perplexity.
     """
-    how = o.how(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p, no_repeat=no_repeat)
+    how = o.how(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p, no_repeat=no_repeat, unk=unk or None)
     return run(main, locals())
 
 
