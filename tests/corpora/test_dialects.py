@@ -29,7 +29,7 @@ from pngs import CHANNELS, GREY, GREY_ALPHA, INDEXED, RGB, RGBA, png, shown
 from corpora import palettes, sheet
 from corpora.build import build
 from corpora.corpus import Corpus
-from corpora.row import clean, items_alone
+from corpora.row import clean, items_alone, same_key
 from corpora.sources import images, table, text
 
 fuzzed = settings(
@@ -235,6 +235,58 @@ def test_a_built_corpus_has_the_rows_and_the_labels(data):
         train = Corpus.open(here / "c", verify=True).rows("train")
         back = [(train.text(i), train.label(i)) for i in range(len(train))]
         assert back == [(unicodedata.normalize("NFC", cell), label) for cell, label in expected(pairs)]
+
+
+@few
+@given(st.data())
+def test_every_row_is_in_a_split_or_counted(data):
+    """Rows that are the same stay together, and none is lost: in a split, dropped, or removed."""
+    draw = data.draw
+    stems = [
+        "the cat sat",
+        "a dog ran off",
+        "12 + 7 = 19",
+        "12 + 8 = 20",
+        "राम घर",
+        "राम घार",
+        "床前明月光",
+        "!",
+        "",
+        "x",
+    ]
+    tails = ["", "", " again", " AGAIN", "!", " 7", " 8", "  ", "\u0301"]
+    some = st.builds("{}{}".format, st.sampled_from(stems), st.sampled_from(tails))
+    every = draw(st.lists(some, min_size=40, max_size=80))
+    every += [f"row number {number} of the {word}" for number, word in enumerate("abcdefghijklmnopqrst")]
+    chosen = {"codec": "bytes", "valid_share": draw(st.sampled_from([0, 0.1, 0.2])), "test_share": 0.1}
+    with folder() as here:
+        (here / "a.txt").write_text("\n".join(every) + "\n")
+        build([str(here / "a.txt")], here / "c", settings=chosen)
+        corpus = Corpus.open(here / "c", verify=True)
+        facts = corpus.manifest
+        rows_of = {name: [split.text(i) for i in range(len(split))] for name, split in corpus.splits.items()}
+        total = sum(map(len, rows_of.values()))
+        assert facts["read"] == len(every) == (
+            total + sum(facts["dropped"].values()) + sum(facts["held_out_duplicates_removed"].values())
+        )  # fmt: skip
+        assert sorted(row for some in rows_of.values() for row in some) == sorted(filter(None, map(plain, every)))
+        for name, own in rows_of.items():
+            for other, others in rows_of.items():
+                assert name == other or not {*map(same_key, own)} & {*map(same_key, others)}, (name, other)
+
+
+@few
+@given(st.data())
+def test_windows_and_sentences_lose_no_word(data):
+    draw = data.draw
+    signs = ["cat", "Mr.", "ran.", "“Who?”", "12", "3.5", "é", "。", "राम।", "!", "a;b", "x" * 40]
+    content = " ".join(draw(st.lists(st.sampled_from(signs), min_size=5, max_size=200)))
+    unit = draw(st.sampled_from(["sentence", "window", "paragraph"]))
+    chosen = {"window": draw(st.sampled_from([50, 90, 200]))} if unit == "window" else {}
+    with folder() as here:
+        (here / "a.txt").write_text(content)
+        back = [row.text for row in items_alone(text.read([str(here / "a.txt")], text.Config(unit=unit, **chosen)))]
+        assert "".join("".join(back).split()) == "".join(content.split())
 
 
 # -------------------------------------------------------------------------------------------------------- pictures
