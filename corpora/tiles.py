@@ -68,13 +68,13 @@ def cut(pixels: np.ndarray, tile: Size, grid: Grid) -> Iterator[tuple[int, int, 
 
 
 def scale_of(pixels: np.ndarray) -> int:
-    """The largest number by which a picture is enlarged: all of it is squares of so many pixels."""
+    """The largest number by which a picture is enlarged: all of it is squares of so many pixels. 1 for one colour."""
     height, width = pixels.shape[:2]
     changes = [
         np.flatnonzero((pixels[1:] != pixels[:-1]).any((1, 2))) + 1,
         np.flatnonzero((pixels[:, 1:] != pixels[:, :-1]).any((0, 2))) + 1,
     ]
-    return int(np.gcd.reduce(np.concatenate([*changes, [height, width]])))
+    return int(np.gcd.reduce(np.concatenate([*changes, [height, width]]))) if sum(map(len, changes)) else 1
 
 
 def trimmed(pixels: np.ndarray) -> np.ndarray:

@@ -352,7 +352,8 @@ class _Half:
         if alpha == 0:
             return [f"{what}: laid on white, as all pixels (alpha=keep keeps them)"]
         threshold = alpha if isinstance(alpha, int) else _THRESHOLD
-        return [f"{what}: {opaque} made opaque, {dropped} dropped (alpha={threshold}; alpha=keep keeps them)"]
+        other = "the palette that was given has no such colours" if alpha == KEEP else "alpha=keep keeps them"
+        return [f"{what}: {opaque} made opaque, {dropped} dropped (alpha={threshold}; {other})"]
 
 
 class _Foreign:

@@ -291,6 +291,9 @@ def test_half_transparent_pixels_are_kept_where_the_palette_can(tmp_path):
     assert corpus.codec.vocab_size <= 20
     assert corpus.codec.levels
     assert np.abs(np.stack(shown)[..., 3].astype(int) - np.stack([soft(n) for n in range(6)])[..., 3]).mean() < 30
+    (tmp_path / "x.hex").write_text("ff0000\n00ff00\n")
+    _, corpus = built(tmp_path, tmp_path / "0.png", alpha="keep", palette_file=str(tmp_path / "x.hex"))
+    assert "the palette that was given has no such colours" in corpus.manifest["notes"][1]
     assert any("laid on white" in note for note in built(tmp_path, tmp_path / "0.png", alpha=0)[1].manifest["notes"])
 
 
