@@ -186,7 +186,8 @@ def sample(
             min=1,
             max=1000,
             metavar="N",
-            help=f"draw N for each, keep the best by NLL per token (default {defaults.SAMPLE_BEST_OF}; by token 1)",
+            help="draw N for each, keep the most fluent, or of a model that cannot tell the best by NLL per token "
+            f"(default {defaults.FLUENT_BEST_OF}, {defaults.SAMPLE_BEST_OF}; by token 1)",
         ),
     ] = None,
     code_temperature: Annotated[
@@ -196,7 +197,7 @@ def sample(
             max=100,
             metavar="X",
             help="noise of the codes times X: below 1 nearer to the middle of the prior "
-            f"(default {defaults.SAMPLE_CODE_TEMPERATURE}; by token 1)",
+            f"(default {defaults.FLUENT_CODE_TEMPERATURE} or {defaults.SAMPLE_CODE_TEMPERATURE}, as below; by token 1)",
         ),
     ] = None,
     top_k: o.TopK = None,
@@ -225,11 +226,13 @@ def sample(
       textgen sample -n 20 --temperature 1
       textgen sample --prompt "the old man" --top-p 0.9
 
-    A model with codes by default writes what reads best: the most probable sentences (--beams 5) of codes nearer to
-    the middle of the prior (--code-temperature 0.7), and of each four the best by NLL per token (--best-of 4). With
-    --temperature, --top-p, a prompt or --beams 0, and from a language model, sentences are drawn token by token,
-    exactly from the model unless another option says otherwise. One thing is left out: where the codec has <unk> for
-    unknown words, none is written, and the known ones share its probability; --unk allows it.
+    A model with codes by default writes what reads best. Where its decoder is a language model too, that is the most
+    fluent of 16 sentences drawn at --temperature 0.6 from codes at --code-temperature 0.85. Else it is the most
+    probable sentences (--beams 5) of codes nearer to the middle of the prior (--code-temperature 0.7), and of each four
+    the best by NLL per token (--best-of 4). With --temperature, --top-p, a prompt or --beams 0, and from a language
+    model, sentences are drawn token by token, exactly from the model unless another option says otherwise. One thing is
+    left out: where the codec has <unk> for unknown words, none is written, and the known ones share its probability;
+    --unk allows it.
     """
     chosen = o.how(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p, no_repeat=no_repeat, unk=unk or None)
     from textgen import verbs

@@ -15,7 +15,7 @@ from corpora import Corpus
 from corpora.errors import InputError
 from textgen import verbs
 from textgen.core.sampler import Choice
-from textgen.sentences import draw, fluent, refine
+from textgen.sentences import defaults, draw, fluent, refine
 from textgen.sentences.sentence_vae import SentenceVAE
 from textgen.sentences.units import difference
 from textgen.sentences.walk import Point, differences
@@ -202,13 +202,15 @@ def test_other_paths_are_there_still(vae, texts):
 
 
 def test_samples_are_the_most_fluent_of_a_few(vae):
-    eight = draw.draw(vae.opened, 16, seed=5, how=Choice(temperature=0.5), code_temperature=0.85)
-    fluency = vae.fluency(vae.tokens(eight)).tolist()
-    best = [eight[max(range(start, start + 8), key=fluency.__getitem__)] for start in (0, 8)]
+    how, heat = Choice(temperature=defaults.FLUENT_TEMPERATURE), defaults.FLUENT_CODE_TEMPERATURE
+    few = defaults.FLUENT_BEST_OF
+    drawn = draw.draw(vae.opened, 2 * few, seed=5, how=how, code_temperature=heat)
+    fluency = vae.fluency(vae.tokens(drawn)).tolist()
+    best = [drawn[max(range(start, start + few), key=fluency.__getitem__)] for start in (0, few)]
     assert vae.sample(2, seed=5) == best
     assert vae.sample(1, seed=5) == best[:1]
     sampled = verbs.sample(2, model=vae.opened, seed=5)
-    facts = {"beams": 0, "best_of": 8, "code_temperature": 0.85, "temperature": 0.5}
+    facts = {"beams": 0, "best_of": few, "code_temperature": heat, "temperature": how.temperature}
     assert sampled.sentences == best and sampled.drawn == facts
 
 

@@ -23,8 +23,8 @@ SAMPLE_CODE_TEMPERATURE = 0.7
 SAMPLE_BEST_OF = 4
 # where the decoder is a language model too: token by token at a low temperature, and the most fluent of a few
 FLUENT_CODE_TEMPERATURE = 0.85
-FLUENT_TEMPERATURE = 0.5
-FLUENT_BEST_OF = 8
+FLUENT_TEMPERATURE = 0.6
+FLUENT_BEST_OF = 16
 
 # reconstruct, decode, vary
 RECONSTRUCT_BEAMS = 5

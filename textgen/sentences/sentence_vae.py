@@ -642,8 +642,8 @@ class SentenceVAE:
         """`rows` new sentences with codes from the prior, as `textgen sample` writes them.
 
         By default the most probable sentences by 5 beams, of codes at a temperature of 0.7, each the best of 4 by NLL
-        per token. Where the decoder is a language model too, sentences drawn at a temperature of 0.5, of codes at 0.85,
-        each the most fluent of 8 (`fluent.Fluency`, which then ranks whatever `best_of` is). `beams=0` draws exactly
+        per token. Where the decoder is a language model too, sentences drawn at a temperature of 0.6, of codes at 0.85,
+        each the most fluent of 16 (`fluent.Fluency`, which then ranks whatever `best_of` is). `beams=0` draws exactly
         from the model, token by token, as a prompt or a choice of tokens does (`defaults.sampling`).
         `code_temperature`: as in `draw_codes`; below 1 what beams write becomes plainer. Row i is the same for any
         `rows`. Raises InputError for a prompt longer than the model takes, and for a prompt or a choice of tokens
