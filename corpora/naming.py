@@ -18,7 +18,7 @@ _WORDS = {
     "valid": ("valid", "val", "validation", "dev", "development"),
     "test": ("test", "testing", "eval", "evaluation"),
 }
-_SPLIT_OF = {word: split for split, words in _WORDS.items() for word in words}
+_SPLIT_OF = {word: split for split, synonyms in _WORDS.items() for word in synonyms}
 _PARTS = re.compile(r"[^\W\d_]+")  # runs of letters: `.`, `_`, `-`, spaces and digits set parts of a name off
 _DOC = "folders and files named train, valid (val, validation, dev) and test are splits"
 

@@ -54,8 +54,8 @@ def read(inputs: Sequence[str], config: Config) -> Iterator[Clip | Told]:
 
     Raises InputError, naming the file, for one that is missing, no sound, or cut off.
     """
-    files, told = by_name(inputs, files_of, config.named_splits)
-    yield from told
+    files, remarks = by_name(inputs, files_of, config.named_splits)
+    yield from remarks
     for path, split, folders in files:
         if path.suffix.lower() == ".npz":
             yield from (clip._replace(split=split) for clip in _arrays(path))
