@@ -94,6 +94,22 @@ def test_labels_and_losses_are_shown(here, capsys):
     assert "note      vocab=8,000 was asked for" in out
 
 
+def test_show_draws_a_contact_sheet(here, capsys):
+    assert call(capsys, "build", "sprites", "count=40", "--out", "s")[0] == 0
+    code, out, err = call(capsys, "show", "s", "--out", "s.png", "-n", "16")
+    assert (code, err) == (0, "") and Path("s.png").read_bytes().startswith(b"\x89PNG")
+    assert "palette, with the share of the pixels of train" in out
+    assert "wrote s.png: pictures of train over the palette; lines from the top: " in out
+    before = Path("s.png").read_bytes()
+    code, out, err = call(capsys, "show", "s", "--out", "s.png")
+    assert (code, out) == (2, "") and "s.png exists already" in err and Path("s.png").read_bytes() == before
+    assert call(capsys, "show", "s", "--out", "s.png", "--force")[0] == 0
+    assert call(capsys, "build", "x.txt", "--out", "c", "codec=words")[0] == 0
+    code, out, err = call(capsys, "show", "c", "--out", "c.png")
+    assert (code, out) == (2, "") and "a contact sheet is of pictures" in err and not Path("c.png").exists()
+    assert "lengths of train, in tokens (stop counted)" in call(capsys, "show", "c")[1]
+
+
 def test_list(capsys):
     code, out, _ = call(capsys, "list")
     assert code == 0
