@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
@@ -10,7 +11,7 @@ from typing import Annotated, Any, Literal
 from typer import Argument, Option
 
 from corpora import commands
-from corpora.commands import Verb, complete_folders, printable, progress, split_words
+from corpora.commands import Verb, complete_folders, new_file, printable, progress, split_words
 from corpora.settings import names
 
 ABOUT = "Corpora: sentences, pictures and sound as tokens, built once, opened instantly."
@@ -144,14 +145,42 @@ def fetch(
 
 def show(
     folder: Annotated[str, Argument(metavar="DIR", autocompletion=corpora)],
-    n: Annotated[int, Option("-n", min=0, max=1_000_000, metavar="N", help="examples of each split")] = 5,
+    n: Annotated[
+        int | None,
+        Option("-n", min=0, max=1_000_000, metavar="N", help="rows of each split (default 10); of pictures: in --out"),
+    ] = None,
+    out: Annotated[
+        str | None, Option(metavar="FILE.png", help="of pictures: write a contact sheet, with the palette below")
+    ] = None,
+    force: Annotated[bool, Option("--force", help="replace the file of --out if it exists")] = False,
     verify: Annotated[bool, Option("--verify", help="read every byte and compare the hashes")] = False,
     as_json: Json = False,
 ) -> int:
-    """Print what is in a corpus."""
+    """Print what is in a corpus: its splits, what was dropped or changed, how long rows are, labels, and some rows; of
+    pictures the palette, and with --out a contact sheet.
+
+      corpora show poems
+      corpora show icons --out icons.png
+    """
+    path = None if out is None else new_file(out, out, force)
     from corpora import verbs
 
-    return show_result(verbs.show(folder, n=n, verify=verify), as_json)
+    shown = verbs.show(folder, n=verbs.EXAMPLES if n is None else n, verify=verify)
+    size = verbs.PICTURES if n is None else max(1, n)
+    if path is not None:
+        shown.save(path, size)
+    code = show_result(shown, as_json)
+    if as_json or shown.corpus.codec.shape is None:
+        return code
+    contact = shown.contact_sheet(size)
+    if sys.stdout.isatty():
+        from corpora import sheet
+
+        print(f"\n{sheet.preview(contact.pixels, shutil.get_terminal_size().columns)}")
+    if path is not None:
+        lines = f"; lines from the top: {', '.join(contact.lines)}" if contact.lines else ""
+        print(printable(f"\nwrote {path}: pictures of train over the palette{lines}"))
+    return code
 
 
 def palette(

@@ -6,6 +6,7 @@ A program is a table of verbs. Each is a plain function whose parameters declare
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import difflib
 import importlib
@@ -283,6 +284,13 @@ def run(work: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None 
     """Call `work` and return the exit code: 2 and one line on stderr for bad input, 130 after Ctrl-C, 128 and the
     number of a signal that ends it, 0 when the reader of our output went away."""
     _open_streams()
+    try:
+        return _run(work, argv)
+    finally:
+        _tell_of_lost_characters()
+
+
+def _run(work: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None) -> int:
     before = {}
     for number in (signal.SIGTERM, signal.SIGHUP):  # a polite kill, or a closed terminal, ends like Ctrl-C
         if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
@@ -316,6 +324,31 @@ def run(work: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None 
     return code
 
 
+_lost: set[str] = set()  # characters that a standard stream could not write
+
+
+def _replaced(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Write ? for what the encoding lacks, and keep it for one line at the end."""
+    if isinstance(error, UnicodeEncodeError):
+        _lost.update(error.object[error.start : error.end])
+    return codecs.replace_errors(error)
+
+
+codecs.register_error("replace-and-tell", _replaced)
+
+
+def _tell_of_lost_characters() -> None:
+    """One line on stderr if something was written that the encoding of the output lacks."""
+    if not _lost:
+        return
+    encoding, count = getattr(sys.stdout, "encoding", None) or "the encoding of the output", len(_lost)
+    chosen = "set PYTHONIOENCODING=utf-8" + (" (or leave it unset)" if os.environ.get("PYTHONIOENCODING") else "")
+    what = "1 character that it lacks is" if count == 1 else f"{count:,} different characters that it lacks are"
+    _lost.clear()
+    with contextlib.suppress(OSError, ValueError):
+        print(f"note: the output is {encoding}: {what} written as ?: {chosen}", file=sys.stderr)
+
+
 def _open_streams() -> None:
     """Make the standard streams usable: closed ones lead nowhere, and what is not a terminal gets UTF-8."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
@@ -325,7 +358,7 @@ def _open_streams() -> None:
         if isinstance(stream, io.TextIOWrapper):
             own = stream.isatty() or os.environ.get("PYTHONIOENCODING")
             # what a terminal cannot show is no reason to stop
-            stream.reconfigure(encoding=None if own else "utf-8", errors="replace")
+            stream.reconfigure(encoding=None if own else "utf-8", errors="replace-and-tell")
 
 
 def _refuse(line: str) -> int:

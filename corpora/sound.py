@@ -1,4 +1,4 @@
-"""Sound: WAV and FLAC files read as 16-bit samples of one channel, WAV written, and what is done to a clip."""
+"""Sound: WAV and FLAC files as 16-bit samples of one channel, WAV written, and what is done to a clip."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from corpora import files
-from corpora.errors import InputError, quoted
+from corpora import files, riff
+from corpora.errors import InputError
 from corpora.files import explained, quoted_path
 
 LOWEST, HIGHEST = 1000, 192_000  # samples in a second
@@ -21,43 +21,29 @@ _FRAME = 0.01  # seconds that trimming decides about at a time
 def read(path: Path) -> tuple[np.ndarray, int, tuple[str, ...]]:
     """A sound file as (samples (T,) int16, samples in a second, what was done to read it, a phrase each).
 
-    WAV with 8, 16, 24 or 32 bits is read by the standard library; FLAC, and WAV of other kinds, by `soundfile`.
-    Raises InputError, naming the file, for one that is missing, no sound, or cut off.
+    WAV is read here, but for rare kinds such as ADPCM; those and FLAC by `soundfile`. Raises InputError, naming the
+    file, for one that is missing, no sound, damaged or cut off.
     """
     where = quoted_path(path)
     with explained(path), path.open("rb") as file:
         head = file.read(12)
-    if not head:
-        raise InputError(f"{where}: the file is empty")
-    if head[:4] != b"RIFF" or head[8:12] != b"WAVE":
-        return _by_soundfile(path, "not a WAV file")
+        if not head:
+            raise InputError(f"{where}: the file is empty")
+        if not riff.is_wave(head):
+            return _by_soundfile(path, "not a WAV file")
+        data = head + file.read()
     try:
-        with explained(path), wave.open(str(path), "rb") as sound:
-            channels, width, rate, count, *_ = sound.getparams()
-            if count * channels > _MOST_SAMPLES:
-                raise InputError(f"{where}: more than {_MOST_SAMPLES:,} samples: cut it into clips")
-            data = sound.readframes(count)
-    except (wave.Error, EOFError) as error:
-        if "unknown format" in str(error):
-            return _by_soundfile(path, f"a WAV file of a kind that Python does not read ({error})")
-        raise InputError(f"{where}: the WAV file is damaged: {quoted(str(error), 60)}; get it again") from error
-    if len(data) != count * channels * width or not count:
-        raise InputError(f"{where}: {'the WAV file is cut off: get it again' if count else 'no sample in this file'}")
-    done = () if width == 2 else (f"brought from {8 * width} bits to 16",)
-    mixed, more = _mixed(_sixteen(data, width).reshape(-1, channels))
-    return mixed, _rate(rate, where), done + more
-
-
-def _sixteen(data: bytes, width: int) -> np.ndarray:
-    """Samples of 1, 2, 3 or 4 bytes as int16; those of one byte are unsigned."""
-    if width == 1:
-        return ((np.frombuffer(data, np.uint8).astype(np.int16) - 128) << 8).astype(np.int16)
-    if width == 2:
-        return np.frombuffer(data, "<i2").astype(np.int16)
-    if width in (3, 4):  # the two upper bytes
-        raw = np.frombuffer(data, np.uint8).reshape(-1, width)
-        return np.ascontiguousarray(raw[:, -2:]).view("<i2")[:, 0].astype(np.int16)
-    raise InputError(f"samples of {8 * width} bits: expected 8, 16, 24 or 32")
+        parsed = riff.parse(data, _MOST_SAMPLES)
+    except riff.Other as error:
+        return _by_soundfile(path, f"a WAV file of a rare kind ({error})")
+    except riff.Damaged as error:
+        raise InputError(f"{where}: the WAV file is damaged: {error}; get it again") from error
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
+    if not len(parsed.samples):
+        raise InputError(f"{where}: no sample in this file")
+    mixed, done = _mixed(parsed.samples)
+    return mixed, _rate(parsed.sample_rate, where), parsed.done + done
 
 
 def _mixed(samples: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:

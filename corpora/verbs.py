@@ -21,7 +21,7 @@ from corpora import build as builds
 from corpora import codec as codecs
 from corpora import fetch as fetching
 from corpora import modality as modalities
-from corpora import palettes
+from corpora import overview, palettes, sheet
 from corpora import settings as parts
 from corpora.codec import TextCodec
 from corpora.codecs.palette import Palette
@@ -29,7 +29,10 @@ from corpora.corpus import Corpus
 from corpora.errors import InputError, quoted
 
 Progress = Callable[[str, int], None]  # what is being done, how many are done
-EXAMPLES = 5  # of each split, that `show` shows
+EXAMPLES = 10  # rows of each split that `show` shows
+PICTURES = 96  # of a contact sheet
+_LONGEST_EXAMPLE = 300  # characters of a row that `show` prints
+_MOST_LABELS, _MOST_COLOURS = 20, 48  # that `show` prints; --json has all
 _KEPT = ("splits", "read", "dropped", "held_out_duplicates_removed", "label_names", "notes", "codec", "source")
 
 
@@ -92,7 +95,7 @@ class Fetched:
 
 @dataclass(frozen=True)
 class Shown:
-    """The contents of a corpus: where it is from, its codec, its splits, and of text some examples."""
+    """The contents of a corpus: where it is from, its codec, its splits, how long rows are, labels, rows or colours."""
 
     corpus: Corpus
     folder: str
@@ -110,15 +113,52 @@ class Shown:
         facts = {name: self.corpus.manifest["splits"][name] for name in self.corpus.splits}
         return _shape(self.corpus, facts) if self.is_text else facts
 
+    @property
+    def labels(self) -> dict[str, dict[str, int]]:
+        """Rows of each split by label, the most frequent label first."""
+        return overview.labels(self.corpus)
+
+    @property
+    def lengths(self) -> list[overview.Bar]:
+        """Rows of train by length in tokens, the stop counted; nothing of pictures, all of one size."""
+        return [] if self.corpus.codec.shape is not None else overview.histogram(self.corpus.rows("train").lengths)
+
+    @property
+    def colours(self) -> list[tuple[str, float]]:
+        """The colours of the palette in its order, and the share of the pixels of train that each has."""
+        codec = self.corpus.codec
+        if not isinstance(codec, Palette):
+            return []
+        each = overview.shares(self.corpus.rows("train"), codec.vocab_size)
+        return [(overview.colour_name(colour), share) for colour, share in zip(codec.colours, each, strict=True)]
+
+    def contact_sheet(self, n: int = PICTURES) -> overview.Contact:
+        """Some pictures of train, a line for each label, over the palette. Raises InputError if there are none."""
+        if self.corpus.codec.shape is None:
+            raise InputError(f"{self.folder}: a contact sheet is of pictures; these are {self.corpus.codec.things}")
+        return overview.contact_sheet(self.corpus, n)
+
+    def save(self, out: str | Path, n: int = PICTURES) -> Path:
+        """Write the contact sheet as a PNG file."""
+        if Path(out).suffix.lower() != ".png":
+            raise InputError(f"--out {out}: a contact sheet is written as PNG: choose a name that ends in .png")
+        contact = self.contact_sheet(n)
+        height, width = self.corpus.rows("train").picture(0).shape[:2]
+        scale = max(1, sheet.scale_for(height, width) // 2)
+        return sheet.write(out, overview.png(contact, scale))
+
     def to_dict(self) -> dict[str, Any]:
         facts = {"fingerprint": self.corpus.fingerprint} | _summary(self.corpus)
-        facts |= {"splits": self.splits, "verified": self.verified}
+        facts |= {"splits": self.splits, "verified": self.verified, "labels": self.labels}
+        codec = self.corpus.codec
+        if codec.shape is None:
+            facts["lengths"] = {"split": "train", "unit": "tokens", "bars": overview.to_json(self.lengths)}
         if self.is_text:
             return facts | {"examples": dict(self.examples)}
-        codec = self.corpus.codec
         own = {key: value for key, value in codec.to_dict().items() if key not in ("codec", "notes")}
         order = getattr(codec, "order", None)
-        return facts | {codec.name: own | ({} if order is None else {"order": order})}
+        own |= {} if order is None else {"order": order, "shares": [round(share, 6) for _, share in self.colours]}
+        return facts | {codec.name: own}
 
     def __str__(self) -> str:
         source = self.corpus.manifest["source"]
@@ -126,10 +166,44 @@ class Shown:
         lines = [f"{self.folder}  {self.corpus.fingerprint}{'  every byte verified' if self.verified else ''}"]
         lines += [f"from      {source.get('name')}: {', '.join(inputs) or '-'}"]
         lines += [f"codec     {_described(self.corpus)}", *_losses(self.corpus), "", *self._table()]
+        lines += [*self._lengths(), *self._labels(), *self._colours()]
         for name, rows in self.examples.items():
-            texts = [f"  {row['text']}{_label(row.get('label'))}" for row in rows]
+            texts = [f"  {_cut(row['text'])}{_label(row.get('label'))}".replace("\n", "\n  ") for row in rows]
             lines += ["", name, *texts] if self.is_text else []
         return "\n".join(lines)
+
+    def _lengths(self) -> list[str]:
+        """The histogram of lengths."""
+        ranges = {
+            (f"{bar.low:,}" if bar.low == bar.high else f"{bar.low:,}-{bar.high:,}"): bar.rows for bar in self.lengths
+        }
+        return ["", "lengths of train, in tokens (stop counted)", *overview.bars(ranges)] if ranges else []
+
+    def _labels(self) -> list[str]:
+        """The table of labels: rows of each split, the most frequent label first."""
+        every = self.labels
+        if not every:
+            return []
+        most = list(every.items())[:_MOST_LABELS]
+        wide = max(len("label"), *(len(_cut(name, 40)) for name, _ in most))
+        lines = [f"{'label':<{wide}}" + "".join(f"{split:>12}" for split in self.corpus.splits)]
+        lines += [
+            f"{_cut(name, 40):<{wide}}" + "".join(f"{counts.get(split, 0):>12,}" for split in self.corpus.splits)
+            for name, counts in most
+        ]
+        more = len(every) - len(most)
+        return ["", *lines, *([f"... and {more:,} labels more (--json lists all)"] if more else [])]
+
+    def _colours(self) -> list[str]:
+        """The palette: number, colour and share of each, some on a line."""
+        every = self.colours
+        if not every:
+            return []
+        cells = [f"{number:>4} {name:<11} {share:>6.1%}" for number, (name, share) in enumerate(every)][:_MOST_COLOURS]
+        lines = ["   ".join(cells[start : start + 4]) for start in range(0, len(cells), 4)]
+        more = len(every) - len(cells)
+        lines += [f"... and {more:,} colours more (--json lists all)"] if more else []
+        return ["", "palette, with the share of the pixels of train", *lines]
 
     def _table(self) -> list[str]:
         if not self.is_text:
@@ -220,7 +294,7 @@ def show(folder: str | Path, *, n: int = EXAMPLES, verify: bool = False) -> Show
         for name, rows in corpus.splits.items():
             examples[name] = [
                 {"text": rows.text(i)} | ({} if rows.labels is None else {"label": rows.label(i)})
-                for i in _spread(len(rows), n)
+                for i in overview.spread(len(rows), n)
             ]
     return Shown(corpus, str(folder), verify, examples)
 
@@ -258,6 +332,11 @@ def _described(corpus: Corpus) -> str:
 
 def _label(label: str | None) -> str:
     return "" if label is None else f"   [{label}]"
+
+
+def _cut(text: str, longest: int = _LONGEST_EXAMPLE) -> str:
+    """A text as it is printed: a long one is cut, and says so."""
+    return text if len(text) <= longest else f"{text[:longest]}... ({len(text):,} characters)"
 
 
 def _summary(corpus: Corpus) -> dict[str, Any]:
@@ -300,9 +379,3 @@ def _shape(corpus: Corpus, facts: Mapping[str, dict[str, Any]]) -> dict[str, dic
             "fallback": count / max(1, len(rows.tokens)),
         }
     return shape
-
-
-def _spread(count: int, wanted: int) -> list[int]:
-    """A few row numbers, evenly spread."""
-    wanted = max(0, min(count, wanted))
-    return [i * count // wanted for i in range(wanted)]

@@ -94,6 +94,22 @@ def test_labels_and_losses_are_shown(here, capsys):
     assert "note      vocab=8,000 was asked for" in out
 
 
+def test_show_draws_a_contact_sheet(here, capsys):
+    assert call(capsys, "build", "sprites", "count=40", "--out", "s")[0] == 0
+    code, out, err = call(capsys, "show", "s", "--out", "s.png", "-n", "16")
+    assert (code, err) == (0, "") and Path("s.png").read_bytes().startswith(b"\x89PNG")
+    assert "palette, with the share of the pixels of train" in out
+    assert "wrote s.png: pictures of train over the palette; lines from the top: " in out
+    before = Path("s.png").read_bytes()
+    code, out, err = call(capsys, "show", "s", "--out", "s.png")
+    assert (code, out) == (2, "") and "s.png exists already" in err and Path("s.png").read_bytes() == before
+    assert call(capsys, "show", "s", "--out", "s.png", "--force")[0] == 0
+    assert call(capsys, "build", "x.txt", "--out", "c", "codec=words")[0] == 0
+    code, out, err = call(capsys, "show", "c", "--out", "c.png")
+    assert (code, out) == (2, "") and "a contact sheet is of pictures" in err and not Path("c.png").exists()
+    assert "lengths of train, in tokens (stop counted)" in call(capsys, "show", "c")[1]
+
+
 def test_list(capsys):
     code, out, _ = call(capsys, "list")
     assert code == 0
@@ -378,6 +394,19 @@ def test_output_to_a_pipe_is_utf8_whatever_the_locale():
     call = [sys.executable, "-c", STRANGE.format(work=work)]
     done = subprocess.run(call, env={**where, "PYTHONPATH": ROOT, **plain}, capture_output=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "床\n".encode(), "é\n".encode())
+
+
+@pytest.mark.parametrize("errors", ["", ":strict", ":ignore"])
+def test_characters_that_the_output_lacks_are_told_of(errors):
+    """Whoever asks for another encoding gets it; what it cannot hold is no reason to stop, and not lost silently."""
+    work = r"print('\u5e8a\u5e8b caf\xe9') or 0"
+    done = process(work, env={"PYTHONIOENCODING": f"cp1252{errors}"})
+    assert (done.returncode, done.stdout) == (0, "?? café\n".encode("cp1252"))
+    assert done.stderr.decode("cp1252") == (
+        "note: the output is cp1252: 2 different characters that it lacks are written as ?: set "
+        "PYTHONIOENCODING=utf-8 (or leave it unset)\n"
+    )
+    assert process(r"print('caf\xe9') or 0", env={"PYTHONIOENCODING": "cp1252"}).stderr == b""
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])

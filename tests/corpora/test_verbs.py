@@ -6,9 +6,14 @@ import inspect
 import json
 
 import numpy as np
+import pytest
+from PIL import Image
 
 from corpora import build as building
-from corpora import modality, settings, sound, verbs
+from corpora import modality, overview, settings, sound, verbs
+from corpora.corpus import Corpus
+from corpora.errors import InputError
+from corpora.row import Picture, Row
 
 
 def test_every_source_modality_and_codec_is_listed():
@@ -53,3 +58,65 @@ def test_build_and_show_pictures_and_clips(tmp_path):
     built = verbs.build([str(tmp_path / "in")], tmp_path / "a")
     assert "mulaw codec of sound, 8,000 samples in a second" in str(built)
     assert verbs.show(tmp_path / "a").to_dict()["mulaw"] == {"vocab_size": 259, "sample_rate": 8000}
+
+
+def test_a_histogram_counts_every_row_once():
+    draw = np.random.default_rng(0)
+    for lengths in (np.array([7]), np.arange(1, 13), draw.integers(3, 900, 500), np.array([*[5] * 400, 100_000])):
+        bars = overview.histogram(lengths)
+        assert 1 <= len(bars) <= overview.BARS
+        assert [bar.rows for bar in bars] == [int(((lengths >= b.low) & (lengths <= b.high)).sum()) for b in bars]
+        assert sum(bar.rows for bar in bars) == len(lengths)
+        assert (bars[0].low, bars[-1].high) == (lengths.min(), lengths.max())
+    assert overview.histogram(np.zeros(0, int)) == []
+    assert overview.bars({"1-5": 10, "6": 1, "7": 0}) == [
+        f"  1-5  {'#' * 40}        10", f"    6  {'####':<40}         1", f"    7  {'':<40}         0",
+    ]  # fmt: skip
+
+
+def test_show_counts_lengths_and_labels_and_cuts_long_rows(tmp_path):
+    rows = [Row("word " * (1 + i % 4) + f"x{i}", "ab"[i % 3 == 0] if i % 5 else None) for i in range(100)]
+    building.build_items(
+        {"train": rows, "test": [Row("word " * 100, "a")]}, tmp_path / "c", settings={"codec": "words"}
+    )
+    shown = verbs.show(tmp_path / "c")
+    assert [bar.rows for bar in shown.lengths] == [25, 25, 25, 25] and shown.lengths[0][:2] == (3, 3)
+    assert shown.labels == {
+        "a": {"train": 53, "test": 1}, "b": {"train": 27, "test": 0}, "(none)": {"train": 20, "test": 0},
+    }  # fmt: skip
+    text = str(shown)
+    assert "lengths of train, in tokens (stop counted)\n  3  ####" in text
+    assert "(none)          20           0" in text
+    assert text.count("word ") >= 10 and f"{'word ' * 60}... (499 characters)" in text
+    data = json.loads(json.dumps(shown.to_dict()))
+    assert data["lengths"]["bars"][0] == {"low": 3, "high": 3, "rows": 25}
+    assert data["examples"]["test"][0]["text"] == ("word " * 100).strip()
+    with pytest.raises(InputError, match="a contact sheet is of pictures; these are text"):
+        shown.save(tmp_path / "x.png")
+
+
+def test_show_draws_pictures_and_their_palette(tmp_path):
+    draw = np.random.default_rng(1)
+    colours = np.array([[0, 0, 0, 0], [255, 0, 0, 255], [0, 255, 0, 255], [10, 20, 30, 255]], np.uint8)
+    pictures = [Picture(colours[draw.integers(0, 4, (6, 8))], "ab"[i % 2], str(i)) for i in range(40)]
+    building.build_items({"train": pictures}, tmp_path / "c", "picture")
+    shown = verbs.show(tmp_path / "c")
+    tokens = Corpus.open(tmp_path / "c").rows("train").tokens
+    assert shown.colours[0] == ("transparent", (tokens == 0).mean())
+    assert {name for name, _ in shown.colours} == {"transparent", "#ff0000", "#00ff00", "#0a141e"}
+    assert sum(share for _, share in shown.colours) == pytest.approx(1)
+    assert "palette, with the share of the pixels of train\n   0 transparent" in str(shown)
+    assert len(shown.to_dict()["palette"]["shares"]) == 4
+    contact = shown.contact_sheet(6)
+    rows = shown.corpus.rows("train")
+    assert sorted(contact.lines) == ["a", "b"]
+    own = [i for i in range(len(rows)) if rows.label(i) == contact.lines[0]]
+    for place in range(3):  # of the first label, evenly spread
+        cell = contact.pixels[1:7, 1 + 9 * place : 9 + 9 * place]
+        assert (cell == rows.picture(own[place * len(own) // 3])).all()
+    assert (contact.pixels[16:19, 5:8] == shown.corpus.codec.colours[1]).all()  # the second swatch
+    path = shown.save(tmp_path / "x.png", 6)
+    with Image.open(path) as image:
+        assert image.mode in ("RGB", "RGBA") and image.width % contact.pixels.shape[1] == 0
+    with pytest.raises(InputError, match="written as PNG"):
+        shown.save(tmp_path / "x.jpg")

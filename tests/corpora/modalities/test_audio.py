@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import wave
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from corpora import codec as codecs
-from corpora import modality, sound
+from corpora import modality, riff, sound
 from corpora.build import build, build_items
 from corpora.codecs.mulaw import CLASSES, Mulaw, compand, expand
 from corpora.corpus import Corpus
@@ -138,13 +139,86 @@ def test_wav_is_written_and_read_again(tmp_path):
         assert file.getparams()[:4] == (1, 2, RATE, len(samples))
 
 
+def head(kind: int, bits: int, channels: int = 1, more: bytes = b"") -> bytes:
+    """A `fmt ` chunk."""
+    block = channels * bits // 8
+    body = struct.pack("<HHIIHH", kind, channels, RATE, RATE * block, block, bits) + more
+    return b"fmt " + struct.pack("<I", len(body)) + body
+
+
+def riff_file(*chunks: bytes, name: bytes = b"RIFF", size: int | None = None) -> bytes:
+    body = b"WAVE" + b"".join(chunks)
+    return name + struct.pack("<I", len(body) if size is None else size) + body
+
+
+def samples_of(data: bytes, size: int | None = None) -> bytes:
+    """A `data` chunk."""
+    return b"data" + struct.pack("<I", len(data) if size is None else size) + data
+
+
+def test_wav_of_fractions_is_read():
+    values = np.array([0, 0.5, -0.5, -1, 32767 / 32768], np.float64)
+    for width in (4, 8):
+        parsed = riff.parse(riff_file(head(3, 8 * width), samples_of(values.astype(f"<f{width}").tobytes())), 99)
+        assert parsed.samples[:, 0].tolist() == [0, 16384, -16384, -32768, 32767]
+        assert parsed.done == (f"brought from fractions of {8 * width} bits to 16 bits",)
+    parsed = riff.parse(riff_file(head(3, 32), samples_of(np.array([2, -2], "<f4").tobytes())), 99)
+    assert parsed.samples[:, 0].tolist() == [32767, -32768] and "beyond full scale" in parsed.done[1]
+    with pytest.raises(riff.Damaged, match="NaN"):
+        riff.parse(riff_file(head(3, 32), samples_of(np.array([np.nan], "<f4").tobytes())), 99)
+
+
+def test_wav_of_the_telephone_is_read():
+    """Values of ITU-T G.711, tables 1 and 2: the ends, the middle, and codes of several segments."""
+    codes = bytes([0x00, 0x80, 0x7F, 0xFF, 0x0F, 0x8F, 0x1E, 0x5A])
+    parsed = riff.parse(riff_file(head(7, 8), samples_of(codes)), 99)
+    assert parsed.samples[:, 0].tolist() == [-32124, 32124, 0, 0, -16764, 16764, -8828, -556]
+    codes = bytes([0x55, 0xD5, 0x2A, 0xAA, 0x00, 0x80, 0x7F, 0xFF])
+    parsed = riff.parse(riff_file(head(6, 8), samples_of(codes)), 99)
+    assert parsed.samples[:, 0].tolist() == [-8, 8, -32256, 32256, -5504, 5504, -848, 848]
+    assert parsed.done == ("unpacked from A-law",)
+
+
+def test_chunks_before_the_samples_are_skipped():
+    data = np.array([1, 2, 3], "<i2").tobytes()
+    odd = b"LIST" + struct.pack("<I", 3) + b"abc\0"  # padded to an even place
+    for file in (
+        riff_file(odd, head(1, 16), odd, samples_of(data), odd),
+        riff_file(head(0xFFFE, 16, more=struct.pack("<HHI", 22, 16, 4) + b"\1\0" + bytes(14)), samples_of(data)),
+        riff_file(b"ds64" + struct.pack("<IQQQ", 24, 99, 6, 3), head(1, 16), samples_of(data, 2**32 - 1) + odd,
+                  name=b"RF64", size=2**32 - 1),
+    ):  # fmt: skip
+        assert riff.parse(file, 99).samples[:, 0].tolist() == [1, 2, 3]
+    open_end = riff.parse(riff_file(head(1, 16), samples_of(data, 2**32 - 1), size=2**32 - 1), 99)
+    assert open_end.samples[:, 0].tolist() == [1, 2, 3] and "read to the end" in open_end.done[0]
+    with pytest.raises(InputError, match="more than 2 samples"):
+        riff.parse(riff_file(head(1, 16), samples_of(data)), 2)
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_a_damaged_wav_is_read_or_refused_in_one_line(tmp_path_factory, data):
+    """Any bytes changed, added or cut off: no other error than ours."""
+    file = bytearray(riff_file(head(1, 16, 2), b"LIST" + struct.pack("<I", 2) + b"ab", samples_of(bytes(range(80)))))
+    for _ in range(data.draw(st.integers(1, 4))):
+        place = data.draw(st.integers(0, len(file) - 1))
+        file[place : place + data.draw(st.integers(0, 2))] = data.draw(st.binary(max_size=4))
+    path = tmp_path_factory.getbasetemp() / "damaged.wav"
+    path.write_bytes(bytes(file))
+    try:
+        samples, rate, _ = sound.read(path)
+        assert samples.dtype == np.int16 and samples.ndim == 1 and len(samples) and rate >= 1000
+    except InputError as error:
+        assert "\n" not in str(error) and "damaged.wav" in str(error)
+
+
 def test_files_that_cannot_be_read(tmp_path):
     assert "no such file or folder" in refused(sound.read, tmp_path / "none.wav")
     (tmp_path / "empty.wav").touch()
     assert refused(sound.read, tmp_path / "empty.wav").endswith("empty.wav: the file is empty")
     whole = sound.wav(tone(440), RATE)
     (tmp_path / "cut.wav").write_bytes(whole[:-101])
-    assert "cut off: get it again" in refused(sound.read, tmp_path / "cut.wav")
+    assert "damaged: it is cut off; get it again" in refused(sound.read, tmp_path / "cut.wav")
     (tmp_path / "head.wav").write_bytes(whole[:20])
     assert "damaged" in refused(sound.read, tmp_path / "head.wav")
     sound.write(tmp_path / "none.wav", np.zeros(0, np.int16), RATE)
@@ -158,9 +232,9 @@ def test_what_needs_soundfile_says_so(tmp_path, monkeypatch):
     (tmp_path / "x.flac").write_bytes(b"fLaC" + bytes(40))
     assert "install soundfile to read it (pip install soundfile)" in refused(sound.read, tmp_path / "x.flac")
     data = bytearray(sound.wav(tone(440), RATE))
-    data[20:22] = (3).to_bytes(2, "little")  # floats
-    (tmp_path / "float.wav").write_bytes(data)
-    assert "install soundfile" in refused(sound.read, tmp_path / "float.wav")
+    data[20:22] = (2).to_bytes(2, "little")  # ADPCM
+    (tmp_path / "rare.wav").write_bytes(data)
+    assert "a WAV file of a rare kind (format 2): install soundfile" in refused(sound.read, tmp_path / "rare.wav")
 
 
 def test_flac_is_read(tmp_path):

@@ -668,7 +668,8 @@ def test_build_and_show(tmp_path, capsys, monkeypatch):
     lines = out.splitlines()
     assert lines[0].endswith("  every byte verified")
     assert lines[1:3] == ["from      images: icons", "codec     palette of 5 colours, pictures of 6x5"]
-    assert [line.split() for line in lines[-4:]] == [
+    table = lines.index("") + 1
+    assert [line.split() for line in lines[table : table + 4]] == [
         ["split", "rows", "tokens"], ["train", "10", "300"], ["valid", "1", "30"], ["test", "1", "30"],
     ]  # fmt: skip
     facts = json.loads(call(capsys, "show", "c", "--json")[1])
