@@ -36,8 +36,8 @@ from torch.nn import functional as F
 import rows
 from corpora.build import build
 from corpora.codecs.palette import Palette
-from corpora.colour import lab_of
 from corpora.corpus import Corpus
+from corpora.pictures.colour import lab_of
 from imagegen.backbones.pixelrnn import Config, PixelRNN
 from imagegen.pictures.measures import colourfulness, saturation
 from textgen.core import sampler, trainer

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from corpora import sheet
+from corpora.pictures import sheet
 
 TEXT = 15  # size of the letters, in screen pixels
 

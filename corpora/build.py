@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from corpora import classes, files, modality, plain, split, store
+from corpora import classes, files, modality, split, store
 from corpora import codec as codecs
 from corpora import settings as parts
 from corpora.codec import Codec
@@ -29,6 +29,7 @@ from corpora.row import Row, Told
 from corpora.sources.text import files_of as text_files
 from corpora.split import Splits
 from corpora.spool import SPLITS, Chunk, Selection, Spool
+from corpora.texts import plain
 
 _SOURCES = "corpora.sources"
 _OF_TABLES = {"column", "label_column", "delimiter", "header", "quotes"}  # settings that text files do not have

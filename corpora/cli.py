@@ -174,7 +174,7 @@ def show(
         return code
     contact = shown.contact_sheet(size)
     if sys.stdout.isatty():
-        from corpora import sheet
+        from corpora.pictures import sheet
 
         print(f"\n{sheet.preview(contact.pixels, shutil.get_terminal_size().columns)}")
     if path is not None:

@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from corpora import files, white
+from corpora import files
 from corpora import settings as parts
 from corpora.errors import InputError, quoted
 from corpora.row import whole
 from corpora.settings import Settings, setting
-from corpora.typed import Typed
+from corpora.texts import white
+from corpora.texts.typed import Typed
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from corpora import sheet
 from corpora.codecs.palette import Palette
 from corpora.corpus import Corpus, Rows
+from corpora.pictures import sheet
 
 BARS = 12  # of a histogram at most, the last one open
 WIDTH = 40  # characters of the longest bar

@@ -21,12 +21,13 @@ from corpora import build as builds
 from corpora import codec as codecs
 from corpora import fetch as fetching
 from corpora import modality as modalities
-from corpora import overview, palettes, sheet
+from corpora import overview
 from corpora import settings as parts
 from corpora.codec import TextCodec
 from corpora.codecs.palette import Palette
 from corpora.corpus import Corpus
 from corpora.errors import InputError, quoted
+from corpora.pictures import palettes, sheet
 
 Progress = Callable[[str, int], None]  # what is being done, how many are done
 EXAMPLES = 10  # rows of each split that `show` shows

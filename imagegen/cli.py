@@ -64,7 +64,7 @@ class Outputs(NamedTuple):
 
 def _file(out: str | None, default: str, force: bool, animation: bool = False, option: str = "--out") -> Path:
     """The file to write, judged before any work."""
-    from corpora import sheet
+    from corpora.pictures import sheet
 
     path = new_file(out, default, force, option)
     sheet.format_of(path, sheet.ANIMATIONS if animation else sheet.PICTURES)
@@ -99,7 +99,7 @@ def _write(drawing: Any, where: Outputs, **facts: Any) -> int:
     """Write the pictures, show them on a terminal, and print the figures."""
     import json
 
-    from corpora import sheet
+    from corpora.pictures import sheet
 
     written: dict[str, str] = {}
     if where.file is not None:
@@ -121,7 +121,7 @@ def _write(drawing: Any, where: Outputs, **facts: Any) -> int:
 
 def _losses(drawing: Any, where: Outputs) -> str:
     """Notes on what the formats of the files do not keep."""
-    from corpora import sheet
+    from corpora.pictures import sheet
 
     kind = None if where.file is None else sheet.format_of(where.file)
     notes = "; JPEG blurs pixels: .png keeps each" if kind == "JPEG" else ""

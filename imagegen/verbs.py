@@ -22,9 +22,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from corpora import fitting, sheet
 from corpora.codecs.palette import ORDERS, Palette
 from corpora.errors import InputError, quoted
+from corpora.pictures import fitting, sheet
 from corpora.settings import require
 from imagegen.pictures import completion, defaults, measures, taking
 from imagegen.pictures import novelty as checking
@@ -73,7 +73,7 @@ def named(picture: Picture) -> tuple[np.ndarray, str | None]:
         if int(row) >= len(rows):
             raise InputError(f"{quoted(name)}: {split} has rows 0 to {len(rows) - 1}")
         return rows.picture(int(row)), rows.label(int(row))
-    from corpora import decoding
+    from corpora.pictures import decoding
 
     return next(decoding.frames(Path(name), False)).pixels, None
 

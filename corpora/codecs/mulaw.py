@@ -13,7 +13,7 @@ import numpy as np
 
 from corpora.codec import Codec, notes, value
 from corpora.errors import InputError
-from corpora.sound import HIGHEST, LOWEST
+from corpora.sounds.sound import HIGHEST, LOWEST
 
 CLASSES = 256
 _MU = CLASSES - 1

@@ -8,11 +8,11 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
-from corpora import palettes
 from corpora.codec import Codec, notes, value
-from corpora.colour import lab_of, nearest, on_white, pack, rgb_of, unpack
 from corpora.errors import InputError, choose, quoted
-from corpora.palettes import LARGEST
+from corpora.pictures import palettes
+from corpora.pictures.colour import lab_of, nearest, on_white, pack, rgb_of, unpack
+from corpora.pictures.palettes import LARGEST
 
 LONGEST_SIDE = 1024  # of a picture, in pixels
 ORDERS = {"down": "top", "up": "bottom", "right": "left", "left": "right"}  # of pixels: the side that comes first
@@ -311,7 +311,7 @@ def _shares(room: int, counts: Sequence[int]) -> list[int]:
 
 
 def read_palette(path: Path) -> list[tuple[int, int, int]]:
-    """The colours of a palette file in their order, as `corpora.palettes.read` has them, without alpha."""
+    """The colours of a palette file in their order, as `corpora.pictures.palettes.read` has them, without alpha."""
     return [(red, green, blue) for red, green, blue, _ in palettes.read(path).colours]
 
 

@@ -13,8 +13,8 @@ from typing import Any, Self
 
 from corpora.codec import WORD, Config, TextCodec, notes, strings, value, way_of, white_space
 from corpora.errors import InputError, quoted
-from corpora.typed import Typed
-from corpora.white import lowered
+from corpora.texts.typed import Typed
+from corpora.texts.white import lowered
 
 _MODEL_BYTES = 64 << 20
 _LINE_END = 3 + 0x0A  # the token of its byte

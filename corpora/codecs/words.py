@@ -11,7 +11,7 @@ from typing import Any, Self
 from corpora import files
 from corpora.codec import LARGEST, SPECIAL, Config, TextCodec, frequent, notes, strings, value, way_of, white_space
 from corpora.errors import InputError, quoted
-from corpora.white import lowered
+from corpora.texts.white import lowered
 
 
 class Words(TextCodec):

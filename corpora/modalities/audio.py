@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from corpora import settings as parts
-from corpora import sound
 from corpora.codec import Codec
 from corpora.codecs.mulaw import Mulaw
 from corpora.errors import InputError
 from corpora.modality import BuildConfig, Chooser, Items, Modality, Preparation, Progress, codec_of
 from corpora.row import Clip, Entry, data_hash
 from corpora.settings import setting
+from corpora.sounds import sound
 
 
 @dataclass(frozen=True)

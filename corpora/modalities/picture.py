@@ -11,18 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from corpora import fitting, palettes, sheet, tiles
 from corpora import settings as parts
 from corpora.codec import Codec
 from corpora.codecs import palette
 from corpora.codecs.palette import LARGEST, LONGEST_SIDE, ORDERS, Palette
-from corpora.colour import on_white, pack, unpack
 from corpora.errors import InputError
 from corpora.files import quoted_path
 from corpora.modality import BuildConfig, Chooser, Items, Modality, Preparation, Progress, codec_of
+from corpora.pictures import fitting, palettes, sheet, tiles
+from corpora.pictures.colour import on_white, pack, unpack
+from corpora.pictures.twins import Twins
 from corpora.row import Entry, Picture, data_hash
 from corpora.settings import require, setting
-from corpora.twins import Twins
 
 Size = tuple[int, int]  # height and width in pixels
 AUTO, KEEP = "auto", "keep"  # what alpha= says of half-transparent pixels, beside a number

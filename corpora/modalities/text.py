@@ -19,7 +19,7 @@ from corpora.errors import InputError
 from corpora.modality import BuildConfig, Chooser, Items, Modality, Preparation, Progress, codec_of, without_folders
 from corpora.row import Entry, Row, clean, data_check, data_hash, keys
 from corpora.settings import setting
-from corpora.white import cleaned
+from corpora.texts.white import cleaned
 
 _ONE_ROW = 1000  # bytes of a row that is surely more than one
 _LOOKED_AT = 50_000, 16  # rows and megabytes that a chooser sees

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from corpora import sound
 from corpora.errors import InputError, quoted
 from corpora.files import explained, is_of, listed, quoted_path
 from corpora.naming import by_name, named_splits_setting
 from corpora.row import Clip, Told
 from corpora.settings import Settings, setting
+from corpora.sounds import sound
 
 MODALITY = "audio"
 _ENDINGS = (".wav", ".flac")

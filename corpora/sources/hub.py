@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from corpora import cut
 from corpora.errors import InputError, quoted
 from corpora.row import Row, Told
 from corpora.settings import Settings, setting
 from corpora.sources.table import Pick, cut_cells, rows_of
+from corpora.texts import cut
 
 MODALITY = "text"
 

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from corpora import decoding
 from corpora.errors import InputError, choose, quoted
 from corpora.files import quoted_path
+from corpora.pictures import decoding
 from corpora.row import Picture
 from corpora.settings import Settings, setting
 from corpora.sources import hub

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from corpora import decoding, layouts
-from corpora.decoding import ENDINGS, OTHER_ENDINGS
 from corpora.errors import InputError
 from corpora.files import explained, quoted_path
 from corpora.naming import by_name, named_splits_setting
+from corpora.pictures import decoding, layouts
+from corpora.pictures.decoding import ENDINGS, OTHER_ENDINGS
 from corpora.row import Picture, Told
 from corpora.settings import Settings, setting
 

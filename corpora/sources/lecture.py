@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from corpora.codecs import palette
-from corpora.colour import lab_of, pack, unpack
 from corpora.errors import InputError, quoted
 from corpora.files import quoted_path
+from corpora.pictures.colour import lab_of, pack, unpack
 from corpora.row import Picture, items_alone
 from corpora.settings import Settings, setting
 from corpora.sources.text import lines

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from corpora import cut, dialect, plain
 from corpora.errors import InputError, choose, quoted
 from corpora.files import explained, kind_of, quoted_path
 from corpora.folder import files_in
 from corpora.naming import by_name, named_splits_setting
-from corpora.plain import Part, Reading
 from corpora.row import Row, Told
 from corpora.settings import Settings, setting
+from corpora.texts import cut, dialect, plain
+from corpora.texts.plain import Part, Reading
 
 _KINDS = {
     ".csv": ",", ".tsv": "\t", ".tab": "\t", ".psv": "|",

@@ -8,17 +8,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from corpora import cut, plain
-from corpora.cut import sentences as sentences  # where it always was
 from corpora.errors import InputError
 from corpora.files import quoted_path
 from corpora.folder import files_in
 from corpora.naming import by_name, named_splits_setting
-from corpora.plain import LONGEST as LONGEST
-from corpora.plain import Part, Reading
-from corpora.plain import lines as lines
 from corpora.row import Row, Told
 from corpora.settings import Settings, setting
+from corpora.texts import cut, plain
+from corpora.texts.cut import sentences as sentences  # where it always was
+from corpora.texts.plain import LONGEST as LONGEST
+from corpora.texts.plain import Part, Reading
+from corpora.texts.plain import lines as lines
 
 _ENDING = re.compile(r"(\.txt)?\.[^./\\]*$", re.I)  # of a file name
 _ENOUGH = 10  # lines that show whether all have as many tabs

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from corpora.codecs.palette import ORDERS
-from corpora.colour import on_white
+from corpora.pictures.colour import on_white
 from imagegen.pictures import defaults
 from imagegen.pictures.foreground import background, originals
 from imagegen.pictures.measures import corpus_of, tokens_of

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from corpora import files, sheet
+from corpora import files
 from corpora.errors import InputError
+from corpora.pictures import sheet
 from imagegen.pictures import indexed
 
 MARK = (214, 40, 90, 255)  # of the frame around the picture of its own values

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from corpora.errors import InputError
-from corpora.sheet import TILES, Tiles, enlarged
+from corpora.pictures.sheet import TILES, Tiles, enlarged
 
 MOST = 256  # colours of an indexed file
 _OPAQUE = 128  # of 255: the least alpha that a GIF shows
@@ -46,7 +46,7 @@ def png(picture: np.ndarray, colours: Sequence[Sequence[int]], scale: int = 1, t
     """A picture (H, W, 4) as an indexed PNG with these colours in their order, and others that it shows behind them.
 
     With more than 256 the file is full colour (RGBA). `tiles`: where the pictures lie if it is a sheet, as for
-    `corpora.sheet.png`.
+    `corpora.pictures.sheet.png`.
     """
     from PIL import Image, PngImagePlugin
 

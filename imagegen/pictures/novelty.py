@@ -22,9 +22,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from corpora import sheet
 from corpora.codecs.palette import Palette
 from corpora.corpus import Corpus
+from corpora.pictures import sheet
 from corpora.settings import Settings, require, setting
 from imagegen.pictures import defaults
 from imagegen.pictures.foreground import background, originals

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 from torch import Tensor
 
-from corpora import fitting
-from corpora.colour import lab_of, on_white
 from corpora.errors import InputError, choose
+from corpora.pictures import fitting
+from corpora.pictures.colour import lab_of, on_white
 from imagegen.pictures.picture_model import PictureModel
 
 FITS = ("crop", "pad", "resize")

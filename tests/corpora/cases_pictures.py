@@ -16,7 +16,7 @@ from desk import Desk, pictures
 from PIL import Image
 from pngs import GREY, GREY_ALPHA, INDEXED, RGB, RGBA, SIGNATURE, chunk, png, shown
 
-from corpora import sheet
+from corpora.pictures import sheet
 
 # --------------------------------------------------------------------------------------------------- Pictures: PNG
 

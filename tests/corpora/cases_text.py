@@ -15,7 +15,7 @@ import numpy as np
 from cases import group
 from desk import Desk, lines, pictures
 
-from corpora import sheet
+from corpora.pictures import sheet
 
 # ------------------------------------------------------------------------------------------------------ Text files
 

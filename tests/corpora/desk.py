@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from corpora import sheet
 from corpora.cli import main
 from corpora.corpus import Corpus
+from corpora.pictures import sheet
 
 NAMES = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 THINGS = ["apple", "river", "candle", "window", "basket", "feather", "lantern", "saddle", "pebble", "ribbon"]

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from corpora import cut
-from corpora.cut import sentences
 from corpora.errors import InputError
-from corpora.plain import Part
+from corpora.texts import cut
+from corpora.texts.cut import sentences
+from corpora.texts.plain import Part
 
 
 def rows(text: str, unit: str, window: int = 20, window_of: str = "characters") -> list[str]:

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from corpora import decoding
 from corpora.errors import InputError
+from corpora.pictures import decoding
 
 SIZE = (9, 11)
 PASSES = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))

@@ -26,9 +26,9 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 from pngs import CHANNELS, GREY, GREY_ALPHA, INDEXED, RGB, RGBA, png, shown
 
-from corpora import palettes, sheet
 from corpora.build import build
 from corpora.corpus import Corpus
+from corpora.pictures import palettes, sheet
 from corpora.row import clean, items_alone, same_key
 from corpora.sources import images, table, text
 

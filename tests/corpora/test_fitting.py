@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from corpora import fitting, sheet, tiles
 from corpora.build import build
 from corpora.corpus import Corpus
 from corpora.errors import InputError
+from corpora.pictures import fitting, sheet, tiles
 
 COLOURS = np.array([(255, 255, 255, 255), (200, 30, 40, 255), (20, 160, 60, 255), (0, 0, 0, 0)], np.uint8)
 NO_SHARES = {"valid_share": 0, "test_share": 0, "keep_duplicates": True}

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from corpora import palettes
 from corpora.build import build
 from corpora.cli import main
 from corpora.corpus import Corpus
 from corpora.errors import InputError
+from corpora.pictures import palettes
 
 RGB = [(0, 0, 0), (200, 40, 40), (40, 200, 40), (40, 40, 200), (255, 255, 255)]
 OPAQUE = [(*colour, 255) for colour in RGB]

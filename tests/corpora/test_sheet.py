@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from corpora import sheet
 from corpora.errors import InputError
+from corpora.pictures import sheet
 
 
 def drawn(seed: int, height: int = 5, width: int = 4) -> np.ndarray:

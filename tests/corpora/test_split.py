@@ -9,8 +9,8 @@ from lines import numbered
 from corpora import Corpus, InputError, Picture, Row
 from corpora.build import build, build_items, from_texts
 from corpora.naming import by_name, named
+from corpora.pictures.twins import Twins
 from corpora.row import Told, items_alone, keys, near_key, same_key
-from corpora.twins import Twins
 
 WHOLE = {"valid_share": 0, "test_share": 0}
 

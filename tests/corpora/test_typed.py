@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from corpora import InputError
 from corpora.codec import Config, alike, from_dict, train
-from corpora.typed import Typed
+from corpora.texts.typed import Typed
 
 CORPUS = [
     "I met Sam on Monday.",

@@ -10,10 +10,11 @@ import pytest
 from PIL import Image
 
 from corpora import build as building
-from corpora import modality, overview, settings, sound, verbs
+from corpora import modality, overview, settings, verbs
 from corpora.corpus import Corpus
 from corpora.errors import InputError
 from corpora.row import Picture, Row
+from corpora.sounds import sound
 
 
 def test_every_source_modality_and_codec_is_listed():

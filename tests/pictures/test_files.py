@@ -12,11 +12,11 @@ import pytest
 from bars import HEIGHT, WIDTH, said
 from PIL import Image
 
-from corpora import sheet
 from corpora.build import build
 from corpora.commands import new_file, reserve
 from corpora.corpus import Corpus
 from corpora.errors import InputError
+from corpora.pictures import sheet
 from imagegen import PictureModel, verbs
 from imagegen.pictures import indexed
 

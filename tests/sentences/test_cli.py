@@ -20,8 +20,9 @@ import torch
 
 import small
 import textgen
-from corpora import Corpus, commands, sound
+from corpora import Corpus, commands
 from corpora import cli as corpora_cli
+from corpora.sounds import sound
 from imagegen import cli as image_cli
 from imagegen import verbs as image_verbs
 from imagegen.pictures import defaults

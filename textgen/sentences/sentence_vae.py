@@ -121,7 +121,7 @@ class SentenceVAE:
         """The sentence as the model reads it, and gives it back where its code holds it word for word.
 
         That is as its codec normalises it and, if it is typed in lower case or without its final mark and the corpus
-        writes neither way, with capitals and mark (`corpora.typed`).
+        writes neither way, with capitals and mark (`corpora.texts.typed`).
         """
         return self.codec.normalise(self.codec.typed.proper(self.codec.normalise(sentence)))
 

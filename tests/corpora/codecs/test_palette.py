@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from corpora import codec as codecs
 from corpora.codecs import palette
 from corpora.codecs.palette import ORDERS, Palette, build_palette, distortion, read_palette
-from corpora.colour import lab_of, on_white, rgb_of, unpack
 from corpora.errors import InputError
+from corpora.pictures.colour import lab_of, on_white, rgb_of, unpack
 
 CLEAR = (0, 0, 0, 0)
 RED, GREEN, BLUE = (255, 0, 0, 255), (0, 255, 0, 255), (0, 0, 255, 255)

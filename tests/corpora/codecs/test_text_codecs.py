@@ -10,10 +10,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from corpora import codec as codecs
-from corpora import white
 from corpora.codec import Config, from_dict, train
 from corpora.errors import InputError
 from corpora.row import clean, near_key
+from corpora.texts import white
 
 ENGLISH = ["The small cat sat on the mat.", "a dog saw the red bird", "Ünïcödé naïve café", "the the the <unk> N"] * 5
 CHINESE = ["我喜欢吃苹果", "今天天气很好", "床前明月光,疑是地上霜。", "古池や 蛙飛び込む 水の音"]

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from corpora import codec as codecs
-from corpora import modality, riff, sound
+from corpora import modality
 from corpora.build import build, build_items
 from corpora.codecs.mulaw import CLASSES, Mulaw, compand, expand
 from corpora.corpus import Corpus
 from corpora.errors import InputError
 from corpora.row import Clip
+from corpora.sounds import riff, sound
 
 RATE = 8000
 EVERY = np.arange(-(2**15), 2**15).astype(np.int16)

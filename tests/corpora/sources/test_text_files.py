@@ -151,7 +151,7 @@ plain = st.characters(exclude_characters="\0\r\n\ufeff", exclude_categories=["Cs
 )
 @how(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_text_comes_back(lines, end, encoding, packed, block, write, monkeypatch):
-    monkeypatch.setattr("corpora.plain._BLOCK", block)
+    monkeypatch.setattr("corpora.texts.plain._BLOCK", block)
     data = end.join([*lines, ""]).encode(encoding)
     path = write("x.txt.gz" if packed else "x.txt", gzip.compress(data) if packed else data)
     words = {} if encoding in ("utf-8", "utf-8-sig", "utf-16") else {"encoding": encoding}

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from corpora import files, riff
+from corpora import files
 from corpora.errors import InputError
 from corpora.files import explained, quoted_path
+from corpora.sounds import riff
 
 LOWEST, HIGHEST = 1000, 192_000  # samples in a second
 _MOST_SAMPLES = 1 << 28  # of a file, over all channels

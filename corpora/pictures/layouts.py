@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from corpora import files, sheet
-from corpora.decoding import ENDINGS, Frame
+from corpora import files
 from corpora.errors import InputError
+from corpora.pictures import sheet
+from corpora.pictures.decoding import ENDINGS, Frame
 from corpora.row import Picture
 
 _LARGEST = 32 << 20  # bytes of a file of JSON

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from corpora.colour import pack
 from corpora.errors import InputError, choose
+from corpora.pictures.colour import pack
 
 Size = tuple[int, int]  # height and width in pixels
 WAYS = ("crop", "pad", "resize", "area", "nearest")

@@ -19,8 +19,8 @@ from typing import NamedTuple
 import numpy as np
 
 from corpora import files
-from corpora.colour import rgb_of
 from corpora.errors import InputError, quoted
+from corpora.pictures.colour import rgb_of
 
 LARGEST = 4096  # colours of a palette
 _LARGEST_FILE = 16 << 20  # bytes

@@ -18,11 +18,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from corpora import encodings, foreign
 from corpora.errors import InputError
 from corpora.files import explained, quoted_path
 from corpora.row import Told
 from corpora.settings import setting
+from corpora.texts import encodings, foreign
 
 LONGEST = 1 << 20  # bytes in a line of text
 NOT_READ = "not UTF-8"  # why a row is dropped

@@ -9,8 +9,8 @@ from itertools import pairwise
 from typing import Any
 
 from corpora.errors import InputError
-from corpora.plain import Part
 from corpora.settings import setting
+from corpora.texts.plain import Part
 
 LONGEST = 1 << 20  # characters in a block of lines
 UNITS = ("line", "sentence", "paragraph", "stanza", "poem", "window")

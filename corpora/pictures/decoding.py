@@ -1,8 +1,8 @@
 """Picture files as arrays: every frame (H, W, 4) uint8 as it is meant to be seen, and what was done to read it.
 
 Pillow decodes. What it does not read as the formats have it is done here: the orientation is taken from EXIF whatever
-else the tags hold, transparency and texts of PNG files by `corpora.png`, the frames of an animated PNG without a still
-that is no part of it.
+else the tags hold, transparency and texts of PNG files by `png.py`, the frames of an animated PNG without a still that
+is no part of it.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from corpora import png, sheet
 from corpora.errors import InputError, quoted
 from corpora.files import explained, quoted_path
+from corpora.pictures import png, sheet
 
 if TYPE_CHECKING:
     from PIL import Image

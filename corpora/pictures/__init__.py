@@ -1,0 +1,1 @@
+"""Pictures as they come: files, sheets, sizes, colours, palettes and near-duplicates."""

@@ -1,0 +1,1 @@
+"""Sound as it comes: files, sample rates, WAV chunk by chunk."""
