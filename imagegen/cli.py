@@ -454,7 +454,7 @@ def evaluate(
     rows: Annotated[
         int, Option(min=0, max=o.ROWS, metavar="N", help="pictures drawn by the seed; 0: all")
     ] = defaults.EVALUATE_ROWS,
-    samples: p.Importance = defaults.EVALUATE_SAMPLES,
+    samples: p.Samples = None,
     ais: o.Anneal = 0,
     merge: p.Merge = None,
     fit: p.Fit = None,

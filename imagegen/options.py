@@ -74,6 +74,16 @@ Particles = Annotated[
 
 # evaluate, novelty
 Importance = Annotated[int, Option(min=1, max=1_000_000, metavar="K", help="importance samples for each picture")]
+Samples = Annotated[
+    int | None,
+    Option(
+        min=1,
+        max=1_000_000,
+        metavar="K",
+        help=f"importance samples for each picture (default {defaults.EVALUATE_SAMPLES}), or with --ais chains "
+        f"(default {defaults.EVALUATE_CHAINS})",
+    ),
+]
 Merge = Annotated[
     int | None,
     Option(min=0, max=255, metavar="X", help="count colours as one that a chain of steps of at most X of 255 joins"),

@@ -14,7 +14,6 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +83,7 @@ def _encoded(
     """Pictures as the model takes them, and their classes, (N,): `label`, or as a corpus labels them."""
     known = [named(picture) for picture in pictures]
     names = ["the picture" if isinstance(picture, np.ndarray) else str(picture) for picture in pictures]
-    own = [one for _, one in known] if model.model.classes is not None else None
+    own = model.opened.known([one for _, one in known])[0] if model.model.classes is not None else None
     labels = model.opened.labels(own if label is None else label, len(known))
     return taking.take(model, [pixels for pixels, _ in known], names, fit), labels
 
@@ -104,9 +103,7 @@ def _facts_of(taken: taking.Taken) -> dict[str, Any]:
 
 def _classes(model: PictureModel, n: int, label: str | None) -> str | list[str] | None:
     """The classes of `n` pictures to draw: `label`, else each class of the model in turn, if it has any."""
-    if label is not None or model.model.classes is None:
-        return label
-    return list(islice(cycle(model.model.vocab.labels), n))
+    return model.in_turn(n) if label is None else label
 
 
 def share(keep: float) -> float:
@@ -482,7 +479,7 @@ def evaluate(
     model: Model = defaults.MODEL,
     split: str = "test",
     rows: int = defaults.EVALUATE_ROWS,
-    samples: int = defaults.EVALUATE_SAMPLES,
+    samples: int | None = None,
     ais: int = 0,
     merge: int | None = None,
     fit: str | None = None,
@@ -492,9 +489,12 @@ def evaluate(
     tell: Tell | None = None,
 ) -> Any:
     """Likelihood of the pictures of a split, in nats and bits per pixel; `merge` counts near colours as one; `fit`
-    (crop, pad or resize) takes pictures of any size and palette, those of a file or a folder too. With `ais` of a model
-    with codes by `samples` annealed chains of so many steps."""
+    (crop, pad or resize) takes pictures of any size and palette, those of a file or a folder too. Of a model with codes
+    by `samples` codes for each picture, by default 500; or with `ais` annealed chains of so many steps, by default 16.
+    """
     drawer = picture_model(model, device=device, threads=threads)
+    if samples is None:
+        samples = defaults.EVALUATE_CHAINS if ais else defaults.EVALUATE_SAMPLES
     ways: dict[str, Any] = {"split": split, "rows": rows, "samples": samples, "seed": seed, "merge": merge, "fit": fit}
     ways["ais"] = ais
     return measures.measure(drawer, Path(data), tell=_telling(tell, "evaluating"), **ways)

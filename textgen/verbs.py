@@ -507,15 +507,13 @@ def evaluate(
         short = [row for row, one in enumerate(kept) if len(one.text.split()) <= max_words]
         kept, named = [kept[row] for row in short], None if named is None else [named[row] for row in short]
         where += f", to {max_words} words"
-    if samples is None:
-        samples = defaults.EVALUATE_CHAINS if ais else defaults.EVALUATE_SAMPLES
     return measures.measure(
         opened,
         [row.text for row in kept],
         where=where,
         labels=[row.label for row in kept],
         rows=rows,
-        samples=samples,
+        samples=defaults.codes_for(samples, ais),
         everywhere=everywhere,
         ais=ais,
         groups=named,

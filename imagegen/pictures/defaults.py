@@ -28,6 +28,7 @@ EVERY = 5  # pixels between two frames
 # evaluate
 EVALUATE_ROWS = 0  # pictures; 0: all
 EVALUATE_SAMPLES = 500  # importance samples for each
+EVALUATE_CHAINS = 16  # annealed chains for each, in place of them
 
 # novelty
 NOVELTY_SAMPLES = 1000  # pictures drawn

@@ -16,7 +16,6 @@ from imagegen.pictures import indexed
 
 MARK = (214, 40, 90, 255)  # of the frame around the picture of its own values
 _FRAME = 0.5  # seconds of each picture of an animation
-_AT_MOST = 100_000  # files of a folder
 
 
 @dataclass(frozen=True)

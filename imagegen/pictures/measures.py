@@ -40,8 +40,7 @@ def corpus_of(model: PictureModel, folder: Path) -> Corpus:
 def tokens_of(model: PictureModel, rows: Rows, some: Sequence[int] | np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
     """Some rows as tokens (N, L), and their classes as the model numbers them (N,); -1 where there are none, or it
     knows none."""
-    known = model.opened.known([rows.label(row) for row in some])[0]
-    classes = known if model.model.classes is not None else None
+    classes = model.opened.known([rows.label(row) for row in some])[0] if model.model.classes is not None else None
     return torch.from_numpy(rows.pad(some)).to(model.device), model.opened.labels(classes, len(some))
 
 
@@ -87,7 +86,7 @@ def measure(
             notes = model.opened.known([pictures.label(row) for row in some])[1]
         data, far = f"{folder.name}, {split} split", list[Figure]()
     else:
-        tokens, labels, data, far = _fitted(model, folder, split, rows, seed, fit)
+        tokens, labels, data, far, notes = _fitted(model, folder, split, rows, seed, fit)
     merged = []
     if merge is not None:  # first, for a model with codes is refused, and its bounds take long
         groups = torch.from_numpy(model.palette.alike(merge)).to(model.device)
@@ -105,9 +104,9 @@ def measure(
 
 def _fitted(
     model: PictureModel, folder: Path, split: str, rows: int, seed: int, fit: str
-) -> tuple[torch.Tensor, torch.Tensor, str, list[Figure]]:
+) -> tuple[torch.Tensor, torch.Tensor, str, list[Figure], list[str]]:
     """Pictures of any size and palette as the model takes them, and their classes; their name; how far they are from
-    the ones in the files."""
+    the ones in the files; and notes on their labels."""
     draw = np.random.default_rng(seed)
     if (folder / MANIFEST).is_file():
         corpus = Corpus.open(folder)
@@ -121,11 +120,11 @@ def _fitted(
         kept = [every[number] for number in picked(draw, len(every), rows)]
         pixels, own, data = [one.pixels for one in kept], [one.label for one in kept], folder.name
     taken = take(model, pixels, [f"picture {number} of {data}" for number in range(len(pixels))], fit)
-    known = set(model.model.vocab.labels) - model.opened.unseen if model.model.classes is not None else set()
-    labels = model.opened.labels([label if label in known else None for label in own], len(own))
+    classes, notes = (None, []) if model.model.classes is None else model.opened.known(own, refuse=False)
+    labels = model.opened.labels(classes, len(own))
     how = f"{taken.note or 'none was of another size'}; laid on white, pixel by pixel, {taken.whole.most:.1f} at most"
     far = torch.tensor([one.mean for one in taken.recoloured], dtype=torch.float64)
-    return taken.tokens, labels, f"{data}, as the model takes them", [mean("recoloured by", far, how, SCALE)]
+    return taken.tokens, labels, f"{data}, as the model takes them", [mean("recoloured by", far, how, SCALE)], notes
 
 
 def merged_nll(log_p: Iterable[torch.Tensor], tokens: torch.Tensor, groups: torch.Tensor) -> torch.Tensor:
@@ -200,7 +199,7 @@ def _codes(
         if ais:
             how = f"annealed importance sampling, {samples} chains of {ais} steps"
         figures += _per_pixel(model, bounds.nll, f"{how}, {prior}")
-        evenness, notes = of_weights(bounds, samples, "chains" if ais else "codes")
+        evenness, notes = of_weights(bounds, samples, annealed=ais > 0)
         figures += evenness
         figures += [
             mean("negative ELBO", bounds.negative_elbo, f"{draws}, {prior}", "nats per picture"),

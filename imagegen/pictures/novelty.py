@@ -189,8 +189,9 @@ def compare(
     counts = [[int((some > above).sum()), int((some <= above).sum())] for some in (drawn, held)]
     tail = float(fisher_exact(counts, alternative="greater").pvalue)
     drawn_above, held_above = (over / (over + under) for over, under in counts)
-    own, expected = float(((drawn > to_held) + 0.5 * (drawn == to_held)).mean()), train / (train + len(held))
-    binomial = float(binomtest(int(own * len(drawn)), len(drawn), expected, alternative="greater").pvalue)
+    own, expected = float(((drawn > to_held) + 0.5 * (drawn == to_held)).sum()), train / (train + len(held))
+    binomial = float(binomtest(int(own), len(drawn), expected, alternative="greater").pvalue)
+    own /= len(drawn)
     return Compared(nearer, len(mates), paired, drawn_above, held_above, tail, own, expected, binomial)
 
 

@@ -30,14 +30,16 @@ def test_figures_print_what_json_can_hold():
         Figure("perplexity", math.inf, "per word", "exact"),
         Figure("token perplexity", 3.2e40, "per token", "exact"),
         Figure("exact match, refined", 50.0, "%", "5 beams", 2.0, apart="refined codes"),
+        Figure("NLL", math.inf, "nats", "exact", math.nan, apart="refined codes"),
     ]
     figures = Figures("m", "d", 3, 0, every, notes=["be careful"])
     lines = str(figures).splitlines()
     assert " inf " in lines[1] and " 3.2e+40 " in lines[2]
     assert lines[3] == "  refined codes:" and "50.00 +- 2.00" in lines[4]
-    assert lines[5] == "note: be careful"
+    assert lines[6] == "note: be careful"
     facts = json.loads(json.dumps(figures.to_dict(), allow_nan=False))
-    assert facts["figures"][0]["value"] == "inf" and facts["notes"] == ["be careful"]
+    assert facts["figures"][0]["value"] == "inf" and facts["figures"][3]["error"] == "nan"
+    assert facts["notes"] == ["be careful"]
 
 
 def test_an_error_over_groups_is_that_of_their_sums():
@@ -80,3 +82,10 @@ def test_few_effective_codes_are_warned_of():
     assert figures[1].value == pytest.approx(30)
     assert "the effective sample size is 10.0 of 500, below 20" in notes[0] and "--ais" in notes[0]
     assert of_weights(bounds([0.1, 0.2, 0.5]), 500)[1] == []
+
+
+def test_chains_are_few_by_design_and_half_of_them_are_enough():
+    figures, notes = of_weights(bounds([0.3, 0.9, 0.95]), 16, annealed=True)
+    assert figures[0].unit == "of 16 chains" and figures[0].estimator.endswith("1 of 3 rows below 8") and not notes
+    notes = of_weights(bounds([0.3, 0.4, 0.95]), 16, annealed=True)[1]
+    assert "6.4 of 16, below 8" in notes[0] and "more steps (--ais) or chains (--samples)" in notes[0]

@@ -153,6 +153,16 @@ def test_files_and_sheets_are_read_back_as_the_same_rows(runs, corpus, tmp_path)
         assert sorted(rows) == sorted(tuple(row) for row in drawing.facts["tokens"]), source
 
 
+def test_a_class_of_no_training_picture_is_passed_over_unless_it_is_asked_for():
+    model = verbs.picture_model("creatures")
+    first, *others = model.model.vocab.labels
+    model.opened = model.opened._replace(facts={**model.opened.facts, "labels_unseen": [first]})
+    drawing = verbs.sample(2, model=model)
+    assert drawing.facts["label"] == others[:2]
+    with pytest.raises(InputError, match=r"no row that .* was trained on has it"):
+        verbs.sample(1, label=first, model=model)
+
+
 def test_the_files_of_classes_say_them(tmp_path):
     drawing = verbs.sample(2, label="ghost", model="creatures")
     assert drawing.save_pictures(tmp_path / "ghosts") == ["0000-ghost.png", "0001-ghost.png"]

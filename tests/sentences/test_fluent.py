@@ -139,6 +139,40 @@ def test_a_walk_of_any_number_of_points_takes_as_few_as_make_easy_steps():
 # -------------------------------------------------------------------------------------------------------- walks
 
 
+def test_a_walk_of_any_number_of_points_takes_no_sentence_twice():
+    """A very fluent sentence pays for its repeats; they make no step any easier."""
+    first, last = Point(0.0, "a b c d", 1.0, 0.0), Point(1.0, "w x y z", 1.0, 0.0)
+    nodes = [node("a x y d", 0.4, 9.0), node("a b y d", 0.2), node("w x y d", 0.8)]
+    assert [point.text for point in fluent.chosen(first, last, nodes, 5)].count("a x y d") > 1
+    for some in (nodes, nodes[:1], nodes[::2]):
+        texts = [point.text for point in fluent.chosen(first, last, some, None)]
+        assert len(texts) == len(set(texts)) > 2
+
+
+class Bounded:
+    """A constraint that any sentence keeps, and that remembers how many rows it is asked about at once."""
+
+    def __init__(self, size: int) -> None:
+        self.size, self.rows = size, set()
+
+    def allowed(self, tokens: torch.Tensor, left: int) -> torch.Tensor:
+        self.rows.add(len(tokens))
+        return torch.ones(self.size, dtype=torch.bool)
+
+
+def test_ends_under_a_constraint_are_searched_with_all_beams(vae, texts):
+    """The most probable token each time may lead where the constraint leaves none."""
+    rule = Bounded(vae.model.vocab.size)
+    vae.interpolate(texts[0], texts[1], steps=2, beams=3, constraint=rule)
+    assert rule.rows == {2 * 3}
+
+
+def test_no_pairs_are_no_walks_and_bad_numbers_are_refused(vae, texts):
+    assert vae.walks([]) == []
+    with pytest.raises(InputError, match="refine"):
+        vae.interpolate(texts[0], texts[1], refine=-1)
+
+
 @pytest.mark.parametrize("steps", [2, 3, 8, 17, None])
 def test_a_fluent_walk_goes_from_one_end_to_the_other(vae, texts, steps):
     walk = vae.interpolate(texts[0], texts[1], steps=steps)

@@ -52,7 +52,9 @@ class Figures:
         """JSON values: a number beyond floating point is the text `inf`, which JSON has no number for."""
         facts = asdict(self)
         for figure in facts["figures"]:
-            figure["value"] = figure["value"] if math.isfinite(figure["value"]) else str(figure["value"])
+            for key in ("value", "error"):
+                number = figure[key]
+                figure[key] = number if number is None or math.isfinite(number) else str(number)
         return facts
 
     def __str__(self) -> str:
@@ -105,22 +107,29 @@ def of_groups(groups: Sequence[str] | None) -> str:
     return f", error over {count:,} groups" + (" (few: take it for rough)" if count < FEW else "")
 
 
-def of_weights(bounds: Bounds, samples: int, what: str = "codes") -> tuple[list[Figure], list[str]]:
-    """The evenness of importance weights, and a warning where few of the codes carry all of it."""
+def of_weights(bounds: Bounds, samples: int, annealed: bool = False) -> tuple[list[Figure], list[str]]:
+    """The evenness of importance weights, and a warning where few of the codes carry all of it.
+
+    Of `annealed` chains, which are few by design, half of them are enough. To first order the bound lies above the
+    true value by (1 / effective - 1 / samples) / 2 nats: 0.02 of 20 out of 500 codes, 0.03 of 8 out of 16 chains.
+    """
     effective, greatest = (values.double() * scale for values, scale in zip(bounds[4:], (samples, 100), strict=True))
-    few, median = int((effective < ENOUGH).sum()), float(effective.median())
-    spread = f"median; the least {float(effective.min()):.1f}, {few:,} of {len(effective):,} rows below {ENOUGH}"
+    what, enough = ("chains", min(ENOUGH, samples / 2)) if annealed else ("codes", ENOUGH)
+    few, median = int((effective < enough).sum()), float(effective.median())
+    spread = f"median; the least {float(effective.min()):.1f}, {few:,} of {len(effective):,} rows below {enough:g}"
     most = f"median; at most {float(greatest.max()):.1f}"
     figures = [
         Figure("effective sample size", median, f"of {samples} {what}", spread),
         Figure("greatest weight", float(greatest.median()), "% of a row's", most),
     ]
     notes = []
-    if median < ENOUGH:
+    if median < enough:
+        remedy = "more steps (--ais) or chains (--samples) lower it"
+        if not annealed:
+            remedy = "more --samples lower it, and --ais 100 lowers it further, slowly"
         notes = [
-            f"the effective sample size is {median:.1f} of {samples:,}, below {ENOUGH}: the NLL is a bound from above, "
-            "and lies above the true value by more than its standard error tells; more --samples lower it, and "
-            "--ais 100 lowers it further, slowly"
+            f"the effective sample size is {median:.1f} of {samples:,}, below {enough:g}: the NLL is a bound from "
+            f"above, and lies above the true value by more than its standard error tells; {remedy}"
         ]
     return figures, notes
 

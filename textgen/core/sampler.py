@@ -157,9 +157,9 @@ def stream(
     `prompt` (B, P) is written first as it stands. A row that has stopped goes on with padding; when all have, the
     stream ends. Row i draws from the stream of random numbers (seed, first + i), whatever else is in the batch.
 
-    With `late`, `how` chooses in a row from the place on at which two different tokens stand in it; before, tokens are
-    drawn as the model has them. Where rows begin with a long run of one token, as pictures with a margin do, a choice
-    of probable tokens alone would never leave that run.
+    With `late`, the temperature, top_k, top_p and min_p of `how` hold in a row from the place on at which two different
+    tokens stand in it; before, tokens are drawn as the model has them. Where rows begin with a long run of one token,
+    as pictures with a margin do, a choice of probable tokens alone would never leave that run.
 
     Of what `constraint` allows, each token is drawn by its probability among the others allowed at that place; that
     is not the distribution of whole rows given that they obey. Raises InputError for a prompt that does not obey, and

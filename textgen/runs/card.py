@@ -84,7 +84,7 @@ def _figures(figures: Mapping[str, Any], units: str) -> list[str]:
     lines += ["| figure | value | unit | estimator |", "|---|---|---|---|"]
     for figure in figures["figures"]:
         estimator = str(figure["estimator"]).replace("|", r"\|")  # sacreBLEU's signature has bars in it
-        error = "" if figure.get("error") is None else f" ± {shown(figure['error'])}"
+        error = "" if figure.get("error") is None else f" ± {shown(float(figure['error']))}"
         lines += [f"| {figure['name']} | {shown(float(figure['value']))}{error} | {figure['unit']} | {estimator} |"]
     notes = [str(note) for note in figures.get("notes", ())]
     return [*lines, *([""] if notes else []), *(f"Note: {note}." for note in notes)]

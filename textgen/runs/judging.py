@@ -71,11 +71,12 @@ def validate(model: Model, corpus: Corpus, plan: Plan, device: str) -> dict[str,
     at_once = _AT_ONCE
     if not isinstance(model, Latent):
         at_once = max(1, min(at_once, _TOKENS_AT_ONCE // max(1, int(rows.lengths[order[-1]]))))
+    classes = _classes(corpus, order).to(device)
     totals: dict[str, float] = {}
     codes = []
     for first in range(0, count, at_once):
         some = order[first : first + at_once]
-        tokens, labels = torch.from_numpy(rows.pad(some)).to(device), _classes(corpus, some).to(device)
+        tokens, labels = torch.from_numpy(rows.pad(some)).to(device), classes[first : first + at_once]
         draw = Draw(0, first, total=len(tokens), device=device)
         with trainer.autocast(plan.training.precision, device):
             terms = model.judge(Batch(tokens, labels, len(tokens)), draw)

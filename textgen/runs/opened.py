@@ -69,10 +69,10 @@ class Opened(NamedTuple):
         """The labels that no training row had: their embeddings are as they were drawn before training."""
         return set(self.facts.get("labels_unseen", ()))
 
-    def known(self, labels: Sequence[str | None]) -> tuple[list[str | None], list[str]]:
+    def known(self, labels: Sequence[str | None], *, refuse: bool = True) -> tuple[list[str | None], list[str]]:
         """The labels of rows, None for those that the model was not trained on; and a note that says so, if any.
 
-        Raises InputError where it knows none of them: rows of another kind would be measured without a word.
+        Raises InputError where it knows none of them, for such rows are of another kind, unless not to `refuse` them.
         """
         trained = set(self.model.vocab.labels) - self.unseen
         others = [label for label in labels if label is not None and label not in trained]
@@ -80,7 +80,7 @@ class Opened(NamedTuple):
         if not others:
             return kept, []
         names = ", ".join(quoted(name) for name in sorted(set(others))[:5]) + (", ..." if len(set(others)) > 5 else "")
-        if self.model.classes is not None and not {label for label in labels if label} & set(self.model.vocab.labels):
+        if refuse and not {label for label in labels if label} & set(self.model.vocab.labels):
             raise InputError(f"no label of these rows ({names}) is one of {self.name}: {', '.join(sorted(trained))}")
         return kept, [
             f"{len(others):,} of {len(labels):,} rows have a label that no training row had ({names}): "

@@ -47,6 +47,14 @@ EVALUATE_SAMPLES = 500  # importance samples for each row
 EVALUATE_CHAINS = 16  # annealed chains for each row, in place of them
 EVALUATE_BEAMS = 1
 
+
+def codes_for(samples: int | None, ais: int) -> int:
+    """The codes, or with `ais` annealed chains, by which a row's likelihood is measured; None takes the default."""
+    if samples is not None:
+        return samples
+    return EVALUATE_CHAINS if ais else EVALUATE_SAMPLES
+
+
 # prior
 PRIOR_ROWS = 50_000  # sentences whose codes a prior is fitted to; 0: all
 

@@ -15,7 +15,10 @@ import torch
 from torch import Tensor
 
 from textgen.core import sampler
+from textgen.core.backbone import without
 from textgen.core.model import Latent
+from textgen.core.precision import precise
+from textgen.sentences import refine
 from textgen.sentences.walk import Point, differences
 
 NAME = "fluent"  # of the path
@@ -86,10 +89,11 @@ class Fluency:
         vocab, backbone = self._model.vocab, self._model.backbone
         context = self._nowhere(DRAWN)
         tokens = sampler.sample(backbone, vocab, rows=DRAWN, length=length, context=context)
-        mask = vocab.mask(tokens)
         total = torch.zeros(vocab.size, dtype=torch.float64, device=tokens.device)
-        for some, real, where in zip(tokens.split(16), mask.split(16), self._nowhere(DRAWN).split(16), strict=True):
-            total += backbone(some, where)[real].softmax(-1).double().sum(0)
+        size = min(16, refine.at_most(self._model, length))
+        for some, where in zip(tokens.split(size), context.split(size), strict=True):
+            logits = without(backbone(some, where)[vocab.mask(some)], backbone.impossible)
+            total += precise(logits).softmax(-1).double().sum(0)
         return (total / total.sum()).clamp(min=1e-12).log().float()
 
     def _nowhere(self, rows: int) -> Tensor:
@@ -108,7 +112,7 @@ def chosen(
     ends are from each other. Of all such walks it has the least cost: the sum of the fourth powers of the differences
     between neighbours, of `EVEN` times the squares of their distances along the line, of `STAY` for each repeat, less
     `fluency` times the fluency of each. By dynamic programming, O(steps x N^2). `steps=None`: as few as make no
-    difference greater than `EASY`, or if none does, those with the least.
+    difference greater than `EASY`, or if none does, those with the least; none of them twice.
     """
     nodes = _nodes(first, last, candidates)
     points = [first, *(node.point for node in nodes), last]
@@ -126,7 +130,8 @@ def chosen(
     if steps is None:
         steepest = [max(apart[b, a] for a, b in pairwise(walk)) for walk in walks]
         easy = [number for number, step in enumerate(steepest) if step <= EASY]
-        return [points[place] for place in walks[easy[0] if easy else int(np.argmin(steepest))]]
+        walk = walks[easy[0] if easy else int(np.argmin(steepest))]
+        return [points[place] for place in dict.fromkeys(walk)]
     return [points[place] for place in walks[-1]]
 
 

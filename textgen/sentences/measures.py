@@ -198,7 +198,7 @@ def _likelihood(
 ) -> tuple[list[Figure], list[str]]:
     """Bounds on the likelihood, and their parts; with `everywhere`, of all rows by a few codes each. And notes."""
     bounds, prior = bounds_of(model, whole, some, how), model.prior.title
-    evenness, notes = figures.of_weights(bounds, how.samples, "chains" if how.ais else "codes")
+    evenness, notes = figures.of_weights(bounds, how.samples, annealed=how.ais > 0)
     nll, note = bounds.nll, of_classes(model, whole.labels[some])
     bound, gained = f"{how}, prior {prior}{note}", torch.zeros(1, dtype=torch.double)
     if everywhere:

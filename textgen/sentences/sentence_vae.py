@@ -200,7 +200,7 @@ class SentenceVAE:
         Raises InputError, with its number, for a sentence that is empty or longer than the model takes. With
         `on_error="skip"` these are left out, and `Encoded` says which they were.
         """
-        require(0 <= refine <= 1000, "refine", refine, "0 to 1000 steps")
+        _check_refine(refine)
         require(on_error in ("raise", "skip"), "on_error", on_error, "raise or skip")
         rows, skipped = self._rows(_listed(sentences))
         if on_error == "raise":
@@ -395,7 +395,8 @@ class SentenceVAE:
         `units.difference` counts) or no new sentence turns up between them, with at most 64 points, and has no use for
         a pace.
 
-        The codes of the ends are refined as in `encode`. `beams`: 10 for each point, 5 for each code of a fluent path.
+        The codes of the ends are refined as in `encode`, those of a fluent path further from their posterior if need
+        be. `beams`: 10 for each point, 5 for each code of a fluent path.
         `constraint` holds for every point, those decoded at the ends too.
         Raises InputError for a sentence that is empty or too long, or bad numbers.
         """
@@ -427,6 +428,7 @@ class SentenceVAE:
         if pace not in PACES:
             raise InputError(f"pace {quoted(pace)}: choose from {', '.join(PACES)}")
         require(steps is None or 2 <= steps <= 1000, "steps", steps, "2 to 1000 points, or None: as many as it takes")
+        _check_refine(refine)
         if path == fluent.NAME:
             several = self._fluent(pairs, steps, beams, rerank, refine, constraint)
         else:
@@ -494,15 +496,18 @@ class SentenceVAE:
         """The points of walks through fluent sentences near the line between two codes."""
         rows, skipped = self._rows([sentence for pair in pairs for sentence in pair])
         _raise_first(skipped)
-        means = self._encoded(rows, 0).view(len(pairs), 2, -1)
-        refined = self._encoded(rows, refine_steps, pull=refine.LOOSE).view(len(pairs), 2, -1)
-        # A refined code gives its sentence back greedily: more beams could only lose it.
-        last = self._candidates(refined.flatten(0, 1), 1, False, AT_ONCE, constraint)
+        means = self._encoded(rows, 0).view(len(pairs), 2, self.latent)
+        refined = self._encoded(rows, refine_steps, pull=refine.LOOSE).view(len(pairs), 2, self.latent)
+        # A refined code gives its sentence back greedily: more beams could only lose it. A constraint may take away
+        # the end of a sentence that is begun greedily.
+        width = 1 if constraint is None else beams
+        last = self._candidates(refined.flatten(0, 1), width, False, AT_ONCE, constraint)
         walks = []
         for number, pair in enumerate(pairs):
             ends = fluent.Ends(means[number], refined[number])
             first, second = (replace(last[2 * number + end][0], position=float(end)) for end in (0, 1))
-            count = min(fluent.MOST_TRIED, fluent.TRIED * ((steps or defaults.STEPS) - 1))
+            between = (steps or defaults.STEPS) - 2
+            count = min(fluent.MOST_TRIED, fluent.TRIED * (between + 1)) if between else 0
             candidates = self._near(ends, count, beams, self._held(constraint, pair))
             walks.append(fluent.chosen(first, second, candidates, steps, fluency=fluent.FLUENCY if rerank else 0.0))
         return walks
@@ -684,6 +689,10 @@ class SentenceVAE:
 def _listed(sentences: Texts) -> list[str]:
     """One sentence or several as a list."""
     return [sentences] if isinstance(sentences, str) else [str(sentence) for sentence in sentences]
+
+
+def _check_refine(steps: int) -> None:
+    require(0 <= steps <= 1000, "refine", steps, "0 to 1000 steps")
 
 
 def _raise_first(skipped: Sequence[Skipped]) -> None:

@@ -146,12 +146,12 @@ def _bca(drawn: np.ndarray, value: float, influences: Sequence[np.ndarray]) -> t
     below = float(((drawn < value) & ~same).mean() + same.mean() / 2)
     squares = sum(float(np.square(some).sum()) for some in influences)
     cubes = sum(float((some**3).sum()) for some in influences)
-    if not 0 < below < 1 or squares == 0:
+    if not 0 < below < 1 or not 0 < squares < math.inf:
         low, high = np.percentile(drawn, (2.5, 97.5)).tolist()
         return low, high
-    bias, skew = float(norm.ppf(below)), cubes / (6 * squares**1.5)
-    ends = [bias + float(norm.ppf(share)) for share in (0.025, 0.975)]
-    shares = [100 * float(norm.cdf(bias + end / (1 - skew * end))) if skew * end < 1 else 100.0 for end in ends]
+    bias, skew = float(norm.ppf(below)), cubes / (6 * squares**1.5)  # at most 1/6
+    ends = [bias + float(norm.ppf(share)) for share in (0.025, 0.975)]  # less than 6 of so few draws
+    shares = [100 * float(norm.cdf(bias + end / (1 - skew * end))) for end in ends]
     low, high = np.percentile(drawn, shares).tolist()
     return low, high
 

@@ -31,8 +31,9 @@ def likelihood(
     split: o.Split = "test",
     rows: Annotated[int, Option(min=0, max=o.ROWS, metavar="N", help="sentences drawn by the seed; 0: all")] = 0,
     samples: Annotated[
-        int, Option(min=1, max=1_000_000, metavar="K", help="importance samples for each, of models with codes")
-    ] = defaults.EVALUATE_SAMPLES,
+        int | None,
+        Option(min=1, max=1_000_000, metavar="K", help="codes for each, of models with codes, as for `evaluate`"),
+    ] = None,
     ais: o.Anneal = 0,
     groups: Annotated[
         str | None,
@@ -69,7 +70,7 @@ def main(chosen: SimpleNamespace, opening: Callable[..., Any]) -> Report:
         raise InputError(f"{where}: no sentence is one that both models take")
     some = [both[place] for place in picked(np.random.default_rng(chosen.seed), len(both), chosen.rows).tolist()]
     texts, labels = [texts[n] for n in some], [kept[n].label for n in some]
-    costs, how = zip(*(nll(opened, texts, labels, chosen) for opened in (one, two)), strict=True)
+    costs, how, notes = zip(*(nll(opened, texts, labels, chosen) for opened in (one, two)), strict=True)
     units = np.array([len(text.split()) + 1 for text in texts])
     groups = None if names is None else [names[n] for n in some]
     ways: dict[str, Any] = {"seed": chosen.seed, "groups": groups}
@@ -95,7 +96,8 @@ def main(chosen: SimpleNamespace, opening: Callable[..., Any]) -> Report:
     title = f"{one.name} beside {two.name} on {where}: {len(some):,} sentences, seed {chosen.seed}"
     title += f" ({left_out:,} left out: not both models take them)" if left_out else ""
     facts = {"model": one.name, "other": two.name, "data": where, "sentences": len(some), "seed": chosen.seed}
-    return Report(title, facts | {"left_out": left_out}, scores)
+    lines = [f"note: {opened.name}: {note}" for opened, some in zip((one, two), notes, strict=True) for note in some]
+    return Report(title, facts | {"left_out": left_out, "notes": lines}, scores, lines)
 
 
 def _takes(opened: Opened, text: str) -> bool:
@@ -108,8 +110,10 @@ def _ratio(sums: list[float]) -> float:
     return exponential((sums[0] - sums[1]) / sums[2])
 
 
-def nll(opened: Opened, texts: Sequence[str], labels: Sequence[str | None], chosen: SimpleNamespace) -> tuple[Any, str]:
-    """-log p of each text, nats (N,), and how it was computed. Raises InputError for a model without a likelihood."""
+def nll(
+    opened: Opened, texts: Sequence[str], labels: Sequence[str | None], chosen: SimpleNamespace
+) -> tuple[Any, str, list[str]]:
+    """-log p of each text, nats (N,), how it was computed, and notes. Raises InputError for a model without one."""
     import torch
 
     from textgen.core import estimators
@@ -118,13 +122,18 @@ def nll(opened: Opened, texts: Sequence[str], labels: Sequence[str | None], chos
 
     whole = measures.Tokenised(opened, texts, labels if opened.model.classes is not None else None)
     some, model = list(range(len(texts))), opened.model
+    notes, unknown = whole.notes, sum(row.count(whole.codec.blank) for row in whole.rows)
+    if unknown:
+        notes = [*notes, f"{unknown:,} tokens are unknown to it: one cheap token stands for any such word"]
     if isinstance(model, Latent) and model.noise:
-        how = measures.Sampling(chosen.samples, chosen.seed, chosen.ais, progress=not chosen.as_json)
+        samples = defaults.codes_for(chosen.samples, chosen.ais)
+        how = measures.Sampling(samples, chosen.seed, chosen.ais, progress=not chosen.as_json)
         bounds = measures.bounds_of(model, whole, some, how)
-        even = float((bounds.effective * chosen.samples).median())
-        return bounds.nll.cpu().numpy(), f"{how}, prior {model.prior.title}; effective sample size {even:.1f}, median"
+        about = f"{how}, prior {model.prior.title}; effective sample size "
+        about += f"{float((bounds.effective * samples).median()):.1f}, median"
+        return bounds.nll.cpu().numpy(), about, notes
     if not isinstance(model, Autoregressive):
         raise InputError(f"{opened.name} has no likelihood: there is nothing to compare")
     batches = list(whole.batches(some, 128))
     parts = [estimators.exact_nll(model, whole.padded(batch), whole.labels[batch]) for batch in batches]
-    return torch.cat(parts).double()[measures.places(batches, some)].cpu().numpy(), "exact"
+    return torch.cat(parts).double()[measures.places(batches, some)].cpu().numpy(), "exact", notes
