@@ -74,7 +74,7 @@ def by_name(
 def _said(splits: Iterable[str | None]) -> Told:
     counts = Counter(splits)
     each = ", ".join(f"{counts[name]:,} {name}" for name in _WORDS if counts[name])
-    return Told(f"the splits are those that folders or files name: {each} files")
+    return Told(f"files by the split that they or their folders name: {each}")
 
 
 def _folders(one: str, path: Path) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ import numpy as np
 from corpora import codec as codecs
 from corpora import settings as parts
 from corpora.codec import Codec, TextCodec, of_text
-from corpora.errors import InputError
+from corpora.errors import InputError, counted
 from corpora.modality import BuildConfig, Chooser, Items, Modality, Preparation, Progress, codec_of, without_folders
 from corpora.row import Entry, Row, clean, data_check, data_hash, keys
 from corpora.settings import setting
@@ -157,10 +157,10 @@ class _Preparation(Preparation):
         )
 
     def notes(self, codec: Codec) -> list[str]:
-        some = [f"{count:,} {'sentence' if count == 1 else 'sentences'} {did}" for did, count in self._done.items()]
+        some = [f"{counted(count, 'sentence')} {did}" for did, count in self._done.items()]
         if self._of_lines:
             kept = "each of which is a token (white_space=join makes them spaces)"
-            some.append(f"{self._of_lines:,} rows hold line ends, {kept}")
+            some.append(f"{counted(self._of_lines, 'sentence')} with line ends inside, {kept}")
         return [*codec.notes, *some]
 
     def settings(self) -> dict[str, Any]:

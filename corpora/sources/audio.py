@@ -13,15 +13,15 @@ from pathlib import Path
 
 import numpy as np
 
+from corpora import folder
 from corpora.errors import InputError, quoted
-from corpora.files import explained, is_of, listed, quoted_path
+from corpora.files import explained, quoted_path
 from corpora.naming import by_name, named_splits_setting
 from corpora.row import Clip, Told
 from corpora.settings import Settings, setting
 from corpora.sounds import sound
 
 MODALITY = "audio"
-_ENDINGS = (".wav", ".flac")
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,13 @@ class Config(Settings):
 
 
 def accepts(address: str) -> bool:
-    """Whether this source is meant when none is named: for sound files, and folders that hold some and no text."""
-    return is_of(address, _ENDINGS)
+    """Whether this source is meant when none is named: for sound files, and folders that hold more of them than of
+    texts, and as many as tables at least."""
+    path = Path(address)
+    if not path.is_dir():
+        return folder.kind_of_name(path.name) == "sound"
+    number = folder.counts(path)
+    return number["sound"] > number["text"] and number["sound"] >= number["table"]
 
 
 def files_of(inputs: Sequence[str]) -> list[Path]:
@@ -46,7 +51,7 @@ def files_of(inputs: Sequence[str]) -> list[Path]:
 
     Raises InputError for one that is missing, and for a folder without sound.
     """
-    return listed(inputs, _ENDINGS, "sound")
+    return folder.files_of(inputs, "sound")
 
 
 def read(inputs: Sequence[str], config: Config) -> Iterator[Clip | Told]:
@@ -56,6 +61,8 @@ def read(inputs: Sequence[str], config: Config) -> Iterator[Clip | Told]:
     """
     files, remarks = by_name(inputs, files_of, config.named_splits)
     yield from remarks
+    for address in inputs:
+        yield from folder.files_in(address, "sound").remarks()
     for path, split, folders in files:
         if path.suffix.lower() == ".npz":
             yield from (clip._replace(split=split) for clip in _arrays(path))

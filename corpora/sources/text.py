@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from corpora.errors import InputError
+from corpora import folder
+from corpora.errors import InputError, counted
 from corpora.files import quoted_path
-from corpora.folder import files_in
 from corpora.naming import by_name, named_splits_setting
 from corpora.row import Row, Told
 from corpora.settings import Settings, setting
@@ -47,7 +47,7 @@ def accepts(address: str) -> bool:
 
 def files_of(inputs: Sequence[str]) -> list[Path]:
     """The files behind the inputs: a folder stands for the .txt and .txt.gz files in it, sorted, at any depth."""
-    return [file for address in inputs for file in files_in(address, "text").files]
+    return folder.files_of(inputs, "text")
 
 
 def read(inputs: Sequence[str], config: Config) -> Iterator[Row | Told]:
@@ -58,7 +58,7 @@ def read(inputs: Sequence[str], config: Config) -> Iterator[Row | Told]:
     files, remarks = by_name(inputs, files_of, config.named_splits)
     yield from remarks
     for address in inputs:
-        yield from files_in(address, "text").remarks()
+        yield from folder.files_in(address, "text").remarks()
     reading = Reading(config.errors, config.encoding, as_is=config.as_is)
     names = [str(file.path) for file in files]
     tabs = _Tabs()
@@ -111,7 +111,7 @@ class _Tabs:
             return []
         return [
             Told(
-                f"each of the {self._count:,} lines has {self._tabs} tab{'s' * (self._tabs > 1)}: if these are "
+                f"each of the {self._count:,} lines has {counted(self._tabs, 'tab')}: if these are "
                 "columns, say column=N and label_column=N (numbers from 1)"
             )
         ]

@@ -465,7 +465,7 @@ def test_animations(tmp_path):
         frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:], lossless=True)
         (one,) = read(images, [tmp_path / name])
         assert (one.pixels == pixels(0)).all()
-        assert one.done[-1] == "are the first frame of an animation"
+        assert one.done[-1] == "taken as the first frame of an animation"
         found = read(images, [tmp_path / name], frames="all")
         assert [one.name[-7:] for one in found[1:]] == ["frame 1", "frame 2"]
         assert all((one.pixels == pixels(n)).all() for n, one in enumerate(found))
@@ -511,10 +511,10 @@ def test_files_that_are_no_pictures(data, message, tmp_path):
 
 def test_folders_without_pictures(tmp_path):
     assert refused(read, images, [tmp_path]).startswith(
-        f"{tmp_path}: no picture that can be read in this folder: it is empty; pictures are .png, .apng, "
+        f"{tmp_path}: no picture in this folder; it holds no file; read are "
     )
     (tmp_path / "a.psd").write_bytes(b"8BPS")
-    assert "no picture that can be read in this folder: it holds .psd 1; pictures" in refused(read, images, [tmp_path])
+    assert "no picture in this folder; it holds .psd 1; read are" in refused(read, images, [tmp_path])
     assert "no such file" in refused(read, images, [tmp_path / "none.png"])
 
 
