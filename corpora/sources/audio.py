@@ -16,7 +16,7 @@ import numpy as np
 from corpora import folder
 from corpora.errors import InputError, quoted
 from corpora.files import explained, quoted_path
-from corpora.naming import by_name, named_splits_setting
+from corpora.naming import by_name, labels_of, named_splits_setting
 from corpora.row import Clip, Told
 from corpora.settings import Settings, setting
 from corpora.sounds import sound
@@ -63,11 +63,13 @@ def read(inputs: Sequence[str], config: Config) -> Iterator[Clip | Told]:
     yield from remarks
     for address in inputs:
         yield from folder.files_in(address, "sound").remarks()
-    for path, split, folders in files:
+    labels, remarks = labels_of(files)
+    yield from remarks if config.label_from == "folder" else ()
+    for (path, split, _), folder_name in zip(files, labels, strict=True):
         if path.suffix.lower() == ".npz":
             yield from (clip._replace(split=split) for clip in _arrays(path))
             continue
-        label = {"folder": folders[0] if folders else None, "name": path.stem.partition("_")[0], "none": None}
+        label = {"folder": folder_name, "name": path.stem.partition("_")[0], "none": None}
         samples, rate, done = sound.read(path)
         yield Clip(samples, rate, label[config.label_from], quoted_path(path), split, done)
 

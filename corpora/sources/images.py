@@ -10,7 +10,7 @@ from corpora import folder
 from corpora.errors import InputError
 from corpora.files import explained, quoted_path
 from corpora.folder import Listing
-from corpora.naming import by_name, named_splits_setting
+from corpora.naming import by_name, labels_of, named_splits_setting
 from corpora.pictures import decoding, layouts
 from corpora.row import Picture, Told
 from corpora.settings import Settings, setting
@@ -84,16 +84,18 @@ def refuse(address: str) -> None:
 def read(inputs: Sequence[str], config: Config) -> Iterator[Picture | Told]:
     """The pictures of the inputs in order, each as it is meant to be seen.
 
-    Of a folder with sub-folders, the label of a picture is the name of the sub-folder it is in, but for one that names
-    a split. Frames of one animation are a group. Raises InputError, naming the file, for one that is missing, no
-    picture, cut off or too large.
+    Of a folder with sub-folders, the label of a picture is the name of the sub-folder it is in (`naming.labels_of`),
+    but for one that names a split. Frames of one animation are a group. Raises InputError, naming the file, for one
+    that is missing, no picture, cut off or too large.
     """
     files, remarks = by_name(inputs, files_of, config.named_splits)
     yield from remarks
     for address in inputs:
         yield from _listing(address).remarks()
-    for path, split, folders in files:
-        label, every = folders[0] if folders else None, config.frames == "all"
+    labels, remarks = labels_of(files)
+    yield from remarks
+    every = config.frames == "all"
+    for (path, split, _), label in zip(files, labels, strict=True):
         for frame in decoding.frames(path, every):
             name = quoted_path(path) + (f", frame {frame.number}" if frame.number else "")
             group = str(path) if every and frame.animated else None

@@ -406,6 +406,23 @@ def test_limit_is_for_train_alone(tmp_path):
 # Files
 
 
+def test_labels_lie_within_a_folder_around_all_and_hidden_folders_are_not_read(tmp_path):
+    for number in range(12):
+        kind = ("enemies", "items")[number % 2]
+        save(tmp_path / "in" / "PNG" / kind / f"size{number % 3}" / f"{number}.png", pixels(number))
+    save(tmp_path / "in" / "preview.png", pixels(20))
+    save(tmp_path / "in" / ".thumbs" / "0.png", pixels(21))
+    corpus = build([str(tmp_path / "in")], tmp_path / "c", settings={"valid_share": 0, "test_share": 0})
+    assert corpus.manifest["read"] == 13
+    assert sorted(corpus.manifest["label_names"]) == ["enemies", "items"]
+    assert {
+        "1 hidden file left out",
+        "labels are the folders in PNG",
+        "folders within those of the labels are not read as labels: 'size0', 'size1', 'size2'",
+        "1 of 13 pictures: without a label",
+    } <= {*corpus.manifest["notes"]}
+
+
 def test_labels_are_the_names_of_folders(tmp_path):
     save(tmp_path / "d" / "cats" / "big" / "1.png", pixels(1))
     save(tmp_path / "d" / "dogs" / "2.png", pixels(2))

@@ -157,6 +157,31 @@ def test_any_text_comes_back(lines, end, encoding, packed, block, write, monkeyp
 # Folders
 
 
+def test_sub_folders_are_labels_where_that_is_asked_for_and_are_told_otherwise(write, tmp_path):
+    for number in range(40):
+        write(f"in/{('art', 'sport')[number % 2]}/{number}.txt", f"{number} things are in this row of text\n")
+    _, notes = read(tmp_path / "in")
+    assert notes == ["sub-folders are not read as labels ('art', 'sport'): label_from=folder reads them"]
+    corpus = build([str(tmp_path / "in")], tmp_path / "c", settings=WHOLE | {"label_from": "folder"})
+    assert sorted(corpus.manifest["label_names"]) == ["art", "sport"]
+    rows = corpus.rows("train")
+    assert {(int(rows.text(i).split()[0]) % 2, rows.label(i)) for i in range(len(rows))} == {(0, "art"), (1, "sport")}
+    with pytest.raises(InputError, match="each decide the labels"):
+        read(tmp_path / "in", labels="x.label", label_from="folder")
+
+
+def test_white_space_and_controls_that_are_taken_out_are_told(write, tmp_path):
+    lines = [f"\treturn {n}" if n % 2 else f"return {'a' * n}b\x01" for n in range(40)]
+    path = write("x.txt", "\n".join(lines))
+    settings = WHOLE | {"codec": "bytes"}
+    notes = build([str(path)], tmp_path / "c", settings=settings).manifest["notes"]
+    assert "20 sentences with indents or several spaces, of which one is kept (white_space=keep keeps all)" in notes
+    assert "20 sentences without their control characters" in notes
+    kept = build([str(path)], tmp_path / "k", settings=settings | {"white_space": "keep"})
+    assert not any("indents" in note for note in kept.manifest["notes"])
+    assert sum(kept.rows("train").text(i).startswith("\t") for i in range(40)) == 20
+
+
 def test_endings_in_any_case_and_what_is_left_out(write, tmp_path):
     for number, name in enumerate(("ONE.TXT", "b/Two.Txt", "three.TXT.GZ", "notes.md", "c/x.pdf", "y.PDF", "noend")):
         data = f"{ROWS[number]}\n".encode()
