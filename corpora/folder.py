@@ -56,7 +56,7 @@ def kind_of_name(name: str) -> str | None:
 
 
 def counts(folder: Path) -> Counter[str]:
-    """How many files of each kind a folder holds, at any depth, hidden ones left out."""
+    """The number of files of each kind in a folder, at any depth, hidden ones left out."""
     return Counter(kind for file in inside(folder) if (kind := kind_of_name(file.name)))
 
 
