@@ -25,7 +25,7 @@ from corpora.corpus import Corpus
 from corpora.errors import InputError
 from corpora.folder import refuse_empty
 from corpora.modality import Chooser, Modality, Preparation, Progress, without_folders
-from corpora.row import Row, Told
+from corpora.row import Row, Told, as_note
 from corpora.sources.text import files_of as text_files
 from corpora.split import Splits
 from corpora.spool import SPLITS, Chunk, Selection, Spool
@@ -154,20 +154,21 @@ class _Remarks:
     """The remarks that sources yield among their items, in the order of the first of each."""
 
     def __init__(self) -> None:
-        self._numbers: dict[str, int | None] = {}
+        self._numbers: dict[tuple[str, str], int | None] = {}  # by noun and remark
 
     def taken_from(self, items: Iterable[Any]) -> Iterator[Any]:
         """The items without the remarks among them, which are kept."""
         for item in items:
             if isinstance(item, Told):
-                before = self._numbers.get(item.remark)
-                self._numbers[item.remark] = item.number if before is None else before + (item.number or 0)
+                key = item.noun, item.remark
+                before = self._numbers.get(key)
+                self._numbers[key] = item.number if before is None else before + (item.number or 0)
             else:
                 yield item
 
     def notes(self) -> list[str]:
         """A line for each remark."""
-        return [remark if number is None else f"{number:,} {remark}" for remark, number in self._numbers.items()]
+        return [as_note(Told(remark, number, noun)) for (noun, remark), number in self._numbers.items()]
 
 
 def _manifest(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from corpora.errors import quoted
+from corpora.errors import counted, quoted
 from corpora.split import Splits
 from corpora.spool import Spool
 
@@ -32,10 +32,10 @@ def settle(spools: Mapping[str, Spool], splits: Splits, labels: dict[str, int], 
     notes = [*_cleaned(spools, unit), *_only_case(counts)]
     held = sum(lost.values())
     if held:
-        notes.append(f"{_some(lost)}: no training {unit} has this label, so {_count(held, unit)} held out have none")
+        notes.append(f"{_some(lost)}: no training {unit} has this label, so {counted(held, unit)} held out have none")
     unlabelled = int(kept[0]) + held
     if unlabelled and counts:
-        notes.append(f"{unlabelled:,} of {_count(int(kept.sum()), unit)}: without a label")
+        notes.append(f"{unlabelled:,} of {counted(int(kept.sum()), unit)}: without a label")
     if lost:
         numbers = np.full(len(labels) + 1, -1, np.int32)
         for place, label in enumerate(counts):
@@ -51,10 +51,10 @@ def _cleaned(spools: Mapping[str, Spool], unit: str) -> list[str]:
     notes = []
     cleaned = sum(spool.relabelled for spool in spools.values())
     if cleaned:
-        notes.append(f"{_count(cleaned, unit)} had spaces or control characters about the label, which were removed")
+        notes.append(f"{counted(cleaned, unit)} had spaces or control characters about the label, which were removed")
     empty: Counter[str] = sum((spool.unlabelled for spool in spools.values()), Counter())
     for label, count in empty.items():
-        notes.append(f"{_count(count, unit)} had the label {quoted(label)}, which was taken as none")
+        notes.append(f"{counted(count, unit)} had the label {quoted(label)}, which was taken as none")
     return notes
 
 
@@ -74,7 +74,3 @@ def _some(counts: Mapping[str, int]) -> str:
     """`'pos' (12), 'Pos' (3)`."""
     shown = ", ".join(f"{quoted(label, 40)} ({count:,})" for label, count in [*counts.items()][:_SHOWN])
     return shown + (f" and {len(counts) - _SHOWN:,} more" if len(counts) > _SHOWN else "")
-
-
-def _count(number: int, unit: str) -> str:
-    return f"{number:,} {unit}{'s' * (number != 1)}"

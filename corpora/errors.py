@@ -1,4 +1,4 @@
-"""The one error that a person is meant to read: one line, what is wrong, where, and what to do."""
+"""The one error that a person is meant to read (one line: what is wrong, where, what to do), and parts of messages."""
 
 from __future__ import annotations
 
@@ -16,6 +16,11 @@ def quoted(value: object, limit: int = 80) -> str:
     """A value from outside as it may stand in a message: escaped, on one line, and cut."""
     text = repr(value)
     return text if len(text) <= limit else text[: limit - 4] + "..." + text[0]
+
+
+def counted(number: int, one: str, several: str = "") -> str:
+    """A number with its noun: `1 row`, `2,000 rows`; `several` where an s does not make the plural."""
+    return f"{number:,} {one if number == 1 else several or f'{one}s'}"
 
 
 def choose(what: str, name: str, choices: Iterable[str]) -> str:

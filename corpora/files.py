@@ -12,8 +12,7 @@ import re
 import shutil
 import stat
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -21,14 +20,6 @@ from corpora.errors import InputError, quoted
 
 UNFINISHED = ".unfinished-"  # a folder or file whose name begins so is rubbish of a run that was killed
 MANIFEST = "manifest.json"
-# Kinds of files that are read, by the endings of their names.
-KINDS = {
-    "text": (".txt",),
-    "table": (".csv", ".tsv", ".tab", ".psv", ".jsonl", ".ndjson", ".jsonlines", ".json", ".parquet"),
-    "picture": (".png", ".gif", ".jpg", ".jpeg", ".webp", ".bmp", ".tga", ".tif", ".tiff"),
-    "sound": (".wav", ".flac"),
-}
-_PACKED = ("text", "table")  # kinds that may end in .gz as well
 
 
 def sync_folder(folder: Path) -> None:
@@ -159,65 +150,6 @@ def quoted_path(path: Path | str) -> str:
     """A path for a message: plain when it is plain, escaped when it holds odd characters."""
     text = str(path)
     return text if text.isprintable() and len(text) <= 200 else quoted(text, 200)
-
-
-def with_endings(folder: Path, endings: Sequence[str]) -> list[Path]:
-    """The files in a folder, at any depth, whose names end so; sorted, hidden ones left out."""
-    with explained(folder):
-        return sorted(
-            file
-            for file in folder.rglob("*")
-            if file.suffix.lower() in endings and not file.name.startswith(".") and file.is_file()
-        )
-
-
-def kind_of_name(name: str) -> str | None:
-    """The kind of a file, of those that are read, by the ending of its name; None for any other."""
-    name = name.lower()
-    for kind, endings in KINDS.items():
-        if name.removesuffix(".gz" if kind in _PACKED else "").endswith(endings):
-            return kind
-    return None
-
-
-def kind_of(address: str) -> str | None:
-    """The kind of file that a folder holds most of; None for what is no folder, or holds nothing that is read."""
-    path = Path(address)
-    if not path.is_dir():
-        return None
-    counts = Counter(kind for file in path.rglob("*") if (kind := kind_of_name(file.name)) and not _hidden(file, path))
-    return max(KINDS, key=lambda kind: counts[kind]) if counts else None
-
-
-def is_of(address: str, endings: Sequence[str]) -> bool:
-    """Whether an input is a file that ends so, or a folder that holds more of them than of texts, or of tables."""
-    path = Path(address)
-    if not path.is_dir():
-        return path.suffix.lower() in endings
-    own = len(with_endings(path, endings))
-    others = Counter(kind_of_name(file.name) for file in path.rglob("*") if not _hidden(file, path))
-    return own > others["text"] and own >= others["table"]
-
-
-def _hidden(file: Path, folder: Path) -> bool:
-    return any(part.startswith(".") for part in file.relative_to(folder).parts)
-
-
-def listed(inputs: Sequence[str], endings: Sequence[str], what: str) -> list[Path]:
-    """The files behind inputs: files as they are, and for a folder those in it that end so.
-
-    Raises InputError for one that is missing, and for a folder without any, which `what` names.
-    """
-    every: list[Path] = []
-    for address in inputs:
-        path = Path(address)
-        with explained(path):
-            path.stat()
-        inside = with_endings(path, endings) if path.is_dir() else [path]
-        if not inside:
-            raise InputError(f"{quoted_path(path)}: no {what} in this folder ({', '.join(endings)})")
-        every += inside
-    return every
 
 
 def to_json(value: Any) -> bytes:

@@ -1,4 +1,4 @@
-"""Splits by name: folders and files that are named train, valid or test, and everyday variants of these words."""
+"""Splits and labels by name: folders and files named train, valid or test, or like a class of what is in them."""
 
 from __future__ import annotations
 
@@ -71,10 +71,35 @@ def by_name(
     return files, _half_said(files, reading, several)
 
 
+def labels_of(files: Sequence[File]) -> tuple[list[str | None], list[Told]]:
+    """The label of each file, which is the name of the outermost folder around it; and remarks for the build.
+
+    A folder around all that lie in one, with further folders in it, tells nothing apart: labels are those within it.
+    """
+    folders = [file.folders for file in files]
+    inner = [parts for parts in folders if parts]
+    depth = 0
+    while inner and all(len(parts) > depth + 1 for parts in inner) and len({parts[depth] for parts in inner}) == 1:
+        depth += 1
+    remarks = []
+    if depth:
+        remarks.append(Told(f"labels are the folders in {quoted_path('/'.join(inner[0][:depth]))}"))
+    deeper = sorted({parts[depth + 1] for parts in inner if len(parts) > depth + 1})
+    if deeper:
+        remarks.append(Told(f"folders within those of the labels are not read as labels: {some(deeper)}"))
+    return [parts[depth] if parts else None for parts in folders], remarks
+
+
+def some(names: Sequence[str], most: int = 3) -> str:
+    """The first of several names, for a message, and how many more there are."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(quoted(name, 40) for name in names[:most]) + more
+
+
 def _said(splits: Iterable[str | None]) -> Told:
     counts = Counter(splits)
     each = ", ".join(f"{counts[name]:,} {name}" for name in _WORDS if counts[name])
-    return Told(f"the splits are those that folders or files name: {each} files")
+    return Told(f"files by the split that they or their folders name: {each}")
 
 
 def _folders(one: str, path: Path) -> tuple[str, ...]:
@@ -116,7 +141,7 @@ def _half_said(files: Sequence[File], reading: Sequence[tuple[str, str | None]],
     most = len(silent) * 2 <= len(files) and len({*names.values()}) > 1 and "train" in names.values()
     if silent and (most or {*by_folder.values()} - {"train"}):
         shown = by_folder if {*by_folder.values()} - {"train"} else names
-        first = ", ".join(quoted(name, 40) for name in [*shown][:3])
+        first = some([*shown])
         other = quoted_path("/".join((*silent[0].folders, silent[0].path.name)))
         raise InputError(
             f"{first} name a split, {other} ({len(silent):,} of {len(files):,} files) does not: "
@@ -125,6 +150,6 @@ def _half_said(files: Sequence[File], reading: Sequence[tuple[str, str | None]],
     if silent and {*by_folder.values()} == {"train"}:
         return [Told("the folder train is a class like those beside it: none of them is named valid or test")]
     if silent and len({*names.values()}) > 1:
-        first = ", ".join(quoted(name, 40) for name in [*names][:3])
+        first = some([*names])
         return [Told(f"{first}: no splits are read from these names, since {len(silent):,} other files name none")]
     return []

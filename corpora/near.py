@@ -9,6 +9,7 @@ from typing import Self
 
 import numpy as np
 
+from corpora.errors import counted
 from corpora.spool import Spool
 
 FEW = 20  # more different items than these under one key of near-duplicates are no near-duplicates: sums, dates
@@ -77,8 +78,8 @@ class Near:
         notes = []
         if self.together:
             notes.append(
-                f"{self.together:,} {units} differ from others in case, spaces, signs or digits alone: each of the "
-                f"{self.sets:,} sets of them is kept in one split"
+                f"{self.together:,} {units} differ from others in case, spaces, signs or digits alone; of their "
+                f"{counted(self.sets, 'set')} each is kept in one split"
             )
         if self.apart_items:
             notes.append(

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from corpora.errors import counted
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -71,11 +73,19 @@ class Told(NamedTuple):
     """A remark of a source, which it yields among its items; a build makes a note of it and never an item.
 
     `Told("the delimiter is ';', as the first line shows")` is a note as it stands. With a `number`, the numbers of
-    equal remarks are added up, and the sum stands in front: `Told("files were left out, for their ending .md", 3)`.
+    equal remarks are added up, and the sum stands in front, with the noun: `Told("left out, for its name", 3, "file")`.
     """
 
     remark: str
     number: int | None = None
+    noun: str = ""  # of one thing that is counted; its plural has an s
+
+
+def as_note(remark: Told) -> str:
+    """A remark as a note of a build."""
+    if remark.number is None:
+        return remark.remark
+    return f"{counted(remark.number, remark.noun) if remark.noun else f'{remark.number:,}'} {remark.remark}"
 
 
 class Entry(NamedTuple):

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from corpora.errors import InputError
-from corpora.naming import named as named
+from corpora.errors import InputError, counted
 from corpora.near import Near, joined
 from corpora.spool import SPLITS, Assign, Chunk, Spool
 
@@ -51,7 +50,7 @@ class _Task:
 
     def count(self, number: int, what: str = "") -> str:
         """`1 usable row`, `2 rows`."""
-        return f"{number:,} {what}{self.unit}{'s' * (number != 1)}"
+        return counted(number, f"{what}{self.unit}")
 
 
 def assign(

@@ -134,10 +134,6 @@ class Spool:
                         *(rows[field][part] for field in Chunk._fields[2:]),
                     )
 
-    def key_chunks(self) -> Iterator[np.ndarray]:
-        """The keys of the entries, in chunks."""
-        return (chunk.keys for chunk in self.chunks(data=False))
-
     def renumber(self, numbers: np.ndarray) -> None:
         """Give labels other numbers: that of label i is `numbers[i]`; the last one, of no label, is -1."""
         self._renumbered = numbers

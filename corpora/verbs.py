@@ -26,7 +26,7 @@ from corpora import settings as parts
 from corpora.codec import TextCodec
 from corpora.codecs.palette import Palette
 from corpora.corpus import Corpus
-from corpora.errors import InputError, quoted
+from corpora.errors import InputError, counted, quoted
 from corpora.pictures import palettes, sheet
 
 Progress = Callable[[str, int], None]  # what is being done, how many are done
@@ -348,7 +348,7 @@ def _losses(corpus: Corpus) -> list[str]:
     """Lines on the rows that were read and are not there, the labels, and the notes of the build."""
     manifest = corpus.manifest
     dropped = ", ".join(f"{count:,} {reason}" for reason, count in sorted(manifest["dropped"].items()))
-    lines = [f"read      {manifest['read']:,} rows; dropped: {dropped or 'none'}"]
+    lines = [f"read      {counted(manifest['read'], 'row')}; dropped: {dropped or 'none'}"]
     removed = {name: count for name, count in manifest["held_out_duplicates_removed"].items() if count}
     if removed:
         nearly = manifest.get("held_out_nearly", {})

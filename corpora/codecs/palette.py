@@ -19,7 +19,7 @@ ORDERS = {"down": "top", "up": "bottom", "right": "left", "left": "right"}  # of
 EXACT = 256  # up to so many colours are kept as they are, where no number is asked for
 SIZES = (16, 32, 48, 64, 96, 128, 192, 256)  # of which the smallest that will do is taken, where none is asked for
 _CELLS = 50_000  # points that are clustered at most
-_OPAQUE = 128  # of 255: the least alpha that is not transparent
+OPAQUE = 128  # of 255: the least alpha that is not transparent
 _TRANSPARENT = (0, 0, 0, 0)
 
 
@@ -151,7 +151,7 @@ class Palette(Codec):
             colours, places = np.unique(pack_alpha(flat), return_inverse=True)
             alike = nearest(_looks(unpack_alpha(colours)), _looks(self._table))
             return self.scan(alike[places].reshape(pixels.shape[:3]))
-        clear = flat[:, 3] < _OPAQUE if self.transparent else np.zeros(len(flat), bool)
+        clear = flat[:, 3] < OPAQUE if self.transparent else np.zeros(len(flat), bool)
         colours, places = np.unique(pack(flat if self.transparent else on_white(flat)), return_inverse=True)
         tokens = self.nearest(unpack(colours))[places]
         tokens[clear] = 0

@@ -14,8 +14,8 @@ import numpy as np
 from corpora import settings as parts
 from corpora.codec import Codec
 from corpora.codecs import palette
-from corpora.codecs.palette import LARGEST, LONGEST_SIDE, ORDERS, Palette
-from corpora.errors import InputError
+from corpora.codecs.palette import LARGEST, LONGEST_SIDE, OPAQUE, ORDERS, Palette
+from corpora.errors import InputError, counted
 from corpora.files import quoted_path
 from corpora.modality import BuildConfig, Chooser, Items, Modality, Preparation, Progress, codec_of
 from corpora.pictures import fitting, palettes, sheet, tiles
@@ -26,7 +26,6 @@ from corpora.settings import require, setting
 
 Size = tuple[int, int]  # height and width in pixels
 AUTO, KEEP = "auto", "keep"  # what alpha= says of half-transparent pixels, beside a number
-_THRESHOLD = 128  # of alpha, where no number is said
 _WAYS = {  # the tag of a view that is or is not mirrored, and moved
     (False, False): "as it is",
     (True, False): "mirrored",
@@ -197,7 +196,7 @@ class _Preparation(Preparation):
     ) -> None:
         self.config, self._codec, self._colours, self._notes = config, codec, colours, list(notes)
         self._fitting = _Fitting(config, codec)
-        self._threshold = config.alpha if isinstance(config.alpha, int) else _THRESHOLD
+        self._threshold = config.alpha if isinstance(config.alpha, int) else OPAQUE
         self._keeps = False  # whether half-transparent pixels stay so, once the colours are known
         self._half, self._foreign = _Half(), _Foreign()
         self._far = palette.Distortion(0, 0, 0)
@@ -241,7 +240,7 @@ class _Preparation(Preparation):
         size, config, codec = self._fitting.size, self.config, self._codec
         if codec is None and self._colours is not None:
             levels = any(0 < alpha < 255 for *_, alpha in (colour for colour in self._colours if len(colour) > 3))
-            codec = _listed(self._colours, size, transparent or bool((colours[:, 3] < _THRESHOLD).any() and not levels))
+            codec = _listed(self._colours, size, transparent or bool((colours[:, 3] < OPAQUE).any() and not levels))
         self._keeps = self._decided(codec, len(colours) + transparent)
         if not self._keeps:
             colours, counts, transparent = _settled(colours, counts, transparent)
@@ -351,7 +350,7 @@ class _Half:
             ]
         if alpha == 0:
             return [f"{what}: laid on white, as all pixels (alpha=keep keeps them)"]
-        threshold = alpha if isinstance(alpha, int) else _THRESHOLD
+        threshold = alpha if isinstance(alpha, int) else OPAQUE
         other = "the palette that was given has no such colours" if alpha == KEEP else "alpha=keep keeps them"
         return [f"{what}: {opaque} made opaque, {dropped} dropped (alpha={threshold}; {other})"]
 
@@ -373,14 +372,8 @@ class _Foreign:
         """A line on them, if there are any."""
         if not self._pictures:
             return []
-        pictures = f"{self._pictures:,} {'picture has' if self._pictures == 1 else 'pictures have'}"
-        count = len(self._colours)
-        colours = (
-            "1 colour that train has not: its nearest is"
-            if count == 1
-            else (f"{count:,} colours that train has not: their nearest are")
-        )
-        return [f"{pictures}, outside of train, {colours} taken"]
+        pictures, colours = counted(self._pictures, "picture"), counted(len(self._colours), "colour")
+        return [f"{pictures} outside of train with {colours} that train has not: the nearest was taken"]
 
 
 class _Fitting:
@@ -409,7 +402,7 @@ class _Fitting:
 
     def notes(self) -> list[str]:
         """The changes that pictures went through, and how many did: a line for each."""
-        return [f"{count:,} {'picture' if count == 1 else 'pictures'} {change}" for change, count in self._done.items()]
+        return [f"{counted(count, 'picture')} {change}" for change, count in self._done.items()]
 
     def pictures(self, pictures: Iterable[Picture]) -> Iterator[Picture | str]:
         """The pictures, or their tiles, in the size of all; for a tile that is left out the reason.
@@ -500,7 +493,7 @@ def _noted(codec: Palette, colours: np.ndarray, counts: np.ndarray, listed: bool
 
 def _settled(colours: np.ndarray, counts: np.ndarray, transparent: bool) -> tuple[np.ndarray, np.ndarray, bool]:
     """Colours (N, 4) and their counts, once each is opaque or transparent."""
-    clear = colours[:, 3] < _THRESHOLD
+    clear = colours[:, 3] < OPAQUE
     numbers, places = np.unique(pack(colours[~clear]), return_inverse=True)
     counts = np.bincount(places, counts[~clear], len(numbers)).astype(np.int64)
     opaque = unpack(numbers)

@@ -15,12 +15,13 @@ import numpy as np
 from corpora import codec as codecs
 from corpora import settings as parts
 from corpora.codec import Codec, TextCodec, of_text
-from corpora.errors import InputError
+from corpora.errors import InputError, counted
 from corpora.modality import BuildConfig, Chooser, Items, Modality, Preparation, Progress, codec_of, without_folders
-from corpora.row import Entry, Row, clean, data_check, data_hash, keys
+from corpora.row import CONTROLS, Entry, Row, clean, data_check, data_hash, keys
 from corpora.settings import setting
 from corpora.texts.white import cleaned
 
+_RUNS = re.compile(r"[^\S\r\n]{2,}|\t")  # white space within a line, more than a space
 _ONE_ROW = 1000  # bytes of a row that is surely more than one
 _LOOKED_AT = 50_000, 16  # rows and megabytes that a chooser sees
 
@@ -112,11 +113,19 @@ class _Preparation(Preparation):
                 reason = "too many words"
             if reason is None:
                 self._of_lines += "\n" in line
+                if line != row.text:
+                    self._count_changes(row.text.rstrip())
                 group = None if row.group is None else data_hash(row.group.encode(), config.split_seed)
                 data, (key, near) = line.encode(), keys(clean(line), config.split_seed)
                 yield Entry(data, key, row.label, row.split, None, group, near, data_check(data))
             else:
                 yield Entry(dropped=reason)
+
+    def _count_changes(self, text: str) -> None:
+        """Count what cleaning took from a row, where that can carry meaning: indents and runs of spaces, controls."""
+        if self._white_space != "keep" and _RUNS.search(text):
+            self._done["with indents or several spaces, of which one is kept (white_space=keep keeps all)"] += 1
+        self._done["without their control characters"] += CONTROLS.search(text) is not None
 
     def look(self, items: Items, held_out: bool) -> None:
         if items.rows == 1 and items.size > _ONE_ROW and not held_out:
@@ -157,10 +166,10 @@ class _Preparation(Preparation):
         )
 
     def notes(self, codec: Codec) -> list[str]:
-        some = [f"{count:,} {'sentence' if count == 1 else 'sentences'} {did}" for did, count in self._done.items()]
+        some = [f"{counted(count, 'sentence')} {did}" for did, count in self._done.items() if count]
         if self._of_lines:
             kept = "each of which is a token (white_space=join makes them spaces)"
-            some.append(f"{self._of_lines:,} rows hold line ends, {kept}")
+            some.append(f"{counted(self._of_lines, 'sentence')} with line ends inside, {kept}")
         return [*codec.notes, *some]
 
     def settings(self) -> dict[str, Any]:

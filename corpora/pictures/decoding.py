@@ -27,10 +27,6 @@ if TYPE_CHECKING:
 MOST_PIXELS = 1 << 26  # of a file, as its head says: 8192 x 8192
 MOST_FRAMES = 10_000
 READ = "PNG, GIF, JPEG, WebP, BMP, TGA, TIFF, PCX, PPM, QOI or ICO"
-ENDINGS = (
-    *(".png", ".apng", ".gif", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".dib", ".tga", ".tif", ".tiff"),
-    *(".pcx", ".ppm", ".pgm", ".pbm", ".pnm", ".qoi", ".ico"),
-)
 _MAGIC = {
     b"\x89PNG": "PNG",
     b"GIF8": "GIF",
@@ -62,12 +58,10 @@ _OTHERS = {  # files of pictures that are not read, by what they begin with, and
     b"\0\0\0\x0cjP  ": "a JPEG 2000 picture: convert it to PNG",
     b"version https://git-lfs": "the pointer of Git LFS in place of the file: run git lfs pull",
 }
-OTHER_ENDINGS = {  # of files of pictures that are not read
-    **dict.fromkeys(
-        (".psd", ".psb", ".xcf", ".kra", ".ora", ".ase", ".aseprite", ".svg", ".svgz", ".heic", ".heif"), ""
-    ),
-    **dict.fromkeys((".avif", ".jxl", ".jp2", ".exr", ".hdr", ".dds", ".ktx", ".eps", ".cur", ".xpm", ".pict"), ""),
-}
+OTHER_ENDINGS = (  # of files of pictures that are not read
+    *(".psd", ".psb", ".xcf", ".kra", ".ora", ".ase", ".aseprite", ".svg", ".svgz", ".heic", ".heif", ".avif", ".jxl"),
+    *(".jp2", ".exr", ".hdr", ".dds", ".ktx", ".eps", ".cur", ".xpm", ".pict"),
+)
 _MODES = {
     "CMYK": "converted from CMYK",
     "YCbCr": "converted from YCbCr",
@@ -84,6 +78,7 @@ class Frame(NamedTuple):
     pixels: np.ndarray  # (H, W, 4) uint8
     done: tuple[str, ...]  # what was done to read it, as a phrase each
     number: int  # from 0
+    animated: bool = False  # whether it is one of several of an animation, not a page
     tiles: sheet.Tiles | None = None  # of a sheet that this project wrote: where its pictures lie
 
 
@@ -176,10 +171,10 @@ def _frames(image: Image.Image, file: BinaryIO, every: bool, where: str) -> Iter
             image.seek(number + hidden)
         pixels, done = decoded(image, where, file)
         if count - hidden > 1:
-            done += (f"are a {what}" if every else f"are the first {what}",)
+            done += (f"taken as a {what}" if every else f"taken as the first {what}",)
         if hidden and not number:
-            done += ("have a still that is no part of their animation: it is left out",)
-        yield Frame(pixels, done, number, tiles)
+            done += ("had a still that is no part of their animation: it is left out",)
+        yield Frame(pixels, done, number, count - hidden > 1 and image.format != "TIFF", tiles)
 
 
 def decoded(image: Any, where: str, file: BinaryIO | None = None) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -202,7 +197,7 @@ def decoded(image: Any, where: str, file: BinaryIO | None = None) -> tuple[np.nd
         done += ("cut from 16 bits a channel to 8",)
     clear = png.keyed(image, file) if is_png and file is not None and not getattr(image, "is_animated", False) else None
     if image.mode == "P" and known and int(np.asarray(image).max()) >= known:
-        done += ("hold numbers beyond their palette, which are black",)
+        done += ("held numbers beyond their palette, which are black",)
     pixels = _rgba(image, clear is not None, where)
     if clear is not None:
         pixels[clear, 3] = 0

@@ -15,8 +15,9 @@ import numpy as np
 
 from corpora import files
 from corpora.errors import InputError
+from corpora.folder import KINDS
 from corpora.pictures import sheet
-from corpora.pictures.decoding import ENDINGS, Frame
+from corpora.pictures.decoding import Frame
 from corpora.row import Picture
 
 _LARGEST = 32 << 20  # bytes of a file of JSON
@@ -40,7 +41,7 @@ def is_of_picture(path: Path) -> bool:
     """Whether a file is the layout of a sheet beside it."""
     return path.suffix.lower() == ".json" and any(
         sibling.exists() and _stored(path, sibling.name) is not None
-        for sibling in (path.with_suffix(ending) for ending in ENDINGS)
+        for sibling in (path.with_suffix(ending) for ending in KINDS["picture"])
     )
 
 
@@ -81,7 +82,7 @@ def cut(picture: Picture, cells: Sequence[Cell]) -> Iterator[Picture]:
             top, left, height, width = cell.whole
             trimmed, pixels = pixels, np.zeros((height, width, 4), np.uint8)
             pixels[top : top + trimmed.shape[0], left : left + trimmed.shape[1]] = trimmed
-        done = (*picture.done, f"are cut from a sheet as {cell.source} says")
+        done = (*picture.done, f"cut from a sheet as {cell.source} says")
         yield picture._replace(pixels=np.ascontiguousarray(pixels), name=f"{picture.name}, picture {number}", done=done)
 
 

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from corpora import files
-from corpora.errors import InputError, quoted
+from corpora.errors import InputError, counted, quoted
 from corpora.pictures.colour import rgb_of
 
 LARGEST = 4096  # colours of a palette
@@ -116,8 +116,7 @@ def _listed(raw: _Raw, where: str) -> Listed:
     colours = list(seen)
     notes = list(raw.notes)
     if again:
-        what = "colour that stands there twice is" if again == 1 else "colours that stand there again are"
-        notes.append(f"{again:,} {what} taken once")
+        notes.append(f"{counted(again, 'repeated colour')} left out")
     clear = colours.index((0, 0, 0, 0)) if (0, 0, 0, 0) in seen else None
     return Listed(colours, names if any(names) else [], clear, tuple(notes), raw.kind)
 

@@ -14,6 +14,8 @@ from functools import cache
 
 import numpy as np
 
+from corpora.errors import counted
+
 CELLS = 16  # of a small copy, on each side
 TIGHT, LOOSE = 0.05, 0.15  # pairs of at most this distance always are near-duplicates; those of more never are
 MOST = 200_000  # pictures; more are not compared
@@ -76,13 +78,12 @@ class Twins:
         notes = []
         if self.together:
             notes.append(
-                f"{self.together:,} {units} are near-duplicates, mirrored and moved ones among them: each of the "
-                f"{self.sets:,} sets of them is kept in one split"
+                f"{self.together:,} {units} are near-duplicates, mirrored and moved ones among them; of their "
+                f"{counted(self.sets, 'set')} each is kept in one split"
             )
         if self.apart:
-            notes.append(
-                f"{self.apart:,} pairs of near-duplicates may be in different splits: their sets would be too large"
-            )
+            pairs = counted(self.apart, "pair")
+            notes.append(f"{pairs} of near-duplicates may be in different splits: their sets would be too large")
         return notes
 
     def _array(self, copies: Mapping[str, list[bytes]]) -> np.ndarray:

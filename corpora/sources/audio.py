@@ -13,15 +13,15 @@ from pathlib import Path
 
 import numpy as np
 
+from corpora import folder
 from corpora.errors import InputError, quoted
-from corpora.files import explained, is_of, listed, quoted_path
-from corpora.naming import by_name, named_splits_setting
+from corpora.files import explained, quoted_path
+from corpora.naming import by_name, labels_of, named_splits_setting
 from corpora.row import Clip, Told
 from corpora.settings import Settings, setting
 from corpora.sounds import sound
 
 MODALITY = "audio"
-_ENDINGS = (".wav", ".flac")
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,13 @@ class Config(Settings):
 
 
 def accepts(address: str) -> bool:
-    """Whether this source is meant when none is named: for sound files, and folders that hold some and no text."""
-    return is_of(address, _ENDINGS)
+    """Whether this source is meant when none is named: for sound files, and folders that hold more of them than of
+    texts, and as many as tables at least."""
+    path = Path(address)
+    if not path.is_dir():
+        return folder.kind_of_name(path.name) == "sound"
+    number = folder.counts(path)
+    return number["sound"] > number["text"] and number["sound"] >= number["table"]
 
 
 def files_of(inputs: Sequence[str]) -> list[Path]:
@@ -46,7 +51,7 @@ def files_of(inputs: Sequence[str]) -> list[Path]:
 
     Raises InputError for one that is missing, and for a folder without sound.
     """
-    return listed(inputs, _ENDINGS, "sound")
+    return folder.files_of(inputs, "sound")
 
 
 def read(inputs: Sequence[str], config: Config) -> Iterator[Clip | Told]:
@@ -56,11 +61,15 @@ def read(inputs: Sequence[str], config: Config) -> Iterator[Clip | Told]:
     """
     files, remarks = by_name(inputs, files_of, config.named_splits)
     yield from remarks
-    for path, split, folders in files:
+    for address in inputs:
+        yield from folder.files_in(address, "sound").remarks()
+    labels, remarks = labels_of(files)
+    yield from remarks if config.label_from == "folder" else ()
+    for (path, split, _), folder_name in zip(files, labels, strict=True):
         if path.suffix.lower() == ".npz":
             yield from (clip._replace(split=split) for clip in _arrays(path))
             continue
-        label = {"folder": folders[0] if folders else None, "name": path.stem.partition("_")[0], "none": None}
+        label = {"folder": folder_name, "name": path.stem.partition("_")[0], "none": None}
         samples, rate, done = sound.read(path)
         yield Clip(samples, rate, label[config.label_from], quoted_path(path), split, done)
 

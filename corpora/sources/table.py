@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from corpora.errors import InputError, choose, quoted
-from corpora.files import explained, kind_of, quoted_path
-from corpora.folder import files_in
+from corpora import folder
+from corpora.errors import InputError, choose, counted, quoted
+from corpora.files import explained, quoted_path
 from corpora.naming import by_name, named_splits_setting
 from corpora.row import Row, Told
 from corpora.settings import Settings, setting
@@ -67,12 +67,12 @@ class Pick(NamedTuple):
 
 def accepts(address: str) -> bool:
     """Whether this source is meant when none is named: for tables, and folders with more of them than of others."""
-    return not address.startswith("hf:") and (_kind(address) is not None or kind_of(address) == "table")
+    return not address.startswith("hf:") and (_kind(address) is not None or folder.kind_of(address) == "table")
 
 
 def files_of(inputs: Sequence[str]) -> list[Path]:
     """The files behind the inputs: a folder stands for the tables in it, sorted, at any depth."""
-    return [file for address in inputs for file in files_in(address, "table").files]
+    return folder.files_of(inputs, "table")
 
 
 def read(inputs: Sequence[str], config: Config) -> Iterator[Row | Told]:
@@ -80,7 +80,7 @@ def read(inputs: Sequence[str], config: Config) -> Iterator[Row | Told]:
     files, remarks = by_name(inputs, files_of, config.named_splits)
     yield from remarks
     for address in inputs:
-        yield from files_in(address, "table").remarks()
+        yield from folder.files_in(address, "table").remarks()
     guesses: dict[str, list[str]] = {}
     for file in files:
         table = _Table(str(file.path), config)
@@ -121,15 +121,16 @@ class _Table:
             yield from self._cut(rows_of(records, pick, self.guesses))
         yield from self.reading.remarks()
         if self._spans["rows"]:
-            rows, over = self._spans["rows"], self._spans["lines"]
+            rows, over = counted(self._spans["rows"], "row"), self._spans["lines"]
             yield Told(
-                f"{Path(self.name).name}: {rows:,} rows stand over {over:,} lines, as cells in quotes may (if quotes "
+                f"{Path(self.name).name}: {rows} over {over:,} lines, as cells in quotes may (if quotes "
                 "mean nothing here, say quotes=false)"
             )
         if self._spans["in quotes"]:
             yield Told(
-                f"rows of {Path(self.name).name} keep quotation marks around a cell; quotes=true takes them off",
+                f"of {Path(self.name).name} kept with quotation marks around a cell; quotes=true takes them off",
                 self._spans["in quotes"],
+                "row",
             )
 
     def _cut(self, rows: Iterable[Row | Told]) -> Iterator[Row | Told]:
@@ -321,7 +322,7 @@ def rows_of(
         label = record.get(label_column) if label_column is not None else None
         yield Row(text or "", label_of(label, place))
     if missing:
-        yield Told(f"records of {Path(pick.where).name} lack the field {chosen!r}: taken as empty", missing)
+        yield Told(f"of {Path(pick.where).name} without the field {chosen!r}: taken as empty", missing, "record")
 
 
 def column_for(names: Sequence[str], sample: Sequence[Mapping[str, Any]], pick: Pick, guesses: list[str]) -> str:

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from corpora.errors import InputError
+from corpora import folder
+from corpora.errors import InputError, counted
 from corpora.files import quoted_path
-from corpora.folder import files_in
-from corpora.naming import by_name, named_splits_setting
+from corpora.naming import File, by_name, labels_of, named_splits_setting, some
 from corpora.row import Row, Told
 from corpora.settings import Settings, setting
 from corpora.texts import cut, plain
@@ -37,7 +37,15 @@ class Config(Settings):
     encoding: str | None = plain.encoding_setting()
     as_is: bool = setting(False, "read HTML, XML, RTF and the like with all their signs")
     labels: str | None = setting(None, "a file with the label of each row on a line; *.label: of each input its own")
+    label_from: str = setting(
+        "none", "the label of a row: none, or folder (the sub-folder that its file is in)", choices=("none", "folder")
+    )
     named_splits: bool = named_splits_setting()
+
+    def check(self) -> None:
+        """Raise InputError for labels from two places."""
+        if self.labels is not None and self.label_from == "folder":
+            raise InputError("labels and label_from=folder each decide the labels: leave out one of the two")
 
 
 def accepts(address: str) -> bool:
@@ -47,7 +55,7 @@ def accepts(address: str) -> bool:
 
 def files_of(inputs: Sequence[str]) -> list[Path]:
     """The files behind the inputs: a folder stands for the .txt and .txt.gz files in it, sorted, at any depth."""
-    return [file for address in inputs for file in files_in(address, "text").files]
+    return folder.files_of(inputs, "text")
 
 
 def read(inputs: Sequence[str], config: Config) -> Iterator[Row | Told]:
@@ -58,13 +66,19 @@ def read(inputs: Sequence[str], config: Config) -> Iterator[Row | Told]:
     files, remarks = by_name(inputs, files_of, config.named_splits)
     yield from remarks
     for address in inputs:
-        yield from files_in(address, "text").remarks()
+        yield from folder.files_in(address, "text").remarks()
     reading = Reading(config.errors, config.encoding, as_is=config.as_is)
     names = [str(file.path) for file in files]
     tabs = _Tabs()
+    labels, remarks = labels_of(files)
+    classes = sorted({label for label in labels if label is not None})
+    if config.label_from == "none":
+        unread = f"sub-folders are not read as labels ({some(classes)}): label_from=folder reads them"
+        labels, remarks = [None] * len(files), [Told(unread)] * (len(classes) > 1 and config.labels is None)
+    yield from remarks
     each = (
-        (str(file.path), (row._replace(split=file.split) for row in _rows(str(file.path), config, reading, tabs)))
-        for file in files
+        (str(file.path), _of_file(file, label, _rows(str(file.path), config, reading, tabs)))
+        for file, label in zip(files, labels, strict=True)
     )
     rows: Iterator[Row]
     if config.labels is None:
@@ -89,6 +103,11 @@ def read(inputs: Sequence[str], config: Config) -> Iterator[Row | Told]:
     yield from tabs.remarks()
 
 
+def _of_file(file: File, label: str | None, rows: Iterable[Row]) -> Iterator[Row]:
+    """The rows of a file with its split and label."""
+    return (row._replace(split=file.split, label=label) for row in rows)
+
+
 class _Tabs:
     """Whether every line has the same number of tabs, as the lines of a table have."""
 
@@ -111,7 +130,7 @@ class _Tabs:
             return []
         return [
             Told(
-                f"each of the {self._count:,} lines has {self._tabs} tab{'s' * (self._tabs > 1)}: if these are "
+                f"each of the {self._count:,} lines has {counted(self._tabs, 'tab')}: if these are "
                 "columns, say column=N and label_column=N (numbers from 1)"
             )
         ]

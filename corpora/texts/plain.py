@@ -51,11 +51,11 @@ class Reading:
     longest: int = LONGEST  # bytes in a line
     tables: bool = False  # whether they are tables, which may be JSON
     as_is: bool = False  # formats that are text themselves, such as HTML, are read as they are
-    seen: Counter[str] = field(default_factory=Counter)
+    seen: Counter[tuple[str, str]] = field(default_factory=Counter)  # a noun and a remark on things of that kind
 
     def remarks(self) -> list[Told]:
         """Remarks on what was read so far, each once."""
-        remarks = [Told(remark, count) for remark, count in self.seen.items()]
+        remarks = [Told(remark, count, noun) for (noun, remark), count in self.seen.items()]
         self.seen.clear()
         return remarks
 
@@ -130,11 +130,11 @@ class _Lines:
                     self._inner += self.start > 0  # the first one is no part of the text
                     text = text.replace(_MARK, "")
                 yield Part(text, dropped, ended)
-        seen = self.reading.seen
+        seen, file_name = self.reading.seen, Path(self.name).name
         if self._carriage:
-            seen[f"lines end with CR alone in {Path(self.name).name}, as on an old Macintosh"] += self._carriage
+            seen["line", f"ended with CR alone in {file_name}, as on an old Macintosh"] += self._carriage
         if self._inner:
-            seen[f"lines held a byte order mark inside, which was taken out, in {Path(self.name).name}"] += self._inner
+            seen["line", f"held a byte order mark inside, which was taken out, in {file_name}"] += self._inner
 
     def block(self, file: BinaryIO) -> bytes:
         """Bytes as they come out of the file."""
@@ -157,9 +157,8 @@ class _Lines:
         if self.encoding in ("utf-8", "utf-8-sig"):
             self.encoding = None
         if named is None and self.encoding is not None:
-            self.reading.seen[
-                f"file in {self.encoding.upper()}, as its byte order mark says: {Path(self.name).name}"
-            ] += 1
+            remark = f"in {self.encoding.upper()}, as its byte order mark says: {Path(self.name).name}"
+            self.reading.seen["file", remark] += 1
         what = foreign.binary(start, self.name)
         if what is not None:
             raise InputError(f"{where}: not a text file but {what}")

@@ -241,7 +241,7 @@ def csv_reviews(desk):
     desk.put("a.csv", [",review,sentiment", *(f"{i},{cell},{('neg', 'pos')[i % 2]}" for i, cell in enumerate(quoted))])
     built = desk.text("a.csv", column="review", label_column="sentiment")
     assert built.pairs() == sorted((cell, ("neg", "pos")[i % 2]) for i, cell in enumerate(cells))
-    built.tells("30 rows stand over 60 lines")
+    built.tells("30 rows over 60 lines")
 
 
 @case("several columns of which one holds several words", "told: that one is the text")

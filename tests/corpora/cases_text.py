@@ -427,6 +427,17 @@ def folder_of_mixed_text(desk):
     built.tells(r"\.md\W+3|3\W+\.md", r"\.docx")
 
 
+@case("text in sub-folders `art/`, `sport/`", "told: labels only with `label_from=folder`")
+def folder_of_classes(desk):
+    for i, line in enumerate(lines()):
+        desk.put(f"in/{('art', 'sport')[i % 2]}/{i}.txt", f"{line}\n")
+    built = desk.text("in")
+    assert (built.labels, built.texts()) == ([], sorted(lines()))
+    built.tells("'art', 'sport'.*label_from=folder")
+    labelled = {(line, ("art", "sport")[i % 2]) for i, line in enumerate(lines())}
+    assert {*desk.text("in", label_from="folder").pairs()} == labelled
+
+
 @case("pictures beside files of other kinds (`.svg`, `.aseprite`)", "told: how many were left out, by ending")
 def folder_of_mixed_pictures(desk):
     for i, one in enumerate(pictures()):

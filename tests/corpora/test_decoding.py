@@ -121,7 +121,7 @@ def test_palettes_with_half_transparent_entries(depth, tmp_path):
 def test_numbers_beyond_the_palette_are_told(tmp_path):
     (frame,) = read(tmp_path, png(np.full((2, 2, 1), 3), 2, 3, chunk(b"PLTE", bytes((255, 0, 0, 0, 255, 0)))))
     assert frame.pixels.tolist() == [[[0, 0, 0, 255]] * 2] * 2
-    assert "hold numbers beyond their palette, which are black" in frame.done
+    assert "held numbers beyond their palette, which are black" in frame.done
 
 
 @pytest.mark.parametrize("channels", [2, 4])
@@ -242,7 +242,7 @@ def test_every_frame_of_an_animated_png(disposal, tmp_path):
     assert [frame.number for frame in shown] == [0, 1, 2, 3]
     (first,) = read(tmp_path, out.getvalue())
     assert (first.pixels == several[0]).all()
-    assert first.done == ("are the first frame of an animation",)
+    assert first.done == ("taken as the first frame of an animation",)
 
 
 @pytest.mark.parametrize("every", [True, False])
@@ -254,7 +254,7 @@ def test_a_still_that_is_no_part_of_the_animation(every, tmp_path):
     shown = read(tmp_path, out.getvalue(), every=every)
     assert len(shown) == (2 if every else 1)
     assert all((frame.pixels == one).all() for frame, one in zip(shown, several, strict=False))
-    assert "have a still that is no part of their animation: it is left out" in shown[0].done
+    assert "had a still that is no part of their animation: it is left out" in shown[0].done
 
 
 def test_every_frame_of_a_gif(tmp_path):
@@ -307,7 +307,7 @@ def test_pages_of_a_tiff(tmp_path):
     out = io.BytesIO()
     several[0].save(out, "TIFF", save_all=True, append_images=several[1:])
     (first,) = read(tmp_path, out.getvalue(), "x.tif")
-    assert first.done == ("are the first page of several",)
+    assert first.done == ("taken as the first page of several",)
     assert len(read(tmp_path, out.getvalue(), "x.tif", every=True)) == 3
 
 

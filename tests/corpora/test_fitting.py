@@ -234,7 +234,7 @@ def test_the_layout_of_aseprite(listed, tmp_path):
     middle = np.zeros_like(art(1))
     middle[1:5, 1:4] = art(1)[1:5, 1:4]
     assert all((one == other).all() for one, other in zip(shown, [art(0), middle, art(2), art(0) * 0], strict=True))
-    assert corpus.manifest["notes"][1] == "4 pictures are cut from a sheet as walk.json beside them says"
+    assert corpus.manifest["notes"][1] == "4 pictures cut from a sheet as walk.json beside them says"
     shown, _ = built(tmp_path, tmp_path / "walk.png", sheets=False)
     assert len(shown) == 1
 
@@ -322,8 +322,8 @@ def test_what_is_left_alone_is_told(tmp_path):
     (folder / "0.json").write_text(json.dumps({"frames": {"a": frame(0, 0)}, "meta": {"image": "0.png"}}))
     _, corpus = built(tmp_path, folder, alpha=0)
     assert corpus.manifest["read"] == 6
-    (note,) = (note for note in corpus.manifest["notes"] if "left alone" in note)
-    assert note.startswith("5 files of other kinds are left alone (.md 2, ")
+    (note,) = (note for note in corpus.manifest["notes"] if "kinds left out" in note)
+    assert note.startswith("5 files of other kinds left out (.md 2, ")
     assert all(f"{kind} 1" in note for kind in (".txt", ".aseprite", ".db"))
 
 
@@ -335,5 +335,5 @@ def test_colours_that_train_has_not_are_told(tmp_path):
     Image.fromarray(odd).save(tmp_path / "odd.png")
     inputs = [str(tmp_path / f"{number}.png") for number in range(6)]
     corpus = build(inputs, tmp_path / "c", test=str(tmp_path / "odd.png"), settings={"valid_share": 0})
-    note = "1 picture has, outside of train, 2 colours that train has not: their nearest are taken"
+    note = "1 picture outside of train with 2 colours that train has not: the nearest was taken"
     assert note in corpus.manifest["notes"]

@@ -80,7 +80,7 @@ def test_names_alpha_and_notes(tmp_path):
     )
     assert listed.colours == [(1, 2, 3, 255), (0, 0, 0, 0), (7, 8, 9, 100)]
     assert (listed.names, listed.transparent) == (["a dark one", "", "x"], 1)
-    assert listed.notes == ("1 colour that stands there twice is taken once",)
+    assert listed.notes == ("1 repeated colour left out",)
     assert read("a.txt", "; x\n80ff0001\n00ffffff\nFFff0001\n").colours == [
         (255, 0, 1, 128), (0, 0, 0, 0), (255, 0, 1, 255)
     ]  # fmt: skip
@@ -180,7 +180,7 @@ def test_a_corpus_takes_and_gives_a_palette(tmp_path, capsys):
     assert built.codec.colours[:3] == [(0, 0, 0, 0), (255, 255, 255, 255), (0, 0, 0, 255)]
     assert built.manifest["notes"] == [
         "the 6 colours are as given",
-        "t.txt: 1 colour that stands there twice is taken once",
+        "t.txt: 1 repeated colour left out",
         "t.txt: its transparent colour, number 1, is moved to the front",
     ]
 

@@ -173,7 +173,7 @@ def test_folders_and_files_named_so_are_splits(tmp_path):
         ("train", ("cat",)),
         ("valid", ("cat",)),
     ]
-    assert remarks == [Told("the splits are those that folders or files name: 1 train, 1 valid, 1 test files")]
+    assert remarks == [Told("files by the split that they or their folders name: 1 train, 1 valid, 1 test")]
     assert [file.split for file in by_name([str(tmp_path)], files_of, False)[0]] == [None] * 3
 
 
@@ -217,10 +217,10 @@ def test_a_folder_of_texts_by_split(tmp_path):
 
 
 def test_remarks_of_a_source_become_notes(tmp_path):
-    rows = [Told("the delimiter is ';'"), Told("files were left out: .md", 2), *map(Row, numbered(50))]
-    rows += [Told("files were left out: .md", 3), Row("over lines", done=("stood over several lines",))]
+    rows = [Told("the delimiter is ';'"), Told("left out: .md", 2, "file"), *map(Row, numbered(50))]
+    rows += [Told("left out: .md", 3, "file"), Row("over lines", done=("stood over several lines",))]
     build_items({"train": rows}, tmp_path / "c", settings={"codec": "bytes"})
-    assert {"the delimiter is ';'", "5 files were left out: .md", "1 sentence stood over several lines"} <= {
+    assert {"the delimiter is ';'", "5 files left out: .md", "1 sentence stood over several lines"} <= {
         *Corpus.open(tmp_path / "c").manifest["notes"]
     }
     assert len(list(items_alone(rows))) == 51
@@ -300,7 +300,7 @@ def test_near_duplicate_pictures_stay_in_one_split(tmp_path):
     assert {name: len(rows) for name, rows in corpus.splits.items()} == {"train": 288, "valid": 36, "test": 36}
     # so that no label is in two splits, and that of a held-out picture is that of no training row
     assert len(corpus.manifest["label_names"]) == 48
-    wanted = "360 pictures are near-duplicates, mirrored and moved ones among them: each of the 60 sets of them is kept"
+    wanted = "360 pictures are near-duplicates, mirrored and moved ones among them; of their 60 sets each is kept"
     assert any(note.startswith(wanted) for note in corpus.manifest["notes"])
     build_items({"train": pictures}, tmp_path / "d", "picture", settings={"twins": False})
     assert not any("near-duplicates" in note for note in Corpus.open(tmp_path / "d").manifest["notes"])

@@ -305,7 +305,7 @@ def test_folders_may_be_splits_and_names_labels(tmp_path):
     corpus = build([str(tmp_path / "in")], tmp_path / "c", settings={"label_from": "name"})
     assert {name: len(rows) for name, rows in corpus.splits.items()} == {"train": 3, "valid": 1, "test": 1}
     assert corpus.splits["test"].label(0) == "1"
-    assert "the splits are those that folders or files name: 3 train, 1 valid, 1 test files" in corpus.manifest["notes"]
+    assert "files by the split that they or their folders name: 3 train, 1 valid, 1 test" in corpus.manifest["notes"]
     assert build([str(tmp_path / "in")], tmp_path / "d").manifest["label_names"] == []
     only = refused(build, [str(tmp_path / "in")], tmp_path / "e", settings={"limit": 1})
     assert only == "every clip that was read is held out (test): add some for train, or raise limit"

@@ -406,6 +406,23 @@ def test_limit_is_for_train_alone(tmp_path):
 # Files
 
 
+def test_labels_lie_within_a_folder_around_all_and_hidden_folders_are_not_read(tmp_path):
+    for number in range(12):
+        kind = ("enemies", "items")[number % 2]
+        save(tmp_path / "in" / "PNG" / kind / f"size{number % 3}" / f"{number}.png", pixels(number))
+    save(tmp_path / "in" / "preview.png", pixels(20))
+    save(tmp_path / "in" / ".thumbs" / "0.png", pixels(21))
+    corpus = build([str(tmp_path / "in")], tmp_path / "c", settings={"valid_share": 0, "test_share": 0})
+    assert corpus.manifest["read"] == 13
+    assert sorted(corpus.manifest["label_names"]) == ["enemies", "items"]
+    assert {
+        "1 hidden file left out",
+        "labels are the folders in PNG",
+        "folders within those of the labels are not read as labels: 'size0', 'size1', 'size2'",
+        "1 of 13 pictures: without a label",
+    } <= {*corpus.manifest["notes"]}
+
+
 def test_labels_are_the_names_of_folders(tmp_path):
     save(tmp_path / "d" / "cats" / "big" / "1.png", pixels(1))
     save(tmp_path / "d" / "dogs" / "2.png", pixels(2))
@@ -465,7 +482,7 @@ def test_animations(tmp_path):
         frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:], lossless=True)
         (one,) = read(images, [tmp_path / name])
         assert (one.pixels == pixels(0)).all()
-        assert one.done[-1] == "are the first frame of an animation"
+        assert one.done[-1] == "taken as the first frame of an animation"
         found = read(images, [tmp_path / name], frames="all")
         assert [one.name[-7:] for one in found[1:]] == ["frame 1", "frame 2"]
         assert all((one.pixels == pixels(n)).all() for n, one in enumerate(found))
@@ -511,10 +528,10 @@ def test_files_that_are_no_pictures(data, message, tmp_path):
 
 def test_folders_without_pictures(tmp_path):
     assert refused(read, images, [tmp_path]).startswith(
-        f"{tmp_path}: no picture that can be read in this folder: it is empty; pictures are .png, .apng, "
+        f"{tmp_path}: no picture in this folder; it holds no file; read are "
     )
     (tmp_path / "a.psd").write_bytes(b"8BPS")
-    assert "no picture that can be read in this folder: it holds .psd 1; pictures" in refused(read, images, [tmp_path])
+    assert "no picture in this folder; it holds .psd 1; read are" in refused(read, images, [tmp_path])
     assert "no such file" in refused(read, images, [tmp_path / "none.png"])
 
 

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from corpora import settings
 from corpora.build import build, source_of
 from corpora.errors import InputError
-from corpora.row import Told, items_alone
+from corpora.row import Told, as_note, items_alone
 from corpora.sources import hub, table
 
 TEXTS = [f"the {one} cat sees, a {two} dog" for one in ("old", "red", "big", "wet") for two in ("sad", "odd", "shy")]
@@ -34,7 +34,7 @@ def read(path: Any, module: Any = table, **words: object) -> tuple[list[tuple[st
     (config,) = settings.override([module.Config()], words)
     items = list(module.read([str(path)], config))
     told = [item for item in items if isinstance(item, Told)]
-    notes = [one.remark if one.number is None else f"{one.number} {one.remark}" for one in told]
+    notes = [as_note(one) for one in told]
     return [(row.text, row.label) for row in items_alone(items)], notes
 
 
@@ -174,7 +174,7 @@ def test_between_tabs_quotes_mean_nothing(write):
     assert read(path, **LABELLED) == (speech, [])
     whole = write("y.tsv", 'text\tn\n"Hello."\t1\nbye\t2\n')
     assert read(whole)[0] == [('"Hello."', None), ("bye", None)]
-    assert read(whole)[1] == ["1 rows of y.tsv keep quotation marks around a cell; quotes=true takes them off"]
+    assert read(whole)[1] == ["1 row of y.tsv kept with quotation marks around a cell; quotes=true takes them off"]
     assert texts(whole, quotes=True) == ["Hello.", "bye"]
 
 
@@ -190,7 +190,7 @@ def test_cells_over_several_lines_are_told(write):
     rows, notes = read(path, **LABELLED)
     assert rows == [*((f"roses {i},\nviolets\n\nsugar", "p") for i in range(9)), ("one", "q")]
     assert notes == [
-        "x.csv: 9 rows stand over 36 lines, as cells in quotes may (if quotes mean nothing here, say quotes=false)"
+        "x.csv: 9 rows over 36 lines, as cells in quotes may (if quotes mean nothing here, say quotes=false)"
     ]
 
 
@@ -343,14 +343,14 @@ def test_the_column_of_text_where_the_first_record_lacks_it(write):
     lacks = [{"author": "x"}, *body[1:]]
     rows, notes = read(write("b.jsonl", "".join(json.dumps(one) + "\n" for one in lacks)))
     assert [text for text, _ in rows] == ["", *TEXTS[1:]]
-    assert notes == ["1 records of b.jsonl lack the field 'text': taken as empty"]
+    assert notes == ["1 record of b.jsonl without the field 'text': taken as empty"]
 
 
 def test_records_without_the_field_are_counted(write, tmp_path):
     lines = "".join(json.dumps({"text": text} if i % 3 else {"n": 1}) + "\n" for i, text in enumerate(TEXTS))
     corpus = build([str(write("x.jsonl", lines))], tmp_path / "c")
     assert corpus.manifest["dropped"] == {"empty": 4}
-    assert "4 records of x.jsonl lack the field 'text': taken as empty" in corpus.manifest["notes"]
+    assert "4 records of x.jsonl without the field 'text': taken as empty" in corpus.manifest["notes"]
 
 
 def test_labels_of_json(write):
@@ -453,7 +453,7 @@ def test_cells_of_several_lines_keep_their_lines_in_a_corpus(write, tmp_path):
     path = write("x.csv", cells([["text"], *([poem] for poem in poems)]))
     corpus = build([str(path)], tmp_path / "c")
     assert sorted(rows.text(i) for rows in corpus.splits.values() for i in range(len(rows))) == sorted(poems)
-    assert any(note.startswith("x.csv: 11 rows stand over 22 lines") for note in corpus.manifest["notes"])
+    assert any(note.startswith("x.csv: 11 rows over 22 lines") for note in corpus.manifest["notes"])
 
 
 # Folders and standard input
@@ -465,7 +465,7 @@ def test_a_folder_of_tables(write, tmp_path):
     write("in/notes.txt", "about\n")
     rows, notes = read(tmp_path / "in", **LABELLED)
     assert sorted(rows) == sorted(PAIRS)
-    assert notes == ["1 files of other kinds were left out (.txt 1)"]
+    assert notes == ["1 file of other kinds left out (.txt 1)"]
     assert source_of([str(tmp_path / "in")]) == "table"
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from corpora import settings
 from corpora.build import build, source_of
 from corpora.errors import InputError
-from corpora.row import Told, items_alone
+from corpora.row import Told, as_note, items_alone
 from corpora.sources import text
 
 ROWS = [f"the {one} cat sees a {two} dog" for one in ("old", "red", "big", "wet") for two in ("sad", "odd", "shy")]
@@ -28,11 +28,7 @@ def read(*inputs: object, **words: object) -> tuple[list[str], list[str]]:
     """The texts of the rows, and the notes."""
     (config,) = settings.override([text.Config()], words)
     items = list(text.read([str(one) for one in inputs], config))
-    notes = [
-        item.remark if item.number is None else f"{item.number} {item.remark}"
-        for item in items
-        if isinstance(item, Told)
-    ]
+    notes = [as_note(item) for item in items if isinstance(item, Told)]
     return [row.text for row in items_alone(items)], notes
 
 
@@ -125,7 +121,7 @@ def test_a_file_larger_than_a_block_in_another_encoding(write):
 def test_cr_alone_ends_a_line(write):
     rows, notes = read(write("mac.txt", "\r".join(ROWS) + "\r"))
     assert rows == ROWS
-    assert notes == ["12 lines end with CR alone in mac.txt, as on an old Macintosh"]
+    assert notes == ["12 lines ended with CR alone in mac.txt, as on an old Macintosh"]
     assert read(write("x.txt", b"a\r\nb\nc\rd"))[0] == ["a", "b", "c", "d"]
     across = b"a" * ((1 << 16) - 1) + b"\r\nb\n"  # CR and LF fall into different blocks
     assert read(write("y.txt", across))[0][1:] == ["b"]
@@ -161,6 +157,31 @@ def test_any_text_comes_back(lines, end, encoding, packed, block, write, monkeyp
 # Folders
 
 
+def test_sub_folders_are_labels_where_that_is_asked_for_and_are_told_otherwise(write, tmp_path):
+    for number in range(40):
+        write(f"in/{('art', 'sport')[number % 2]}/{number}.txt", f"{number} things are in this row of text\n")
+    _, notes = read(tmp_path / "in")
+    assert notes == ["sub-folders are not read as labels ('art', 'sport'): label_from=folder reads them"]
+    corpus = build([str(tmp_path / "in")], tmp_path / "c", settings=WHOLE | {"label_from": "folder"})
+    assert sorted(corpus.manifest["label_names"]) == ["art", "sport"]
+    rows = corpus.rows("train")
+    assert {(int(rows.text(i).split()[0]) % 2, rows.label(i)) for i in range(len(rows))} == {(0, "art"), (1, "sport")}
+    with pytest.raises(InputError, match="each decide the labels"):
+        read(tmp_path / "in", labels="x.label", label_from="folder")
+
+
+def test_white_space_and_controls_that_are_taken_out_are_told(write, tmp_path):
+    lines = [f"\treturn {n}" if n % 2 else f"return {'a' * n}b\x01" for n in range(40)]
+    path = write("x.txt", "\n".join(lines))
+    settings = WHOLE | {"codec": "bytes"}
+    notes = build([str(path)], tmp_path / "c", settings=settings).manifest["notes"]
+    assert "20 sentences with indents or several spaces, of which one is kept (white_space=keep keeps all)" in notes
+    assert "20 sentences without their control characters" in notes
+    kept = build([str(path)], tmp_path / "k", settings=settings | {"white_space": "keep"})
+    assert not any("indents" in note for note in kept.manifest["notes"])
+    assert sum(kept.rows("train").text(i).startswith("\t") for i in range(40)) == 20
+
+
 def test_endings_in_any_case_and_what_is_left_out(write, tmp_path):
     for number, name in enumerate(("ONE.TXT", "b/Two.Txt", "three.TXT.GZ", "notes.md", "c/x.pdf", "y.PDF", "noend")):
         data = f"{ROWS[number]}\n".encode()
@@ -169,8 +190,8 @@ def test_endings_in_any_case_and_what_is_left_out(write, tmp_path):
     rows, notes = read(tmp_path / "in")
     assert sorted(rows) == sorted(ROWS[:3])
     assert notes == [
-        "4 files of other kinds were left out (.md 1, .pdf 2, without ending 1)",
-        "1 hidden files were left out",
+        "4 files of other kinds left out (.pdf 2, .md 1, without ending 1)",
+        "1 hidden file left out",
     ]
     corpus = build([str(tmp_path / "in")], tmp_path / "c", settings=WHOLE)
     assert set(notes) <= set(corpus.manifest["notes"])
@@ -318,7 +339,7 @@ def test_poems_keep_their_line_ends_as_a_token(codec, write, tmp_path):
     kept = [rows.text(i) for rows in corpus.splits.values() for i in range(len(rows))]
     assert sorted(kept) == sorted(poems)
     assert (
-        "11 rows hold line ends, each of which is a token (white_space=join makes them spaces)"
+        "11 sentences with line ends inside, each of which is a token (white_space=join makes them spaces)"
         in corpus.manifest["notes"]
     )
     assert corpus.codec.white_space == "lines"
