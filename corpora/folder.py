@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,17 +25,19 @@ class Listing(NamedTuple):
         """Remarks on the files that were left out."""
         endings = ", ".join(f"{ending} {count:,}" for ending, count in sorted(self.left.items()))
         count = self.left.total()
-        remarks = [Told(f"files of other kinds were left out ({endings})", count)] if count else []
+        what = "file of another kind was" if count == 1 else "files of other kinds were"
+        remarks = [Told(f"{what} left out ({endings})", count)] if count else []
         if self.hidden:
-            remarks.append(Told("hidden files were left out", self.hidden))
+            remarks.append(Told(f"hidden {'file was' if self.hidden == 1 else 'files were'} left out", self.hidden))
         texts = [file.name for file in self.files if _stem(file).lower().split(".")[0] in _OF_READERS]
         if texts and len(texts) < len(self.files):
             remarks.append(Told(f"read as well, though its name says it is about the data: {', '.join(texts[:3])}"))
         return remarks
 
 
-def files_in(address: str, kind: str) -> Listing:
-    """The files of a kind behind an input: the file itself, or those in the folder, sorted, at any depth.
+def files_in(address: str, kind: str, read_too: Collection[Path] = ()) -> Listing:
+    """The files of a kind behind an input: the file itself, or those in the folder, sorted, at any depth. Those
+    that are `read_too`, such as labels, are neither of them nor left out.
 
     Raises InputError for one that is missing, and for a folder without any, naming what it holds.
     """
@@ -47,8 +50,9 @@ def files_in(address: str, kind: str) -> Listing:
             return Listing([path], Counter())
         every = _every(path)
     seen = [file for file in every if not _is_hidden(file, path)]
+    away = {file.absolute() for file in read_too}
     files = [file for file in seen if kind_of_name(file.name) == kind]
-    others = Counter(_ending(file) for file in seen if kind_of_name(file.name) != kind)
+    others = Counter(_ending(file) for file in seen if kind_of_name(file.name) != kind and file.absolute() not in away)
     if not files:
         raise InputError(f"{quoted_path(path)}: {_nothing(kind)} in this folder; {_holds(others)}")
     return Listing(files, others, len(every) - len(seen))

@@ -77,8 +77,8 @@ class Near:
         notes = []
         if self.together:
             notes.append(
-                f"{self.together:,} {units} differ from others in case, spaces, signs or digits alone: each of the "
-                f"{self.sets:,} sets of them is kept in one split"
+                f"{self.together:,} {units} differ from others in case, spaces, signs or digits alone: "
+                f"{kept(self.sets)}"
             )
         if self.apart_items:
             notes.append(
@@ -86,6 +86,11 @@ class Near:
                 "taken as different"
             )
         return notes
+
+
+def kept(sets: int) -> str:
+    """The end of a note on sets of things that stay together."""
+    return "they are kept in one split" if sets == 1 else f"each of the {sets:,} sets of them is kept in one split"
 
 
 def _starts(column: np.ndarray) -> np.ndarray:

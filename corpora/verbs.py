@@ -320,6 +320,11 @@ def _with_codec(place: str | Path) -> Path:
         return shipped[str(place)]
     if not path.exists():
         raise InputError(f"{quoted(str(place))}: no corpus or model: give a folder, or one of {', '.join(shipped)}")
+    if path.is_file():
+        raise InputError(
+            f"{quoted(str(place))} is a file: give the folder of a corpus, a run or a model (a palette file comes into "
+            "a corpus by palette_file=)"
+        )
     checkpoints = [] if (path / codecs.FILE).is_file() else sorted((path / "checkpoints").glob(f"*/{codecs.FILE}"))
     return checkpoints[-1].parent if checkpoints else path
 

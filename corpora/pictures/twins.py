@@ -14,6 +14,8 @@ from functools import cache
 
 import numpy as np
 
+from corpora.near import kept
+
 CELLS = 16  # of a small copy, on each side
 TIGHT, LOOSE = 0.05, 0.15  # pairs of at most this distance always are near-duplicates; those of more never are
 MOST = 200_000  # pictures; more are not compared
@@ -76,8 +78,7 @@ class Twins:
         notes = []
         if self.together:
             notes.append(
-                f"{self.together:,} {units} are near-duplicates, mirrored and moved ones among them: each of the "
-                f"{self.sets:,} sets of them is kept in one split"
+                f"{self.together:,} {units} are near-duplicates, mirrored and moved ones among them: {kept(self.sets)}"
             )
         if self.apart:
             notes.append(

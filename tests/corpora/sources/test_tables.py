@@ -465,7 +465,7 @@ def test_a_folder_of_tables(write, tmp_path):
     write("in/notes.txt", "about\n")
     rows, notes = read(tmp_path / "in", **LABELLED)
     assert sorted(rows) == sorted(PAIRS)
-    assert notes == ["1 files of other kinds were left out (.txt 1)"]
+    assert notes == ["1 file of another kind was left out (.txt 1)"]
     assert source_of([str(tmp_path / "in")]) == "table"
 
 
