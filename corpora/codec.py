@@ -247,6 +247,26 @@ def from_dict(data: Any) -> Codec:
     return codec
 
 
+def folder_of(place: str | Path) -> Path:
+    """The folder with the codec of a corpus, a model folder, a run, or a model that ships.
+
+    Raises InputError for what is none of these.
+    """
+    path, own = Path(place), Path(__file__).parents[1]
+    shipped = {folder.name: folder for folder in sorted(own.glob("*/pretrained/*")) if (folder / FILE).is_file()}
+    if not path.exists() and str(place) in shipped:
+        return shipped[str(place)]
+    if not path.exists():
+        raise InputError(f"{quoted(str(place))}: no corpus or model: give a folder, or one of {', '.join(shipped)}")
+    if path.is_file():
+        raise InputError(
+            f"{quoted(str(place))} is a file: give the folder of a corpus, a run or a model (a palette file comes into "
+            "a corpus by palette_file=)"
+        )
+    checkpoints = [] if (path / FILE).is_file() else sorted((path / "checkpoints").glob(f"*/{FILE}"))
+    return checkpoints[-1].parent if checkpoints else path
+
+
 def read(folder: Path) -> Codec:
     """The codec of a corpus or a saved model: its `codec.json`. Raises InputError if it is missing or malformed."""
     path = folder / FILE

@@ -66,7 +66,7 @@ class BuildConfig(Settings):
     split_seed: int = setting(0, "which items are held out", low=0, high=2**63 - 1)
     limit: int | None = setting(None, "read so many items of the input at most", low=1)
     keep_duplicates: bool = setting(False, "keep items that are the same")
-    codec_from: str | None = setting(None, "take the codec of this corpus or model folder")
+    codec_from: str | None = setting(None, "take the codec of this corpus, run or model")
 
     def check(self) -> None:
         """Raise InputError if nothing is left for train."""
@@ -181,7 +181,7 @@ def codec_of(config: BuildConfig, modality: Modality) -> Codec | None:
     """The codec that the setting `codec_from` names, if any. Raises InputError for one of another modality."""
     if config.codec_from is None:
         return None
-    codec = codecs.read(Path(config.codec_from))
+    codec = codecs.read(codecs.folder_of(config.codec_from))
     if codec.modality != modality.name:
         raise InputError(
             f"codec_from={config.codec_from}: its codec is {codec.name}, for {codec.things}; "

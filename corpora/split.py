@@ -261,7 +261,7 @@ def _missed(task: _Task, reached: np.ndarray, wanted: Mapping[str, float], total
     notes = []
     for name, share in wanted.items():
         count = int(reached[SPLITS.index(name)])
-        if abs(count - share * total) > max(1.0, _MISSED * share * total):
+        if not count or abs(count - share * total) > max(1.0, _MISSED * share * total):
             notes.append(
                 f"{name} has {count:,} of {task.count(total)} ({count / total:.1%}), not {share:.1%}: those that must "
                 f"stay together do, and the largest set of them has {largest:,}"

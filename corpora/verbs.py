@@ -26,7 +26,7 @@ from corpora import settings as parts
 from corpora.codec import TextCodec
 from corpora.codecs.palette import Palette
 from corpora.corpus import Corpus
-from corpora.errors import InputError, counted, quoted
+from corpora.errors import InputError, counted
 from corpora.pictures import palettes, sheet
 
 Progress = Callable[[str, int], None]  # what is being done, how many are done
@@ -306,22 +306,10 @@ def palette(place: str | Path, out: str | Path) -> Swatches:
 
     Raises InputError for rows that are no pictures, and for another ending.
     """
-    codec = codecs.read(_with_codec(place))
+    codec = codecs.read(codecs.folder_of(place))
     if not isinstance(codec, Palette):
         raise InputError(f"{place}: its codec is {codec.name}, for {codec.things}: pictures alone have a palette")
     return Swatches(str(out), codec.colours, palettes.write(out, codec.colours))
-
-
-def _with_codec(place: str | Path) -> Path:
-    """The folder with the codec of a corpus, a model folder, a run, or a model that ships."""
-    path, own = Path(place), Path(__file__).parents[1]
-    shipped = {folder.name: folder for folder in sorted(own.glob("*/pretrained/*")) if (folder / codecs.FILE).is_file()}
-    if not path.exists() and str(place) in shipped:
-        return shipped[str(place)]
-    if not path.exists():
-        raise InputError(f"{quoted(str(place))}: no corpus or model: give a folder, or one of {', '.join(shipped)}")
-    checkpoints = [] if (path / codecs.FILE).is_file() else sorted((path / "checkpoints").glob(f"*/{codecs.FILE}"))
-    return checkpoints[-1].parent if checkpoints else path
 
 
 # ------------------------------------------------------------------------------------------------------- facts

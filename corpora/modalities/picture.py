@@ -70,7 +70,7 @@ class Config(BuildConfig):
         None,
         "take the colours of this file: .gpl, .hex, .pal, .txt, .ase, .act, an indexed PNG, lines `red green blue`",
     )
-    codec_from: str | None = setting(None, "take size, palette and order of this corpus or model folder")
+    codec_from: str | None = setting(None, "take size, palette and order of this corpus, run or model")
     order: str | None = setting(
         None,
         "in which models go through the pixels: down (rows from the top; the default), up (rows from the bottom), "

@@ -79,9 +79,12 @@ def _of_archive(stored: Mapping[str, Any], where: str, config: Config) -> tuple[
     else:
         fitting = [name for name in stored if _shape_of(stored[name]) is None]
         if len(fitting) != 1:
+            shapes = ", ".join(f"{name} {stored[name].shape} {stored[name].dtype}" for name in stored)
             raise InputError(
-                f"{where}: {'several arrays' if fitting else 'none of the arrays'} could be pictures: say "
-                f"array=NAME; arrays: {', '.join(stored)}"
+                f"{where}: several arrays could be pictures: say array=NAME; arrays: {', '.join(stored)}"
+                if fitting
+                else f"{where}: none of the arrays could be pictures: expected (N, H, W), (N, H, W, 3) or (N, H, W, "
+                f"4), uint8; arrays: {shapes}"
             )
         pixels = stored[fitting[0]]
     if config.label_array is None:

@@ -65,8 +65,9 @@ def read(inputs: Sequence[str], config: Config) -> Iterator[Row | Told]:
     """
     files, remarks = by_name(inputs, files_of, config.named_splits)
     yield from remarks
+    beside = {file.absolute() for file in _files_of_labels([file.path for file in files], config.labels)}
     for address in inputs:
-        yield from folder.files_in(address, "text").remarks()
+        yield from folder.files_in(address, "text", lambda file: file.absolute() in beside).remarks()
     reading = Reading(config.errors, config.encoding, as_is=config.as_is)
     names = [str(file.path) for file in files]
     tabs = _Tabs()
@@ -151,6 +152,13 @@ def _beside(name: str, pattern: str) -> str:
     """The file of labels for an input: `*` in the pattern stands for its name without the ending."""
     path = Path(name)
     return str(path.parent / pattern.replace("*", _ENDING.sub("", path.name)))
+
+
+def _files_of_labels(files: Iterable[Path], labels: str | None) -> list[Path]:
+    """The files that hold the labels of the inputs."""
+    if labels is None:
+        return []
+    return [Path(_beside(str(file), labels)) for file in files] if "*" in labels else [Path(labels)]
 
 
 def _labelled(rows: Iterable[Row], name: str, unit: str) -> Iterator[Row]:

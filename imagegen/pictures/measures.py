@@ -12,6 +12,7 @@ from corpora.corpus import Corpus, Rows
 from corpora.errors import InputError
 from corpora.files import MANIFEST
 from corpora.modality import modality_of
+from corpora.row import items_alone
 from corpora.sources import images
 from imagegen.pictures import defaults
 from imagegen.pictures.foreground import accuracy
@@ -116,7 +117,7 @@ def _fitted(
         some = picked(draw, len(stored), rows).tolist()
         pixels, own = [stored.picture(row) for row in some], [stored.label(row) for row in some]
     else:
-        every = [*images.read([str(folder)], images.Config())]
+        every = [*items_alone(images.read([str(folder)], images.Config()))]
         kept = [every[number] for number in picked(draw, len(every), rows)]
         pixels, own, data = [one.pixels for one in kept], [one.label for one in kept], folder.name
     taken = take(model, pixels, [f"picture {number} of {data}" for number in range(len(pixels))], fit)

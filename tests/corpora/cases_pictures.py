@@ -353,6 +353,10 @@ def frames_leak(desk):
     built = desk.build(_animation(desk, "walk.png", frames, "PNG"), frames="all")
     assert len(built.drawn("train")) == 60 == len(built.drawn())
     built.tells("must stay together")
+    few = desk.build(_animation(desk, "few.png", frames[:6], "PNG"), frames="all")
+    assert len(few.drawn("train")) == 6
+    few.tells(r"valid has 0 of 6 pictures \(0.0%\), not 10.0%")
+    few.tells(r"test has 0 of 6 pictures \(0.0%\), not 10.0%")
 
 
 @case("an APNG whose still picture is no frame of it, `frames=all`", "read: without the still one")

@@ -192,4 +192,6 @@ def test_models_have_palettes(tmp_path, capsys):
     assert "its codec is pieces, for text: pictures alone have a palette" in capsys.readouterr().err
     assert main(["palette", "nothing", "--out", str(tmp_path / "y.gpl")]) == 2
     assert "'nothing': no corpus or model: give a folder, or one of " in capsys.readouterr().err
+    assert main(["palette", str(tmp_path / "x.gpl"), "--out", str(tmp_path / "y.gpl")]) == 2
+    assert "is a file: give the folder of a corpus, a run or a model (a palette file" in capsys.readouterr().err
     assert not (tmp_path / "y.gpl").exists()

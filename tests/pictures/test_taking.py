@@ -112,6 +112,14 @@ def test_a_mask_is_fitted_as_the_picture_is(runs):
         verbs.hidden_pixels(model, mask, [])
 
 
+def test_a_folder_with_more_than_pictures_is_evaluated(runs, tmp_path, capsys):
+    for number in range(3):
+        Image.fromarray(foreign((HEIGHT, WIDTH))).save(tmp_path / f"{number}.png")
+    (tmp_path / "License.txt").write_text("CC0")
+    code, out, err = said(capsys, "evaluate", tmp_path, "--fit", "crop", "--model", runs["pixelcnn"])
+    assert code == 0 and "3 pictures" in out, err
+
+
 def test_a_corpus_of_another_palette_and_size_is_evaluated_as_the_model_takes_it(runs, corpus, tmp_path, capsys):
     draw = np.random.default_rng(0)
     pictures = np.array([(250, 250, 250, 255), (210, 25, 20, 255)], np.uint8)[

@@ -1,7 +1,7 @@
 """The models that ship write and draw what they did before: walks, samples, completions and likelihoods, in float64.
 
 In float64 rounding leaves no trace, so the same texts, pixels and nats come out on any processor. What they are stands
-in `golden.json`; `python tests/repository/test_golden.py` writes it anew, which is right only when a model itself has changed.
+in `golden.json`; `python tests/repository/test_golden.py` writes it anew: right only when a model itself has changed.
 """
 
 from __future__ import annotations

@@ -568,7 +568,10 @@ def test_arrays_that_are_no_pictures(tmp_path):
     )
     assert "(5, 4), uint8, has not the shape of pictures" in refused(read, arrays, [path], array="flat")
     np.savez(path, few=np.array([1, 2]))
-    assert "none of the arrays could be pictures" in refused(read, arrays, [path])
+    assert refused(read, arrays, [path]) == (
+        f"{path}: none of the arrays could be pictures: expected (N, H, W), (N, H, W, 3) or (N, H, W, 4), uint8; "
+        "arrays: few (2,) int64"
+    )
     np.save(tmp_path / "x.npy", stack)
     assert "a single array without a name: leave out array" in refused(read, arrays, [tmp_path / "x.npy"], array="a")
     np.save(tmp_path / "x.npy", stack[:0])
