@@ -328,7 +328,7 @@ _lost: set[str] = set()  # characters that a standard stream could not write
 
 
 def _replaced(error: UnicodeError) -> tuple[str | bytes, int]:
-    """Write ? for what the encoding lacks, and keep it for one line at the end, but not a byte that is no text anyway."""
+    """Write ? for what the encoding lacks, and keep it for a line at the end, but not a byte that is no text anyway."""
     if isinstance(error, UnicodeEncodeError):
         _lost.update(one for one in error.object[error.start : error.end] if not "\ud800" <= one <= "\udfff")
     return codecs.replace_errors(error)
