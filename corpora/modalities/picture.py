@@ -32,6 +32,7 @@ _WAYS = {  # the tag of a view that is or is not mirrored, and moved
     (False, True): "moved",
     (True, True): "mirrored and moved",
 }
+DROP = "drop"  # the fit that leaves pictures of another size out
 
 
 @dataclass(frozen=True)
@@ -41,9 +42,10 @@ class Config(BuildConfig):
     size: str | None = setting(None, "HEIGHTxWIDTH of every picture in pixels; by default that of the first")
     fit: str = setting(
         "exact",
-        "pictures of another size: exact (an error), crop (the centre), pad (transparent around it), resize (area for "
-        "photographs, nearest for pixel art, by the number of colours), area (means) or nearest (pixels)",
-        choices=("exact", *fitting.WAYS),
+        "pictures of another size: exact (an error), drop (left out), crop (the centre), pad (transparent around it), "
+        "resize (area for photographs, nearest for pixel art, by the number of colours), area (means) or nearest "
+        "(pixels)",
+        choices=("exact", DROP, *fitting.WAYS),
     )
     tile: str | None = setting(
         None, "HEIGHTxWIDTH: cut sheets into tiles of this size; wholly transparent ones are left out"
@@ -451,7 +453,7 @@ class _Fitting:
         self._done["trimmed at their empty edges"] += 1
         return picture._replace(pixels=pixels, within=None)
 
-    def _fitted(self, picture: Picture) -> Picture:
+    def _fitted(self, picture: Picture) -> Picture | str:
         pixels, fit, (tall, wide) = picture.pixels, self._config.fit, picture.pixels.shape[:2]
         if self._size is None:
             if not (1 <= tall <= LONGEST_SIDE and 1 <= wide <= LONGEST_SIDE):
@@ -464,9 +466,12 @@ class _Fitting:
         if (tall, wide) == self._size:
             return picture
         if fit == "exact":
-            ways = f"fit=crop, fit=pad or fit=resize{'' if self._asked else ' and size=HEIGHTxWIDTH'} bring all to one"
+            sized = "" if self._asked else " and size=HEIGHTxWIDTH"
+            ways = f"fit=crop, fit=pad or fit=resize{sized} bring all to one; fit=drop leaves the others out"
             other = f"not {height}x{width}" if self._asked else f"but {self._first} is {height}x{width}"
             raise InputError(f"{picture.name} is {tall}x{wide}, {other}: {ways}")
+        if fit == DROP:
+            return f"of another size than {height}x{width}"
         fitted = fitting.fit(pixels, self._size, fit, name=picture.name)
         self._done[fitted.change] += 1
         within = None if fitted.corner is None else (pixels, *fitted.corner)

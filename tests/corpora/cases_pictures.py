@@ -420,6 +420,15 @@ def sizes_differ(desk):
     assert "preview.png is 30x40" in error and "7x6" in error and "fit=" in error
 
 
+@case("a pack with a preview of another size, `size=HEIGHTxWIDTH fit=drop`", "told: what is of another size is dropped")
+def sizes_dropped(desk):
+    every = _folder(desk)
+    desk.draw("in/preview.png", pictures(1, 30, 40)[0])
+    built = desk.build("in", size="7x6", fit="drop")
+    _same(built, every)
+    built.tells("1 of another size than 7x6")
+
+
 @case("several sizes, `fit=pad`", "told: how many; the picture in the middle of transparent pixels")
 def sizes_padded(desk):
     every = _folder(desk)

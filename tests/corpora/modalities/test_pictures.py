@@ -242,10 +242,11 @@ def test_the_palette_is_made_from_train_alone(tmp_path):
 def test_sizes_and_ways_to_fit(tmp_path):
     mixed = [pixels(0), pixels(1, 8, 9)]
     assert refused(made, tmp_path, mixed) == (
-        "train 1 is 8x9, but train 0 is 6x5: fit=crop, fit=pad or fit=resize and size=HEIGHTxWIDTH bring all to one"
+        "train 1 is 8x9, but train 0 is 6x5: fit=crop, fit=pad or fit=resize and size=HEIGHTxWIDTH bring all to one; "
+        "fit=drop leaves the others out"
     )
     assert refused(made, tmp_path, mixed, size="8x9") == (
-        "train 0 is 6x5, not 8x9: fit=crop, fit=pad or fit=resize bring all to one"
+        "train 0 is 6x5, not 8x9: fit=crop, fit=pad or fit=resize bring all to one; fit=drop leaves the others out"
     )
     corpus = made(tmp_path, mixed, size="4x3", fit="crop", **NO_SHARES)
     assert (corpus.rows("train").picture(0) == pixels(0)[1:5, 1:4]).all()
@@ -359,7 +360,7 @@ def test_an_order_moves_tokens_and_not_pictures(order, tmp_path):
         ({"size": "20"}, "size=20: expected HEIGHTxWIDTH"),
         ({"tile": "5x2000"}, "tile=5x2000: expected HEIGHTxWIDTH"),
         ({"fit": "crop"}, "fit=crop needs a size to bring the pictures to: add size=HEIGHTxWIDTH"),
-        ({"fit": "cut", "size": "2x2"}, "no fit 'cut': did you mean 'exact'? choose from area, crop, exact, nearest"),
+        ({"fit": "cut", "size": "2x2"}, "no fit 'cut': did you mean 'exact'? choose from area, crop, drop, exact"),
         ({"colours": 1}, "colours=1: expected 2 to 4,096, or none"),
         ({"alpha": 256}, "alpha=256: expected 0 to 255, auto or keep"),
         ({"alpha": "kept"}, "alpha=kept: expected auto, keep, or 0 to 255"),
