@@ -203,7 +203,7 @@ def test_files_of_labels_are_not_told_as_left_out(write, tmp_path):
         write(f"in/{name}.label", b"a\nb\n")
     write("in/about.md", b"x\n")
     assert read(tmp_path / "in", labels="*.label")[1][-1] == "1 file of other kinds left out (.md 1)"
-    assert "3 files of other kinds were left out (.label 2, .md 1)" in read(tmp_path / "in")[1]
+    assert "3 files of other kinds left out (.label 2, .md 1)" in read(tmp_path / "in")[1]
     labels = write("in/labels.tags", b"a\nb\na\nb\n")
     assert not any(".tags" in note for note in read(tmp_path / "in", labels=str(labels))[1])
 
