@@ -82,7 +82,8 @@ def test_the_rate_grows_with_the_rows_within_its_bounds_and_below_a_nat_for_each
 
 
 def test_what_a_model_does_not_have_is_not_chosen():
-    assert not {"rate", "latent", "encoder_width"} & set(chosen(10_000, model="lm"))
+    assert not {"rate", "latent", "encoder_width", "code_fade"} & set(chosen(10_000, model="lm"))
+    assert "code_fade" not in chosen(10_000, model="autoencoder")
     assert "rate" not in chosen(10_000, model="autoencoder")
     assert "latent" in chosen(10_000, model="autoencoder")
     assert "embedding" not in chosen(10_000, backbone="transformer")
@@ -144,7 +145,8 @@ def test_fifty_lines_are_enough_and_every_choice_has_a_reason(text):
     said = screen.chosen()
     assert list(said) == [
         "codec", "vocab", "valid_share", "max_length", "width", "embedding", "encoder_width", "encoder_embedding",
-        "encoder_places", "rate", "latent", "dropout", "word_dropout", "lr", "batch", "minutes",
+        "encoder_places", "rate", "latent", "code_fade", "code_free", "dropout", "word_dropout", "lr", "batch",
+        "minutes",
     ]  # fmt: skip
     assert all(len(reason.split(maxsplit=1)[1]) > 10 for reason in said.values())
     assert "50 rows" in said["valid_share"]

@@ -150,6 +150,8 @@ class Auto:
             choose("rate", rate_for(size, entropy, length), f"{why}, within 6 to 50")
             rate = chosen.get("rate", settings["rate"])
             choose("latent", max(size.latent, 8 * math.ceil(rate / 8)), f"at most a nat of {rate:g} for each number")
+            choose("code_fade", 0.5, "half of the codes are faded, so that what lies between two sentences reads well")
+            choose("code_free", 0.05, "and the decoder can tell what reads well")
         elif "latent" in settings:
             choose("latent", size.latent, "goes with that width")
         few = "so few tokens are soon memorised"
