@@ -171,35 +171,9 @@ def sample(
     prompt: Annotated[str, Option(metavar="TEXT", help="how each begins")] = "",
     temperature: o.Temperature = None,
     seed: o.Seed = 0,
-    beams: Annotated[
-        int | None,
-        Option(
-            min=0,
-            max=100,
-            metavar="N",
-            help=f"write each code's most probable sentence, of N (default {defaults.SAMPLE_BEAMS}); 0: token by token",
-        ),
-    ] = None,
-    best_of: Annotated[
-        int | None,
-        Option(
-            min=1,
-            max=1000,
-            metavar="N",
-            help="draw N for each, keep the most fluent, or of a model that cannot tell the best by NLL per token "
-            f"(default {defaults.FLUENT_BEST_OF}, {defaults.SAMPLE_BEST_OF}; by token 1)",
-        ),
-    ] = None,
-    code_temperature: Annotated[
-        float | None,
-        Option(
-            min=0,
-            max=100,
-            metavar="X",
-            help="noise of the codes times X: below 1 nearer to the middle of the prior "
-            f"(default {defaults.FLUENT_CODE_TEMPERATURE} or {defaults.SAMPLE_CODE_TEMPERATURE}, as below; by token 1)",
-        ),
-    ] = None,
+    beams: s.SampleBeams = None,
+    best_of: s.BestOf = None,
+    code_temperature: s.CodeTemperature = None,
     top_k: o.TopK = None,
     top_p: o.TopP = None,
     min_p: o.MinP = None,
@@ -211,10 +185,7 @@ def sample(
     rhyme: s.Rhyme = None,
     new_words: s.NewWords = None,
     prior: o.Prior = None,
-    out: Annotated[
-        str | None,
-        Option(metavar="FILE", help="clips of sound: written as FILE-1.wav, ... (default sample-1.wav, ...)"),
-    ] = None,
+    out: s.ClipsOut = None,
     force: o.Force = False,
     device: o.Device = "auto",
     threads: o.OneThread = 1,
@@ -234,7 +205,7 @@ def sample(
     left out: where the codec has <unk> for unknown words, none is written, and the known ones share its probability;
     --unk allows it.
     """
-    chosen = o.how(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p, no_repeat=no_repeat, unk=unk or None)
+    chosen = o.how(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p, no_repeat=no_repeat, unk=unk)
     from textgen import verbs
 
     samples = verbs.sample(
@@ -272,27 +243,12 @@ def interpolate(
     start: s.Sentence,
     end: s.Sentence,
     steps: Annotated[
-        str, Option(metavar="N|auto", help="points, the ends among them; auto finds how many by bisection")
+        str, Option(metavar="N|auto", help="points, the ends among them; auto: as few as make small steps")
     ] = str(defaults.STEPS),
     model: o.Model = None,
-    path: Annotated[
-        str,
-        Option(
-            metavar="auto|fluent|line|arc",
-            help="fluent sentences near the line, the points of the line, or of an arc that keeps the norm; "
-            "auto: fluent, if the model's decoder is a language model too",
-        ),
-    ] = defaults.PATH,
-    pace: Annotated[
-        str,
-        Option(metavar="text|code", help="of a line or arc: where the text changes evenly, or even steps of the code"),
-    ] = defaults.PACE,
-    beams: Annotated[
-        int | None,
-        Option(
-            min=1, max=100, metavar="N", help=f"candidates for each code (default 10; fluent {defaults.FLUENT_BEAMS})"
-        ),
-    ] = None,
+    path: s.Path = defaults.PATH,
+    pace: s.Pace = defaults.PACE,
+    beams: s.WalkBeams = None,
     no_rerank: Annotated[
         bool, Option("--no-rerank", help="leave fluency, or on a line the cycle check, out of the choice")
     ] = False,

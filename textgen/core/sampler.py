@@ -138,6 +138,16 @@ def impossible(logits: Tensor, vocab: Vocabulary, unk: bool = False) -> Tensor:
     return without(logits, {*vocab.impossible, *blank})
 
 
+def _draw_once_begun(logits: Tensor, numbers: Tensor, how: Choice, begun: Tensor | None) -> Tensor:
+    """`draw_tokens`, by `how` in rows that have begun (B,), or all (None), and as the model has them in the others."""
+    tokens = draw_tokens(logits, numbers, how)
+    return (
+        tokens
+        if begun is None or bool(begun.all())
+        else torch.where(begun, tokens, draw_tokens(logits, numbers, Choice()))
+    )
+
+
 def stream(
     backbone: Backbone,
     vocab: Vocabulary,
@@ -161,17 +171,15 @@ def stream(
     tokens stand in it; before, tokens are drawn as the model has them. Where rows begin with a long run of one token,
     as pictures with a margin do, a choice of probable tokens alone would never leave that run.
 
-    Of what `constraint` allows, each token is drawn by its probability among the others allowed at that place; that
-    is not the distribution of whole rows given that they obey. Raises InputError for a prompt that does not obey, and
-    when no token is left.
+    Of what `constraint` allows, each token is drawn by its probability among the others allowed at that place, which is
+    not the distribution of whole rows that obey. Raises InputError if the prompt does not obey, or no token is left.
     """
     how = how or Choice()
-    numbers = uniforms(seed, first, rows, length).float()
     device = next(backbone.parameters()).device
-    numbers = numbers.to(device)
+    numbers = uniforms(seed, first, rows, length).float().to(device)
     stepper = backbone.start(rows, length, context)
     stopped = torch.zeros(rows, dtype=torch.bool, device=device)
-    begun = torch.full((rows,), not late, device=device)
+    begun = torch.zeros(rows, dtype=torch.bool, device=device) if late else None
     written: list[Tensor] = []
     for position in range(length):
         logits = stepper.logits
@@ -188,10 +196,8 @@ def stream(
                 logits = forbid_repeats(logits, torch.stack(written, 1), how.no_repeat)
             if constraint is not None and bool((logits.isneginf().all(1) & ~stopped).any()):
                 raise InputError(f"the constraint allows no token at place {position + 1} of a row")
-            tokens = draw_tokens(logits, numbers[:, position], how)
-            if late and not bool(begun.all()):
-                tokens = torch.where(begun, tokens, draw_tokens(logits, numbers[:, position], Choice()))
-        if late and written:
+            tokens = _draw_once_begun(logits, numbers[:, position], how, begun)
+        if begun is not None and written:
             begun |= tokens != written[0]
         if vocab.stop is not None and vocab.pad is not None:
             tokens = tokens.masked_fill(stopped, vocab.pad)

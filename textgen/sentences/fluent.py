@@ -19,7 +19,7 @@ from textgen.core.backbone import without
 from textgen.core.model import Latent
 from textgen.core.precision import precise
 from textgen.sentences import refine
-from textgen.sentences.walk import Point, differences
+from textgen.sentences.walk import Point, cheapest, differences
 
 NAME = "fluent"  # of the path
 TRIED, MOST_TRIED = 3, 240  # codes decoded for each point of a walk, and for all at most
@@ -126,13 +126,13 @@ def chosen(
     costs = np.where(steady, apart**STEP, np.inf) + EVEN * np.subtract.outer(where, where) ** 2
     np.fill_diagonal(costs, STAY)
     costs -= fluency * gains[:, None]
-    walks = _cheapest(costs, MOST_POINTS if steps is None else steps)
-    if steps is None:
-        steepest = [max(apart[b, a] for a, b in pairwise(walk)) for walk in walks]
-        easy = [number for number, step in enumerate(steepest) if step <= EASY]
-        walk = walks[easy[0] if easy else int(np.argmin(steepest))]
-        return [points[place] for place in dict.fromkeys(walk)]
-    return [points[place] for place in walks[-1]]
+    if steps is not None:
+        return [points[place] for place in cheapest(costs, steps, steps)[0]]
+    walks = cheapest(costs, 2, MOST_POINTS)
+    steepest = [max(apart[b, a] for a, b in pairwise(walk)) for walk in walks]
+    easy = [number for number, step in enumerate(steepest) if step <= EASY]
+    walk = walks[easy[0] if easy else int(np.argmin(steepest))]
+    return [points[place] for place in dict.fromkeys(walk)]
 
 
 def _nodes(first: Point, last: Point, candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -145,20 +145,3 @@ def _nodes(first: Point, last: Point, candidates: Sequence[Candidate]) -> list[C
             best[text] = one
     fluent = sorted(best.values(), key=lambda one: (-one.fluency, one.point.text))[:MOST]
     return sorted(fluent, key=lambda one: (one.point.position, one.point.text))
-
-
-def _cheapest(costs: np.ndarray, steps: int) -> list[list[int]]:
-    """The cheapest walks of 2, 3, ... `steps` points from the first place to the last; costs (to, from)."""
-    size = len(costs)
-    best = np.where(np.arange(size) == 0, 0.0, np.inf)
-    before: list[np.ndarray] = []
-    walks = []
-    for _ in range(steps - 1):
-        sums = costs + best
-        before.append(sums.argmin(1))
-        best = sums.min(1)
-        places = [size - 1]
-        for step in reversed(before):
-            places.append(int(step[places[-1]]))
-        walks.append(places[::-1])
-    return walks

@@ -17,6 +17,7 @@ from typing import Literal, NamedTuple, overload
 import numpy as np
 import torch
 from torch import Tensor
+from torch.distributions import Independent
 
 from corpora.codec import of_text
 from corpora.errors import InputError, quoted
@@ -345,7 +346,7 @@ class SentenceVAE:
         if vocab.stop is not None:
             tokens[empty, 0] = vocab.stop
         posterior = self.model.posterior(tokens)
-        return ((posterior.mean - codes) / posterior.stddev).pow(2).sum(1).sqrt()
+        return _deviations(posterior, codes)
 
     def _held(self, constraint: sampler.Constraint | None, texts: Iterable[str] = ()) -> sampler.Constraint | None:
         """The constraint; where there is none, the words that may be written, those of the texts among them."""
@@ -544,7 +545,7 @@ class SentenceVAE:
         posterior, way = self.model.posterior(tokens), ends.means[1] - ends.means[0]
         places = (posterior.mean - ends.means[0]) @ way / way.square().sum().clamp(min=1e-12)
         scores, numbers = zip(*(best[row] for row in rows), strict=True)
-        drifts = ((posterior.mean - codes[list(numbers)]) / posterior.stddev).norm(dim=1)
+        drifts = _deviations(posterior, codes[list(numbers)])
         figures = zip(rows, places.tolist(), scores, drifts.tolist(), self.fluency(tokens).tolist(), strict=True)
         return [
             fluent.Candidate(Point(place, self.codec.decode(list(row)), -score, drift, tokens=len(row) + 1), fluency)
@@ -693,6 +694,11 @@ def _listed(sentences: Texts) -> list[str]:
 
 def _check_refine(steps: int) -> None:
     require(0 <= steps <= 1000, "refine", steps, "0 to 1000 steps")
+
+
+def _deviations(posterior: Independent, codes: Tensor) -> Tensor:
+    """The distance from each posterior mean to a code (N, Z), in standard deviations of the posterior: (N,)."""
+    return ((posterior.mean - codes) / posterior.stddev).pow(2).sum(1).sqrt()
 
 
 def _raise_first(skipped: Sequence[Skipped]) -> None:

@@ -205,16 +205,28 @@ def spread(texts: Sequence[str], count: int, positions: Sequence[float] | None =
     where = np.arange(size) / max(1, size - 1) if positions is None else np.asarray(positions)
     gaps = np.subtract.outer(where, where)
     costs = np.where(gaps > 0, table[np.ix_(numbers, numbers)] + 1e-3 * gaps**2, np.inf)  # (to, from)
+    return cheapest(costs, count, count)[0]
+
+
+def cheapest(costs: np.ndarray, least: int, most: int) -> list[list[int]]:
+    """The cheapest walks of `least`, ..., `most` places from the first place to the last, by dynamic programming.
+
+    `costs` (N, N) of a step to a place (row) from another (column).
+    """
+    size = len(costs)
     best = np.where(np.arange(size) == 0, 0.0, np.inf)
-    before = []
-    for _ in range(count - 1):
+    before: list[np.ndarray] = []
+    walks = []
+    for count in range(2, most + 1):
         sums = costs + best
         before.append(sums.argmin(1))
         best = sums.min(1)
-    places = [size - 1]
-    for step in reversed(before):
-        places.append(int(step[places[-1]]))
-    return places[::-1]
+        if count >= least:
+            places = [size - 1]
+            for step in reversed(before):
+                places.append(int(step[places[-1]]))
+            walks.append(places[::-1])
+    return walks
 
 
 def differences(texts: Sequence[str]) -> np.ndarray:

@@ -49,17 +49,6 @@ def refused(path: Any, **words: object) -> str:
     return str(caught.value)
 
 
-@pytest.fixture
-def write(tmp_path):
-    def write(name: str, data: str | bytes) -> Path:
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data.encode() if isinstance(data, str) else data)
-        return path
-
-    return write
-
-
 def cells(rows: list[list[str]], **dialect: Any) -> str:
     out = io.StringIO()
     csv.writer(out, **dialect).writerows(rows)

@@ -6,7 +6,6 @@ import gzip
 import io
 import itertools
 import sys
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -37,17 +36,6 @@ def refused(*inputs: object, **words: object) -> str:
         read(*inputs, **words)
     assert "\n" not in str(caught.value)
     return str(caught.value)
-
-
-@pytest.fixture
-def write(tmp_path):
-    def write(name: str, data: str | bytes) -> Path:
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data.encode() if isinstance(data, str) else data)
-        return path
-
-    return write
 
 
 # Encodings
