@@ -78,8 +78,8 @@ class Near:
         notes = []
         if self.together:
             notes.append(
-                f"{self.together:,} {units} differ from others in case, spaces, signs or digits alone; of their "
-                f"{counted(self.sets, 'set')} each is kept in one split"
+                f"{self.together:,} {units} differ from others in case, spaces, signs or digits alone; "
+                f"{kept(self.sets)}"
             )
         if self.apart_items:
             notes.append(
@@ -87,6 +87,11 @@ class Near:
                 "taken as different"
             )
         return notes
+
+
+def kept(sets: int) -> str:
+    """The end of a note on sets of near-duplicates."""
+    return f"of their {counted(sets, 'set')} each is kept in one split"
 
 
 def _starts(column: np.ndarray) -> np.ndarray:

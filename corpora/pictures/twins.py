@@ -15,6 +15,7 @@ from functools import cache
 import numpy as np
 
 from corpora.errors import counted
+from corpora.near import kept
 
 CELLS = 16  # of a small copy, on each side
 TIGHT, LOOSE = 0.05, 0.15  # pairs of at most this distance always are near-duplicates; those of more never are
@@ -78,8 +79,7 @@ class Twins:
         notes = []
         if self.together:
             notes.append(
-                f"{self.together:,} {units} are near-duplicates, mirrored and moved ones among them; of their "
-                f"{counted(self.sets, 'set')} each is kept in one split"
+                f"{self.together:,} {units} are near-duplicates, mirrored and moved ones among them; {kept(self.sets)}"
             )
         if self.apart:
             pairs = counted(self.apart, "pair")

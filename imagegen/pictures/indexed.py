@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from corpora.codecs.palette import OPAQUE
 from corpora.errors import InputError
 from corpora.pictures.sheet import TILES, Tiles, enlarged
 
 MOST = 256  # colours of an indexed file
-_OPAQUE = 128  # of 255: the least alpha that a GIF shows
 _LONGEST = 65_535  # pixels of a GIF's side, and hundredths of a second
 Colour = tuple[int, ...]
 
@@ -78,7 +78,7 @@ def gif(
     numbered, table = indices(frames, colours)
     if len(table) > MOST:
         raise InputError(f"{len(table):,} colours: a GIF holds {MOST}; write .webp, or build with colours={MOST - 1}")
-    clear = [number for number, colour in enumerate(table) if colour[3] < _OPAQUE]
+    clear = [number for number, colour in enumerate(table) if colour[3] < OPAQUE]
     height, width = frames[0].shape[0] * scale, frames[0].shape[1] * scale
     if max(height, width) > _LONGEST:
         raise InputError(f"{height} x {width} pixels: a GIF has at most {_LONGEST:,} on a side; choose a smaller scale")
